@@ -1,0 +1,96 @@
+//! The error type of the crate and its closed set of codes.
+
+use std::fmt;
+
+/// What kind of failure an [`Error`] is. The names are those JavaScript sees as `error.code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// A value is outside its documented range.
+    InvalidOption,
+    /// Two shapes or lengths that must agree do not.
+    ShapeMismatch,
+    /// A value has the wrong element type.
+    DtypeMismatch,
+    /// A data file or data array is corrupt, truncated or mislabelled.
+    DataInvalid,
+    /// The requested device cannot be used.
+    DeviceUnavailable,
+    /// A weight file or checkpoint is damaged or does not fit.
+    CheckpointInvalid,
+    /// The handle was closed.
+    Closed,
+    /// The caller asked the work to stop.
+    Aborted,
+    /// A bug of ours.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The code in the spelling used across the language border.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidOption => "INVALID_OPTION",
+            Self::ShapeMismatch => "SHAPE_MISMATCH",
+            Self::DtypeMismatch => "DTYPE_MISMATCH",
+            Self::DataInvalid => "DATA_INVALID",
+            Self::DeviceUnavailable => "DEVICE_UNAVAILABLE",
+            Self::CheckpointInvalid => "CHECKPOINT_INVALID",
+            Self::Closed => "CLOSED",
+            Self::Aborted => "ABORTED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// A failure: a code for programs, a message for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// Machine-readable kind.
+    pub code: ErrorCode,
+    /// `operation: what was expected, what came`.
+    pub message: String,
+}
+
+impl Error {
+    /// An error with the given code and message.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// An [`ErrorCode::InvalidOption`].
+    pub fn option(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidOption, message)
+    }
+
+    /// An [`ErrorCode::ShapeMismatch`].
+    pub fn shape(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::ShapeMismatch, message)
+    }
+
+    /// An [`ErrorCode::DataInvalid`].
+    pub fn data(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::DataInvalid, message)
+    }
+
+    /// An [`ErrorCode::CheckpointInvalid`].
+    pub fn checkpoint(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::CheckpointInvalid, message)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<candle_core::Error> for Error {
+    fn from(e: candle_core::Error) -> Self {
+        Self::new(ErrorCode::Internal, format!("candle: {e}"))
+    }
+}
+
+/// Result with the crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

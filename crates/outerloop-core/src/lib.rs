@@ -1,0 +1,4 @@
+//! Inner loops of meta-training.
+pub mod error;
+pub mod params;
+pub mod rng;
