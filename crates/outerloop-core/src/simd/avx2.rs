@@ -1,0 +1,103 @@
+//! AVX2 with FMA: eight lanes in a register, sixteen logical lanes in two.
+
+use super::Simd;
+use std::arch::x86_64::*;
+
+/// Proof that AVX2 and FMA are there; made only by `Cpu::run`.
+#[derive(Clone, Copy)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// # Safety
+    /// The CPU supports avx2 and fma.
+    #[inline(always)]
+    pub(super) unsafe fn new() -> Self {
+        Self(())
+    }
+}
+
+macro_rules! ops {
+    ($($name:ident($($arg:ident),*) = $body:expr;)*) => { $(
+        #[inline(always)]
+        fn $name(self, $($arg: __m256),*) -> __m256 {
+            // SAFETY: `self` proves the features.
+            unsafe { $body }
+        }
+    )* };
+}
+
+macro_rules! int {
+    ($f:ident($($arg:expr),*)) => { _mm256_castsi256_ps($f($(_mm256_castps_si256($arg)),*)) };
+}
+
+/// Eight ones and eight zeros: a window of it is the mask of the first n lanes.
+static WINDOW: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+impl Avx2 {
+    #[inline(always)]
+    fn lane_mask(self, n: usize) -> __m256i {
+        let n = n.min(8);
+        // SAFETY: the window starts at 0..=8 and has 8 elements; `self` proves the features.
+        unsafe { _mm256_loadu_si256(WINDOW.as_ptr().add(8 - n).cast()) }
+    }
+}
+
+impl Simd for Avx2 {
+    type V = __m256;
+    type M = __m256;
+    const WIDTH: usize = 8;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m256 {
+        // SAFETY: the caller's promise, and `self` proves the features.
+        unsafe { _mm256_loadu_ps(p) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: __m256) {
+        // SAFETY: as `load`.
+        unsafe { _mm256_storeu_ps(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(self, p: *const f32, n: usize) -> __m256 {
+        // SAFETY: as `load`; masked lanes are not read.
+        unsafe { _mm256_maskload_ps(p, self.lane_mask(n)) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut f32, v: __m256, n: usize) {
+        // SAFETY: as `load`; masked lanes are not written.
+        unsafe { _mm256_maskstore_ps(p, self.lane_mask(n), v) }
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm256_set1_ps(x) }
+    }
+    ops! {
+        add(a, b) = _mm256_add_ps(a, b);
+        sub(a, b) = _mm256_sub_ps(a, b);
+        mul(a, b) = _mm256_mul_ps(a, b);
+        div(a, b) = _mm256_div_ps(a, b);
+        sqrt(a) = _mm256_sqrt_ps(a);
+        fma(a, b, c) = _mm256_fmadd_ps(a, b, c);
+        fnma(a, b, c) = _mm256_fnmadd_ps(a, b, c);
+        max(a, b) = _mm256_max_ps(a, b);
+        min(a, b) = _mm256_min_ps(a, b);
+        and(a, b) = _mm256_and_ps(a, b);
+        or(a, b) = _mm256_or_ps(a, b);
+        xor(a, b) = _mm256_xor_ps(a, b);
+        gt(a, b) = _mm256_cmp_ps::<_CMP_GT_OQ>(a, b);
+        select(m, a, b) = _mm256_blendv_ps(b, a, m);
+        int_add(a, b) = int!(_mm256_add_epi32(a, b));
+        int_sub(a, b) = int!(_mm256_sub_epi32(a, b));
+        int_shl_23(a) = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(a)));
+        int_sar_23(a) = _mm256_castsi256_ps(_mm256_srai_epi32::<23>(_mm256_castps_si256(a)));
+        int_shr_1(a) = _mm256_castsi256_ps(_mm256_srli_epi32::<1>(_mm256_castps_si256(a)));
+        int_to_float(a) = _mm256_cvtepi32_ps(_mm256_castps_si256(a));
+    }
+    #[inline(always)]
+    fn first(self, n: usize) -> __m256 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm256_castsi256_ps(self.lane_mask(n)) }
+    }
+}

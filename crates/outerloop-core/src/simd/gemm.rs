@@ -1,0 +1,232 @@
+//! Small matrix products: C = init + A·B, for operands that fit a core's caches.
+//!
+//! Every element of C is its initial value plus the products in order of `k`, each added with one fused
+//! multiply-add. The order does not depend on the tile shape, so neither do the bits.
+
+use super::{Kernel, Simd};
+
+/// A read-only matrix: element (i, j) is `data[i * row + j * col]`.
+#[derive(Clone, Copy, Debug)]
+pub struct MatRef<'a> {
+    /// Backing floats.
+    pub data: &'a [f32],
+    /// Distance between rows.
+    pub row: usize,
+    /// Distance between columns.
+    pub col: usize,
+}
+
+/// A matrix to write, with adjacent columns: element (i, j) is `data[i * row + j]`.
+#[derive(Debug)]
+pub struct MatMut<'a> {
+    /// Backing floats.
+    pub data: &'a mut [f32],
+    /// Distance between rows.
+    pub row: usize,
+}
+
+/// What C holds before the products are added.
+#[derive(Clone, Copy, Debug)]
+pub enum GemmInit<'a> {
+    /// Zeros.
+    Zero,
+    /// Row i starts at `bias[i]`.
+    Rows(&'a [f32]),
+    /// What is in C.
+    Keep,
+}
+
+/// C = init + A·B as a [`Kernel`]; make it with [`gemm`].
+#[derive(Debug)]
+pub struct Gemm<'a> {
+    m: usize,
+    n: usize,
+    k: usize,
+    a: MatRef<'a>,
+    b: MatRef<'a>,
+    c: MatMut<'a>,
+    init: GemmInit<'a>,
+}
+
+/// C = init + A·B with A of shape [m, k], B of shape [k, n] with adjacent columns, C of shape [m, n].
+/// # Panics
+/// If an operand is too short for its shape or B's columns are not adjacent: a bug of the caller.
+#[inline(always)]
+pub fn gemm<'a>(
+    [m, n, k]: [usize; 3],
+    a: MatRef<'a>,
+    b: MatRef<'a>,
+    c: MatMut<'a>,
+    init: GemmInit<'a>,
+) -> Gemm<'a> {
+    assert!(m > 0 && n > 0 && b.col == 1);
+    assert!(k == 0 || (m - 1) * a.row + (k - 1) * a.col < a.data.len());
+    assert!(k == 0 || (k - 1) * b.row + n <= b.data.len());
+    assert!((m - 1) * c.row + n <= c.data.len());
+    if let GemmInit::Rows(bias) = init {
+        assert!(m <= bias.len());
+    }
+    Gemm { m, n, k, a, b, c, init }
+}
+
+impl Kernel for Gemm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let pair = 2 * S::WIDTH;
+        let mut j = 0;
+        while j + pair <= self.n {
+            self.columns::<S, 2>(s, j, S::WIDTH);
+            j += pair;
+        }
+        let rest = self.n - j;
+        if rest > S::WIDTH {
+            self.columns::<S, 2>(s, j, rest - S::WIDTH);
+        } else if rest > 0 {
+            self.columns::<S, 1>(s, j, rest);
+        }
+    }
+}
+
+impl Gemm<'_> {
+    /// All rows of `V` registers' columns from `j`; the last register holds `last` columns.
+    #[inline(always)]
+    fn columns<S: Simd, const V: usize>(&mut self, s: S, j: usize, last: usize) {
+        let mut i = 0;
+        if S::REGISTERS >= 32 {
+            while i + 12 <= self.m {
+                self.tile::<S, 12, V>(s, i, j, last);
+                i += 12;
+            }
+            while i + 8 <= self.m {
+                self.tile::<S, 8, V>(s, i, j, last);
+                i += 8;
+            }
+        } else {
+            while i + 6 <= self.m {
+                self.tile::<S, 6, V>(s, i, j, last);
+                i += 6;
+            }
+        }
+        if i + 4 <= self.m {
+            self.tile::<S, 4, V>(s, i, j, last);
+            i += 4;
+        }
+        if i + 2 <= self.m {
+            self.tile::<S, 2, V>(s, i, j, last);
+            i += 2;
+        }
+        if i < self.m {
+            self.tile::<S, 1, V>(s, i, j, last);
+        }
+        if i + 1 < self.m {
+            self.tile::<S, 1, V>(s, i + 1, j, last);
+        }
+    }
+
+    /// `R` rows from `i` by `V` registers from column `j`.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const V: usize>(&mut self, s: S, i: usize, j: usize, last: usize) {
+        let w = S::WIDTH;
+        let is_full = last == w;
+        // SAFETY: `gemm` checked that rows below `m`, columns below `n` and `k` terms are inside the operands;
+        // the last register touches only `last` columns unless all `w` are there.
+        unsafe {
+            let c = self.c.data.as_mut_ptr().add(i * self.c.row + j);
+            let mut acc = [[s.splat(0.0); V]; R];
+            match self.init {
+                GemmInit::Zero => {}
+                GemmInit::Rows(bias) => {
+                    for (r, row) in acc.iter_mut().enumerate() {
+                        *row = [s.splat(*bias.get_unchecked(i + r)); V];
+                    }
+                }
+                GemmInit::Keep => {
+                    for (r, row) in acc.iter_mut().enumerate() {
+                        for (v, x) in row.iter_mut().enumerate() {
+                            let n = if v + 1 == V { last } else { w };
+                            *x = s.load_first(c.add(r * self.c.row + v * w), n);
+                        }
+                    }
+                }
+            }
+            let mut a = self.a.data.as_ptr().add(i * self.a.row);
+            let mut b = self.b.data.as_ptr().add(j);
+            for _ in 0..self.k {
+                let mut bv = [s.splat(0.0); V];
+                for (v, x) in bv.iter_mut().enumerate() {
+                    *x = if v + 1 < V || is_full {
+                        s.load(b.add(v * w))
+                    } else {
+                        s.load_first(b.add(v * w), last)
+                    };
+                }
+                for (r, row) in acc.iter_mut().enumerate() {
+                    let av = s.splat(*a.add(r * self.a.row));
+                    for (x, &bx) in row.iter_mut().zip(&bv) {
+                        *x = s.fma(av, bx, *x);
+                    }
+                }
+                // Past the end after the last term: never read.
+                a = a.wrapping_add(self.a.col);
+                b = b.wrapping_add(self.b.row);
+            }
+            for (r, row) in acc.iter().enumerate() {
+                for (v, &x) in row.iter().enumerate() {
+                    let n = if v + 1 == V { last } else { w };
+                    let p = c.add(r * self.c.row + v * w);
+                    if n == w { s.store(p, x) } else { s.store_first(p, x, n) };
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Backend, Cpu};
+    use super::*;
+    use crate::rng::{Key, Purpose};
+    use proptest::prelude::*;
+
+    fn random(seed: u64, n: usize) -> Vec<f32> {
+        let mut x = vec![0.0; n];
+        Key::new(seed, Purpose::TaskContent).fill_normal(&mut x);
+        x
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Against f64 sums; each term is rounded once, so the error is below (k+1)·2⁻²⁴·Σ|a·b|. Every backend: same bits.
+        #[test]
+        fn agrees_with_f64(m in 1usize..30, n in 1usize..70, k in 0usize..40, transposed: bool, seed in 0u64..1000) {
+            let a = random(seed, m * k + 1);
+            let b = random(seed + 1, k * n + 1);
+            let bias = random(seed + 2, m);
+            let (row, col) = if transposed { (1, m) } else { (k, 1) };
+            let mut results = vec![];
+            for cpu in Backend::ALL.into_iter().filter_map(|x| Cpu::new(x).ok()) {
+                let mut c = vec![f32::NAN; m * (n + 3)];
+                cpu.run(gemm(
+                    [m, n, k],
+                    MatRef { data: &a, row, col },
+                    MatRef { data: &b, row: n, col: 1 },
+                    MatMut { data: &mut c, row: n + 3 },
+                    GemmInit::Rows(&bias),
+                ));
+                for i in 0..m {
+                    for j in 0..n {
+                        let terms = (0..k).map(|q| f64::from(a[i * row + q * col]) * f64::from(b[q * n + j]));
+                        let (sum, size) = terms.fold((f64::from(bias[i]), f64::from(bias[i]).abs()), |(s, z), t| (s + t, z + t.abs()));
+                        let bound = (k + 1) as f64 * 2f64.powi(-24) * size + 1e-30;
+                        prop_assert!((f64::from(c[i * (n + 3) + j]) - sum).abs() <= bound);
+                    }
+                    prop_assert!(c[i * (n + 3) + n..(i + 1) * (n + 3)].iter().all(|x| x.is_nan()), "wrote past a row");
+                }
+                results.push(c.into_iter().map(f32::to_bits).collect::<Vec<_>>());
+            }
+            prop_assert!(results.windows(2).all(|w| w[0] == w[1]));
+        }
+    }
+}
