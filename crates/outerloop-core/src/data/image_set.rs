@@ -259,7 +259,11 @@ mod tests {
         for (examples, num_classes, message) in [
             (examples(), 1, "odd: expected 2 to 1000 classes, got 1"),
             (examples(), 1001, "odd: expected 2 to 1000 classes, got 1001"),
-            (Examples { labels: vec![2; 10], ..examples() }, 2, "odd: expected labels below 2, got 2 at example 0"),
+            (
+                Examples { labels: vec![2; 10], ..examples() },
+                2,
+                "odd: expected labels below 2, got 2 at example 0",
+            ),
             (Examples { pixels: nan, ..examples() }, 2, "odd: expected finite values, got NaN at value 0"),
         ] {
             assert_eq!(refused(examples, num_classes), message);
