@@ -1,0 +1,79 @@
+/**
+ * Building blocks of the config schemas. Each carries the words that end an error message
+ * "expected `path` to be …", so that a wrong type and a wrong range read alike.
+ */
+import { z } from 'zod'
+
+/** A finite number. */
+export function finite() {
+  return z.number({ error: 'a finite number' })
+}
+
+/** A finite number > 0. */
+export function positive() {
+  const error = 'a finite number > 0'
+  return z.number({ error }).gt(0, { error })
+}
+
+/** A finite number >= 0. */
+export function nonNegative() {
+  const error = 'a finite number >= 0'
+  return z.number({ error }).gte(0, { error })
+}
+
+/** A number in [0, 1): a decay rate, or a share that may not be the whole. */
+export function fraction() {
+  const error = 'a number >= 0 and < 1'
+  return z.number({ error }).gte(0, { error }).lt(1, { error })
+}
+
+/** A number in [0, 1]. */
+export function probability() {
+  const error = 'a number from 0 to 1'
+  return z.number({ error }).gte(0, { error }).lte(1, { error })
+}
+
+/** An integer from `min` to `max`, both included. */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER) {
+  const error = max === Number.MAX_SAFE_INTEGER ? `an integer >= ${min}` : `an integer from ${min} to ${max}`
+  return z.int({ error }).min(min, { error }).max(max, { error })
+}
+
+/** A number of CPU threads, or `auto`: as many as the machine has. */
+export function threadCount() {
+  const error = '"auto" or an integer from 1 to 1024'
+  return z.union([z.literal('auto'), z.int({ error }).min(1, { error }).max(1024, { error })], { error })
+}
+
+/** A string that is not empty. */
+export function text() {
+  const error = 'a string that is not empty'
+  return z.string({ error }).min(1, { error })
+}
+
+/** `{ min, max }` with min <= max, both ends included. */
+export function range(bound: () => z.ZodNumber) {
+  return z.strictObject({ min: bound(), max: bound() }).superRefine(refuseReversed('min', 'max'))
+}
+
+/** Refuses an object whose number `low` is greater than its number `high`. */
+export function refuseReversed<Low extends string, High extends string>(low: Low, high: High) {
+  return (value: Record<Low | High, number>, context: z.RefinementCtx) => {
+    if (value[low] <= value[high]) return
+    context.addIssue({
+      code: 'custom',
+      path: [high],
+      message: `a number >= \`${low}\` (${value[low]})`,
+      input: value[high],
+    })
+  }
+}
+
+/** Weights of named choices: `{ relu: 6, tanh: 3 }`. Absent names are never drawn. */
+export function weights<Name extends string>(names: readonly [Name, ...Name[]]) {
+  return z.partialRecord(z.enum(names), positive()).refine((record) => Object.keys(record).length > 0, {
+    error: 'an object with at least one weight',
+    // An unknown name has been reported already.
+    when: ({ issues }) => issues.length === 0,
+  })
+}

@@ -1,0 +1,169 @@
+/**
+ * Turns what a zod schema finds wrong into one `OuterloopError` that names, for each problem, the path,
+ * what was expected there and what came.
+ */
+import { z } from 'zod'
+import { OuterloopError } from '../errors.js'
+
+type Issue = z.core.$ZodIssue
+type Path = readonly PropertyKey[]
+
+/** Stands for "the schema said nothing itself": the words then come from the issue. */
+const UNSAID = ''
+
+/**
+ * Checks `input` against `schema` and fills in the defaults.
+ *
+ * @param schema - The schema.
+ * @param input - Anything; it is not changed.
+ * @param root - Name of the whole, for problems that have no path.
+ * @returns The complete value.
+ * @throws {OuterloopError} `INVALID_OPTION`, one line for each problem:
+ * ``expected `estimator.std` to be a finite number > 0, got -1``.
+ */
+export function parseWith<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  root = 'options',
+): z.output<Schema> {
+  const result = schema.safeParse(input, { reportInput: true, error: describe })
+  if (result.success) return result.data
+  const lines = flatten(result.error.issues, []).map((problem) => sentence(problem, input, root))
+  throw new OuterloopError('INVALID_OPTION', [...new Set(lines)].join('\n'), { cause: result.error })
+}
+
+const typeWords: Partial<Record<string, string>> = {
+  array: 'an array',
+  object: 'an object',
+  record: 'an object',
+  boolean: 'true or false',
+}
+
+/** What an issue says was expected, for schemas that do not say it themselves. */
+function describe(issue: z.core.$ZodRawIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return typeWords[issue.expected] ?? `a ${issue.expected}`
+    case 'invalid_value':
+      return oneOf(issue.values)
+    case 'unrecognized_keys':
+      return JSON.stringify(knownKeys(issue.inst))
+    case 'too_small':
+      return issue.origin === 'array' ? `an array of at least ${issue.minimum}` : `at least ${issue.minimum}`
+    case 'too_big':
+      return issue.origin === 'array' ? `an array of at most ${issue.maximum}` : `at most ${issue.maximum}`
+    default:
+      return UNSAID
+  }
+}
+
+function knownKeys(inst: unknown): string[] {
+  if (inst instanceof z.ZodObject) return Object.keys(inst.shape)
+  return inst instanceof z.ZodRecord && inst.keyType instanceof z.ZodEnum
+    ? inst.keyType.options.map(String)
+    : []
+}
+
+interface Problem {
+  readonly issue: Issue
+  readonly path: Path
+}
+
+/** Resolves unions: of several alternatives only the one meant most probably is reported. */
+function flatten(issues: readonly Issue[], base: Path): Problem[] {
+  return issues.flatMap((issue) => {
+    const path = [...base, ...issue.path]
+    if (issue.code !== 'invalid_union' || issue.message !== UNSAID || issue.errors.length === 0) {
+      return [{ issue, path }]
+    }
+    const likeliest = [...issue.errors].sort((a, b) => strangeness(a) - strangeness(b))[0] ?? []
+    return flatten(likeliest, path)
+  })
+}
+
+/** How far an alternative of a union is from what came: counts wrong keys at its top. */
+function strangeness(issues: readonly Issue[]): number {
+  return issues.filter(
+    (issue) =>
+      issue.code === 'unrecognized_keys' ||
+      (issue.path.length <= 1 && (issue.code === 'invalid_union' || issue.code === 'invalid_type')),
+  ).length
+}
+
+function sentence({ issue, path }: Problem, input: unknown, root: string): string {
+  if (issue.code === 'unrecognized_keys') return unknownKeys(issue, path)
+  const expected =
+    issue.code === 'invalid_union' && issue.message === UNSAID
+      ? oneOf(('options' in issue ? issue.options : undefined) ?? [])
+      : issue.message
+  const got = issue.code === 'custom' && 'input' in issue ? issue.input : at(input, path)
+  return `expected \`${show(path) || root}\` to be ${expected}, got ${quote(got)}`
+}
+
+function unknownKeys(issue: Issue & { code: 'unrecognized_keys' }, path: Path): string {
+  const known = JSON.parse(issue.message || '[]') as string[]
+  return issue.keys
+    .map((key) => {
+      const near = nearest(key, known)
+      const hint = near === undefined ? '' : ` (did you mean \`${near}\`?)`
+      return `unknown option \`${show([...path, key])}\`: expected one of ${known.join(', ')}${hint}`
+    })
+    .join('\n')
+}
+
+/** The value at a path, or undefined. */
+function at(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (inner, key) =>
+      typeof inner === 'object' && inner !== null && Object.hasOwn(inner, key)
+        ? (inner as Record<PropertyKey, unknown>)[key]
+        : undefined,
+    value,
+  )
+}
+
+/** A path as one would write it in code: `tasks.tasks[0].config.hidden[1]`. */
+function show(path: Path): string {
+  return path.reduce<string>(
+    (text, key) =>
+      typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`,
+    '',
+  )
+}
+
+function oneOf(values: readonly unknown[]): string {
+  const shown = values.map((value) => JSON.stringify(value))
+  return shown.length === 1 ? (shown[0] ?? '') : `one of ${shown.join(', ')}`
+}
+
+function quote(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name}`
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text
+}
+
+/** The candidate closest to a word, if it is close enough to be a slip of the fingers. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const limit = Math.max(1, Math.floor(word.length / 3))
+  const scored = candidates
+    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ distance }) => distance <= limit)
+    .sort((a, b) => a.distance - b.distance)
+  return scored[0]?.candidate
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

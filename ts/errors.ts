@@ -1,0 +1,40 @@
+/**
+ * What went wrong, as a closed list. Match on these, never on messages.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `INVALID_OPTION` | an option has the wrong type, is out of range, is unknown, or contradicts another |
+ * | `SHAPE_MISMATCH` | an array's shape or length is not the expected one |
+ * | `DTYPE_MISMATCH` | an array has the wrong element type |
+ * | `DATA_INVALID` | a data file is missing, corrupt, truncated or mislabelled |
+ * | `DEVICE_UNAVAILABLE` | the requested device cannot be used on this machine |
+ * | `CHECKPOINT_INVALID` | a checkpoint or theta file is damaged, of another kind, or of another version |
+ * | `CLOSED` | the object was used after `close()` |
+ * | `INTERNAL` | a bug of this package; please report it |
+ */
+export type ErrorCode =
+  | 'INVALID_OPTION'
+  | 'SHAPE_MISMATCH'
+  | 'DTYPE_MISMATCH'
+  | 'DATA_INVALID'
+  | 'DEVICE_UNAVAILABLE'
+  | 'CHECKPOINT_INVALID'
+  | 'CLOSED'
+  | 'INTERNAL'
+
+/** The error of this package. An abort is not one of these: it is the platform's `AbortError`. */
+export class OuterloopError extends Error {
+  override readonly name = 'OuterloopError'
+  /** What went wrong, from the closed list {@link ErrorCode}. */
+  readonly code: ErrorCode
+
+  /**
+   * @param code - What went wrong.
+   * @param message - What was expected and what came; one line for each problem.
+   * @param options - `cause`: the error behind this one, if any.
+   */
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}
