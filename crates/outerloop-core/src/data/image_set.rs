@@ -9,7 +9,7 @@ use std::ops::Range;
 pub const NUM_CLASSES: std::ops::RangeInclusive<usize> = 2..=1000;
 
 /// Values of every example, one example after another.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Pixels {
     /// Image bytes: kept as bytes, so that a data set takes a quarter of the memory and stays in cache longer.
     U8(Vec<u8>),
@@ -36,7 +36,7 @@ impl Pixels {
 ///
 /// # Shapes
 /// `pixels: [num_examples, channels, height, width]` row-major, so that colours are planar; `labels: [num_examples]`.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Examples {
     /// Values of every example.
     pub pixels: Pixels,
