@@ -1,0 +1,65 @@
+//! A dense layer: z = Wᵀx + b, weights `[inputs, outputs]` row-major.
+
+use super::{sum_rows, transpose};
+use crate::simd::{AlignedVec, Cpu, GemmInit, LANES, MatMut, MatRef, gemm};
+
+/// Shape of a dense layer and the scratch of its backward pass.
+#[derive(Debug)]
+pub struct Dense {
+    inputs: usize,
+    outputs: usize,
+    batch: usize,
+    stride: usize,
+    /// Output gradient as `[batch, outputs]`, rows padded.
+    by_example: AlignedVec,
+}
+
+impl Dense {
+    /// A layer of the given widths for minibatches of `batch` examples.
+    pub fn new(inputs: usize, outputs: usize, batch: usize) -> Self {
+        let by_example = AlignedVec::zeros(batch * outputs.next_multiple_of(LANES));
+        Self { inputs, outputs, batch, stride: batch.next_multiple_of(LANES), by_example }
+    }
+
+    /// `z = Wᵀx + b`.
+    /// # Shapes
+    /// `weights: [inputs, outputs]`, `bias: [outputs]`, `x: [inputs, stride]`, `z: [outputs, stride]`.
+    pub fn forward(&self, cpu: Cpu, weights: &[f32], bias: &[f32], x: &[f32], z: &mut [f32]) {
+        cpu.run(gemm(
+            [self.outputs, self.stride, self.inputs],
+            MatRef { data: weights, row: 1, col: self.outputs },
+            MatRef { data: x, row: self.stride, col: 1 },
+            MatMut { data: z, row: self.stride },
+            GemmInit::Rows(bias),
+        ));
+    }
+
+    /// Gradients of the weights and the bias, from the gradient `dz` of the output.
+    /// # Shapes
+    /// `x: [inputs, stride]`, `dz: [outputs, stride]`, `d_weights: [inputs, outputs]`, `d_bias: [outputs]`.
+    pub fn backward_params(&mut self, cpu: Cpu, x: &[f32], dz: &[f32], d_weights: &mut [f32], d_bias: &mut [f32]) {
+        let row = self.outputs.next_multiple_of(LANES);
+        transpose(dz, self.stride, self.outputs, self.batch, &mut self.by_example, row);
+        cpu.run(sum_rows(&self.by_example, row, self.batch, &mut d_bias[..self.outputs]));
+        cpu.run(gemm(
+            [self.inputs, self.outputs, self.batch],
+            MatRef { data: x, row: self.stride, col: 1 },
+            MatRef { data: &self.by_example, row, col: 1 },
+            MatMut { data: d_weights, row: self.outputs },
+            GemmInit::Zero,
+        ));
+    }
+
+    /// Gradient of the input.
+    /// # Shapes
+    /// `weights: [inputs, outputs]`, `dz: [outputs, stride]`, `dx: [inputs, stride]`.
+    pub fn backward_input(&self, cpu: Cpu, weights: &[f32], dz: &[f32], dx: &mut [f32]) {
+        cpu.run(gemm(
+            [self.inputs, self.stride, self.outputs],
+            MatRef { data: weights, row: self.outputs, col: 1 },
+            MatRef { data: dz, row: self.stride, col: 1 },
+            MatMut { data: dx, row: self.stride },
+            GemmInit::Zero,
+        ));
+    }
+}

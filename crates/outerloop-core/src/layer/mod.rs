@@ -1,0 +1,16 @@
+//! Hand-written layers on flat arrays: the fast form of a task's loss and gradient.
+//!
+//! Activations are `[features, stride]`: one row a feature, one column an example, `stride` the batch size rounded up
+//! to a multiple of [`crate::simd::LANES`]. Columns past the batch hold finite rubbish that the loss ignores.
+
+mod activation;
+mod bias;
+mod cross_entropy;
+mod dense;
+mod transpose;
+
+pub use activation::{Activation, activate, scale_by};
+pub use bias::sum_rows;
+pub use cross_entropy::cross_entropy;
+pub use dense::Dense;
+pub use transpose::transpose;

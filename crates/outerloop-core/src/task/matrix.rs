@@ -1,0 +1,179 @@
+//! Random matrices and vectors of the quadratic family (spec: TaskSet §2.11).
+
+use crate::error::{Error, Result};
+use crate::rng::Key;
+use serde::{Deserialize, Serialize};
+
+/// Distribution of independent numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Distribution {
+    /// Normal.
+    Normal {
+        /// Mean.
+        mean: f64,
+        /// Standard deviation, at least 0.
+        std: f64,
+    },
+    /// Uniform in [min, max).
+    Uniform {
+        /// Lower end.
+        min: f64,
+        /// Upper end, at least `min`.
+        max: f64,
+    },
+}
+
+/// Distribution of a square matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum MatrixKind {
+    /// Independent normal entries.
+    Normal {
+        /// Mean.
+        mean: f64,
+        /// Standard deviation, at least 0.
+        std: f64,
+    },
+    /// Independent uniform entries.
+    Uniform {
+        /// Lower end.
+        min: f64,
+        /// Upper end, at least `min`.
+        max: f64,
+    },
+    /// Random rotation of eigenvalues evenly spaced in [min, max].
+    LinspaceEigen {
+        /// Smallest eigenvalue.
+        min: f64,
+        /// Largest eigenvalue.
+        max: f64,
+    },
+    /// Random rotation of eigenvalues log-evenly spaced in [min, max], both above 0.
+    LogspaceEigen {
+        /// Smallest eigenvalue.
+        min: f64,
+        /// Largest eigenvalue.
+        max: f64,
+    },
+}
+
+impl Distribution {
+    /// Checks the arguments; `field` names them in the error.
+    /// # Errors
+    /// `InvalidOption`.
+    pub fn validate(&self, field: &str) -> Result<()> {
+        let (ok, range) = match *self {
+            Self::Normal { mean, std } => (mean.is_finite() && std.is_finite() && std >= 0.0, "finite, std >= 0"),
+            Self::Uniform { min, max } => (min.is_finite() && max.is_finite() && min <= max, "finite, min <= max"),
+        };
+        check(ok, field, range, self)
+    }
+
+    /// Draws `out`.
+    pub fn fill(&self, key: Key, out: &mut [f32]) {
+        match *self {
+            Self::Normal { mean, std } => {
+                key.fill_normal(out);
+                out.iter_mut().for_each(|x| *x = (mean + std * f64::from(*x)) as f32);
+            }
+            Self::Uniform { min, max } => {
+                key.fill_uniform(out);
+                out.iter_mut().for_each(|x| *x = (min + (max - min) * f64::from(*x)) as f32);
+            }
+        }
+    }
+}
+
+impl MatrixKind {
+    /// Checks the arguments; `field` names them in the error.
+    /// # Errors
+    /// `InvalidOption`.
+    pub fn validate(&self, field: &str) -> Result<()> {
+        match *self {
+            Self::Normal { mean, std } => Distribution::Normal { mean, std }.validate(field),
+            Self::Uniform { min, max } => Distribution::Uniform { min, max }.validate(field),
+            Self::LinspaceEigen { min, max } => {
+                check(min.is_finite() && max.is_finite() && min <= max, field, "finite, min <= max", self)
+            }
+            Self::LogspaceEigen { min, max } => {
+                check(max.is_finite() && min > 0.0 && min <= max, field, "finite, 0 < min <= max", self)
+            }
+        }
+    }
+
+    /// Draws the row-major matrix `[d, d]` into `out`.
+    pub fn fill(&self, key: Key, d: usize, out: &mut [f32]) {
+        match *self {
+            Self::Normal { mean, std } => Distribution::Normal { mean, std }.fill(key, out),
+            Self::Uniform { min, max } => Distribution::Uniform { min, max }.fill(key, out),
+            Self::LinspaceEigen { min, max } => rotate(key, d, |u| min + (max - min) * u, out),
+            Self::LogspaceEigen { min, max } => {
+                let (low, high) = (libm::log(min), libm::log(max));
+                rotate(key, d, |u| libm::exp(low + (high - low) * u), out);
+            }
+        }
+    }
+}
+
+fn check(ok: bool, field: &str, range: &str, got: &impl std::fmt::Debug) -> Result<()> {
+    if ok { Ok(()) } else { Err(Error::option(format!("task config: expected `{field}` to be {range}, got {got:?}"))) }
+}
+
+/// Q·diag(λ)·Qᵀ with λ_i = eigenvalue(i/(d−1)) and Q from a uniform(−1, 1) matrix.
+fn rotate(key: Key, d: usize, eigenvalue: impl Fn(f64) -> f64, out: &mut [f32]) {
+    let mut uniform = vec![0f32; d * d];
+    key.fill_uniform(&mut uniform);
+    let q = orthonormal_columns(&uniform.iter().map(|&x| 2.0 * f64::from(x) - 1.0).collect::<Vec<_>>(), d, d);
+    let lambda: Vec<f64> = (0..d).map(|i| eigenvalue(i as f64 / (d.max(2) - 1) as f64)).collect();
+    for i in 0..d {
+        let scaled: Vec<f64> = (0..d).map(|k| q[i * d + k] * lambda[k]).collect();
+        for j in 0..d {
+            out[i * d + j] = (0..d).map(|k| scaled[k] * q[j * d + k]).sum::<f64>() as f32;
+        }
+    }
+}
+
+/// Q of the QR decomposition with R's diagonal positive, of a row-major `[rows, cols]` matrix with `rows >= cols`:
+/// Gram–Schmidt, each column orthogonalised twice.
+pub(super) fn orthonormal_columns(a: &[f64], rows: usize, cols: usize) -> Vec<f64> {
+    let mut columns: Vec<Vec<f64>> = (0..cols).map(|j| (0..rows).map(|i| a[i * cols + j]).collect()).collect();
+    for j in 0..cols {
+        let (done, rest) = columns.split_at_mut(j);
+        let column = &mut rest[0];
+        for _ in 0..2 {
+            for q in done.iter() {
+                let dot: f64 = q.iter().zip(column.iter()).map(|(x, y)| x * y).sum();
+                column.iter_mut().zip(q).for_each(|(x, y)| *x -= dot * y);
+            }
+        }
+        let norm = column.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+        column.iter_mut().for_each(|x| *x /= norm);
+    }
+    let mut out = vec![0.0; rows * cols];
+    for (j, column) in columns.iter().enumerate() {
+        for (i, x) in column.iter().enumerate() {
+            out[i * cols + j] = *x;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+
+    /// Trace and Frobenius norm of Q·diag(λ)·Qᵀ are Σλ and √Σλ²; f32 entries give them to 1e-4 relative.
+    #[test]
+    fn eigenvalues_are_the_given_ones() {
+        let d = 20;
+        let mut m = vec![0f32; d * d];
+        MatrixKind::LinspaceEigen { min: 1.0, max: 3.0 }.fill(Key::new(1, Purpose::TaskContent), d, &mut m);
+        let trace: f64 = (0..d).map(|i| f64::from(m[i * d + i])).sum();
+        let square: f64 = m.iter().map(|&x| f64::from(x).powi(2)).sum();
+        let lambda = |i: usize| 1.0 + 2.0 * i as f64 / 19.0;
+        assert!((trace / (0..d).map(lambda).sum::<f64>() - 1.0).abs() < 1e-4);
+        assert!((square / (0..d).map(|i| lambda(i).powi(2)).sum::<f64>() - 1.0).abs() < 1e-4);
+    }
+}

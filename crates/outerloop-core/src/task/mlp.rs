@@ -1,0 +1,176 @@
+//! The `mlp` family: a multi-layer perceptron on labelled images or tables.
+//!
+//! Flatten → dense layers with an activation → dense layer to the classes; mean softmax cross entropy.
+//! # References
+//! Metz et al. 2020, "Using a thousand optimization tasks …" (TaskSet), arXiv:2002.11887, mlp family.
+
+use super::mlp_plan::MlpPlan;
+use super::{Batch, MlpConfig, Normalizer, PixelScaling, Plan, Task, TaskSpec, TensorInit};
+use crate::data::{ImageSet, Pixels, Split};
+use crate::error::{Error, Result};
+use crate::layer::Activation;
+use crate::params::{ParamLayout, TensorSpec};
+use crate::rng::Key;
+use candle_core::{D, DType, Tensor};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Sub-streams of an unroll's key.
+const STREAM_LABELS: u64 = 1;
+const STREAM_SPLITS: u64 = 2;
+
+/// A checked MLP task.
+pub struct MlpTask {
+    config: MlpConfig,
+    data: Arc<ImageSet>,
+    train: Range<usize>,
+    widths: Vec<usize>,
+    spec: TaskSpec,
+    layout: Arc<ParamLayout>,
+}
+
+impl MlpTask {
+    /// The task of `config` on `data`.
+    /// # Errors
+    /// `InvalidOption` if `numTrain` is above the train split; `ShapeMismatch` if the parameters are too many.
+    pub fn new(config: MlpConfig, data: Arc<ImageSet>) -> Result<Self> {
+        let mut train = data.range(Split::Train);
+        if let Some(n) = config.num_train {
+            if n > train.len() {
+                return Err(Error::option(format!(
+                    "task config: expected `numTrain` to be at most {} (the train split of `{}`), got {n}",
+                    train.len(),
+                    data.name()
+                )));
+            }
+            train.end = train.start + n;
+        }
+        let mut widths = vec![data.example_len()];
+        widths.extend(&config.hidden);
+        widths.push(data.num_classes());
+        let mut tensors = vec![];
+        let mut init = vec![];
+        for (l, w) in widths.windows(2).enumerate() {
+            tensors.push(TensorSpec::new(format!("l{l}/b"), [w[1]]));
+            tensors.push(TensorSpec::new(format!("l{l}/w"), [w[0], w[1]]));
+            init.extend([TensorInit::Zero, TensorInit::Matrix(config.init)]);
+        }
+        let layout = ParamLayout::new(tensors)?;
+        let normalizer = Normalizer::classification(data.num_classes());
+        let spec = TaskSpec { params: layout.clone(), init, normalizer };
+        Ok(Self { config, data, train, widths, spec, layout: Arc::new(layout) })
+    }
+
+    /// Input = byte · scale + shift.
+    fn scaling(&self) -> (f32, f32) {
+        match self.config.pixels {
+            PixelScaling::Unit => (1.0 / 255.0, 0.0),
+            PixelScaling::Centered => (2.0 / 255.0, -1.0),
+            PixelScaling::Standardized => {
+                let (mean, std) = (self.data.mean(), self.data.std());
+                ((1.0 / (255.0 * std)) as f32, (-mean / std) as f32)
+            }
+        }
+    }
+
+    /// The label of a train example under label noise: with probability `labelNoise` a uniform class.
+    fn noisy_label(&self, key: Key, example: u32, label: u32) -> u32 {
+        let [coin, class, ..] = key.fold(STREAM_LABELS).block(u64::from(example));
+        if f64::from(coin) < self.config.label_noise * 4_294_967_296.0 {
+            (u64::from(class) * self.data.num_classes() as u64 >> 32) as u32
+        } else {
+            label
+        }
+    }
+}
+
+impl Task for MlpTask {
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    fn sample(&self, split: Split, key: Key, index: u64, batch: &mut Batch) {
+        let features = self.data.example_len();
+        batch.resize(features, self.config.batch_size);
+        let range = if split == Split::Train { self.train.clone() } else { self.data.range(split) };
+        key.fold(STREAM_SPLITS).fold(split as u64).fold(index).fill_integers(range.len() as u32, &mut batch.indices);
+        let is_noisy = split == Split::Train && self.config.label_noise > 0.0;
+        for (b, i) in batch.indices.iter_mut().enumerate() {
+            *i += range.start as u32;
+            let label = u32::from(self.data.labels()[*i as usize]);
+            batch.labels[b] = if is_noisy { self.noisy_label(key, *i, label) } else { label };
+        }
+        let stride = batch.stride();
+        match self.data.pixels() {
+            Pixels::U8(bytes) => {
+                let (scale, shift) = self.scaling();
+                gather(bytes, features, &batch.indices, stride, &mut batch.inputs, |x| f32::from(x) * scale + shift);
+            }
+            Pixels::F32(values) => gather(values, features, &batch.indices, stride, &mut batch.inputs, |x| x),
+        }
+    }
+
+    fn graph(&self, params: &[Tensor], batch: &Batch) -> Result<Tensor> {
+        let (dtype, device) = (params[0].dtype(), params[0].device());
+        let shape = (batch.size(), batch.features());
+        let mut x = Tensor::from_vec(batch.examples(), shape, device)?.to_dtype(dtype)?;
+        let last = self.widths.len() - 2;
+        for l in 0..=last {
+            x = x.matmul(&params[2 * l + 1])?.broadcast_add(&params[2 * l])?;
+            if l < last {
+                x = activation_graph(self.config.activation, &x)?;
+            }
+        }
+        let x = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
+        let log_sum = x.exp()?.sum_keepdim(D::Minus1)?.log()?;
+        let labels = Tensor::from_slice(&batch.labels, (batch.size(), 1), device)?;
+        Ok((log_sum - x.gather(&labels, D::Minus1)?)?.mean_all()?)
+    }
+
+    fn plan(&self) -> Box<dyn Plan> {
+        let plan = MlpPlan::new(self.layout.clone(), &self.widths, self.config.activation, self.config.batch_size);
+        Box::new(plan)
+    }
+}
+
+/// Columns of `inputs: [features, stride]` from the chosen rows of `values: [examples, features]`.
+fn gather<T: Copy>(
+    values: &[T],
+    features: usize,
+    chosen: &[u32],
+    stride: usize,
+    inputs: &mut [f32],
+    convert: impl Fn(T) -> f32,
+) {
+    const BLOCK: usize = crate::simd::LANES;
+    for (block, indices) in chosen.chunks(BLOCK).enumerate() {
+        let mut rows = [&values[..0]; BLOCK];
+        for (row, &i) in rows.iter_mut().zip(indices) {
+            *row = &values[i as usize * features..][..features];
+        }
+        for f in 0..features {
+            let out = &mut inputs[f * stride + block * BLOCK..][..indices.len()];
+            for (x, row) in out.iter_mut().zip(&rows) {
+                *x = convert(row[f]);
+            }
+        }
+    }
+}
+
+fn activation_graph(activation: Activation, x: &Tensor) -> Result<Tensor> {
+    let sigmoid = |x: &Tensor| (x.neg()?.exp()? + 1.0)?.recip();
+    Ok(match activation {
+        Activation::Relu => x.relu()?,
+        Activation::Tanh => x.tanh()?,
+        Activation::Cos => x.cos()?,
+        Activation::Elu => x.elu(1.0)?,
+        Activation::Sigmoid => sigmoid(x)?,
+        Activation::Swish => (x * sigmoid(x)?)?,
+        Activation::LeakyRelu4 | Activation::LeakyRelu2 | Activation::LeakyRelu1 => {
+            // The slope is below 1, so the larger of the two is the right branch.
+            let slope = activation.negative_slope().unwrap_or(0.0);
+            let slope = if x.dtype() == DType::F64 { f64::from((slope * 10.0).round()) / 10.0 } else { slope.into() };
+            x.maximum(&(x * slope)?)?
+        }
+    })
+}

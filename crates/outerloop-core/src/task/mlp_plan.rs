@@ -1,0 +1,76 @@
+//! The MLP's loss and gradient as hand-written layers.
+
+use super::{Batch, Plan};
+use crate::layer::{Activation, Dense, activate, cross_entropy, scale_by};
+use crate::params::ParamLayout;
+use crate::simd::{AlignedVec, Cpu, LANES};
+use std::sync::Arc;
+
+/// Scratch of one MLP. Tensor order of the layout: bias then weights, layer by layer.
+pub(super) struct MlpPlan {
+    layout: Arc<ParamLayout>,
+    activation: Activation,
+    layers: Vec<Dense>,
+    /// Outputs of every layer, `[width, stride]`; the last one holds the logits, then their gradient.
+    outputs: Vec<AlignedVec>,
+    /// Derivatives of the hidden layers' activations.
+    derivatives: Vec<AlignedVec>,
+    /// Gradient of a hidden layer's output; as long as the widest.
+    d_hidden: [AlignedVec; 2],
+    losses: AlignedVec,
+}
+
+impl MlpPlan {
+    /// For layers of the given `widths` (inputs first, classes last) and `batch` examples.
+    pub(super) fn new(layout: Arc<ParamLayout>, widths: &[usize], activation: Activation, batch: usize) -> Self {
+        let stride = batch.next_multiple_of(LANES);
+        let hidden = &widths[1..widths.len() - 1];
+        let widest = hidden.iter().copied().max().unwrap_or(0) * stride;
+        Self {
+            layout,
+            activation,
+            layers: widths.windows(2).map(|w| Dense::new(w[0], w[1], batch)).collect(),
+            outputs: widths[1..].iter().map(|w| AlignedVec::zeros(w * stride)).collect(),
+            derivatives: hidden.iter().map(|w| AlignedVec::zeros(w * stride)).collect(),
+            d_hidden: [AlignedVec::zeros(widest), AlignedVec::zeros(widest)],
+            losses: AlignedVec::zeros(stride),
+        }
+    }
+}
+
+impl Plan for MlpPlan {
+    fn loss(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) -> f32 {
+        let last = self.layers.len() - 1;
+        for l in 0..=last {
+            let (before, here) = self.outputs.split_at_mut(l);
+            let x = before.last().map_or(&*batch.inputs, |x| &**x);
+            let bias = &params[self.layout.range(2 * l)];
+            self.layers[l].forward(cpu, &params[self.layout.range(2 * l + 1)], bias, x, &mut here[0]);
+            if l < last {
+                cpu.run(activate(self.activation, &mut here[0], &mut self.derivatives[l]));
+            }
+        }
+        cpu.run(cross_entropy(&mut self.outputs[last], &batch.labels, &mut self.losses))
+    }
+
+    fn loss_and_grad(&mut self, cpu: Cpu, params: &[f32], batch: &Batch, grads: &mut [f32]) -> f32 {
+        let loss = self.loss(cpu, params, batch);
+        let last = self.layers.len() - 1;
+        for l in (0..=last).rev() {
+            let [above, below] = &mut self.d_hidden;
+            let dz: &[f32] = if l == last { &self.outputs[last] } else { &above[..self.outputs[l].len()] };
+            let x = if l == 0 { &*batch.inputs } else { &*self.outputs[l - 1] };
+            let (bias, weights) = grads.split_at_mut(self.layout.range(2 * l + 1).start);
+            let d_bias = &mut bias[self.layout.range(2 * l)];
+            let d_weights = &mut weights[..self.layout.range(2 * l + 1).len()];
+            self.layers[l].backward_params(cpu, x, dz, d_weights, d_bias);
+            if l > 0 {
+                let dx = &mut below[..self.outputs[l - 1].len()];
+                self.layers[l].backward_input(cpu, &params[self.layout.range(2 * l + 1)], dz, dx);
+                cpu.run(scale_by(dx, &self.derivatives[l - 1]));
+                self.d_hidden.swap(0, 1);
+            }
+        }
+        loss
+    }
+}

@@ -1,0 +1,40 @@
+//! From a config to a task.
+
+use super::{MlpTask, QuadraticTask, Task, TaskConfig};
+use crate::data::ImageSet;
+use crate::error::{Error, Result};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Data sets by name.
+#[derive(Clone, Default)]
+pub struct Datasets(HashMap<String, Arc<ImageSet>>);
+
+impl Datasets {
+    /// Those given; a later one of the same name replaces an earlier one.
+    pub fn new(sets: impl IntoIterator<Item = Arc<ImageSet>>) -> Self {
+        Self(sets.into_iter().map(|set| (set.name().to_owned(), set)).collect())
+    }
+
+    fn get(&self, name: &str) -> Result<Arc<ImageSet>> {
+        self.0.get(name).cloned().ok_or_else(|| {
+            let mut known: Vec<_> = self.0.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            Error::option(format!(
+                "task config: expected `dataset` to be a loaded data set ({}), got `{name}`",
+                known.join(", ")
+            ))
+        })
+    }
+}
+
+/// Builds the task of a config.
+/// # Errors
+/// `InvalidOption` if a value is out of range or the data set is not loaded.
+pub fn build_task(config: &TaskConfig, datasets: &Datasets) -> Result<Arc<dyn Task>> {
+    config.validate()?;
+    Ok(match config {
+        TaskConfig::Mlp(mlp) => Arc::new(MlpTask::new(mlp.clone(), datasets.get(&mlp.dataset)?)?),
+        TaskConfig::Quadratic(quadratic) => Arc::new(QuadraticTask::new(quadratic.clone())?),
+    })
+}
