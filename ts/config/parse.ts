@@ -40,7 +40,7 @@ const typeWords: Partial<Record<string, string>> = {
 }
 
 /** What an issue says was expected, for schemas that do not say it themselves. */
-function describe(issue: z.core.$ZodRawIssue): string {
+function describe(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type':
       return typeWords[issue.expected] ?? `a ${issue.expected}`
@@ -49,12 +49,21 @@ function describe(issue: z.core.$ZodRawIssue): string {
     case 'unrecognized_keys':
       return JSON.stringify(knownKeys(issue.inst))
     case 'too_small':
-      return issue.origin === 'array' ? `an array of at least ${issue.minimum}` : `at least ${issue.minimum}`
+      return bound(issue.origin, 'at least', issue.minimum)
     case 'too_big':
-      return issue.origin === 'array' ? `an array of at most ${issue.maximum}` : `at most ${issue.maximum}`
-    default:
+      return bound(issue.origin, 'at most', issue.maximum)
+    case 'invalid_format':
+      return `text that matches ${issue.pattern ?? issue.format}`
+    case 'invalid_union':
       return UNSAID
+    default:
+      return undefined
   }
+}
+
+function bound(origin: string, relation: string, limit: number | bigint): string {
+  if (origin === 'array') return `an array of ${relation} ${limit}`
+  return origin === 'string' ? `text of ${relation} ${limit} characters` : `${relation} ${limit}`
 }
 
 function knownKeys(inst: unknown): string[] {
@@ -97,7 +106,9 @@ function sentence({ issue, path }: Problem, input: unknown, root: string): strin
       ? oneOf(('options' in issue ? issue.options : undefined) ?? [])
       : issue.message
   const got = issue.code === 'custom' && 'input' in issue ? issue.input : at(input, path)
-  return `expected \`${show(path) || root}\` to be ${expected}, got ${quote(got)}`
+  // A refinement may say what the value is to have or do, where a type says what it is to be.
+  const claim = expected.startsWith('to ') ? expected : `to be ${expected}`
+  return `expected \`${show(path) || root}\` ${claim}, got ${quote(got)}`
 }
 
 function unknownKeys(issue: Issue & { code: 'unrecognized_keys' }, path: Path): string {

@@ -1,0 +1,117 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import type { EvaluateOptions } from '../evaluate/evaluateOptions.js'
+import type { Evaluation } from '../evaluate/evaluation.js'
+import { listenForInterrupts } from './interrupts.js'
+import { numeric, numericList } from './optionValues.js'
+import { startProgress } from './progress.js'
+import { formatCount } from './quantities.js'
+import { readRunOf } from './runDirectory.js'
+
+interface EvalFlags {
+  tasks?: number | string
+  seeds?: number | string
+  seed?: number | string
+  innerSteps?: (number | string)[]
+  stepMult?: (number | string)[]
+  threads?: number | string
+  cache?: string
+  out?: string
+  json?: boolean
+}
+
+/** Adds `outerloop eval`. */
+export function addEvalCommand(program: Command): void {
+  program
+    .command('eval')
+    .description('Measure a trained optimizer against SGD, momentum and Adam on tasks it was not trained on.')
+    .argument('<theta>', 'the trained optimizer: theta.safetensors of a run')
+    .option('--tasks <count>', 'tasks of the held-out suite, from its start (default: all 24)', numeric)
+    .option('--seeds <count>', 'runs of every setting on every task (default: 2)', numeric)
+    .option(
+      '--seed <integer>',
+      'names initial parameters, minibatches and the bootstrap, >= 0 (default: 0)',
+      numeric,
+    )
+    .option('--inner-steps <list>', 'horizons in inner steps, with commas (default: 500,2000)', numericList)
+    .option(
+      '--step-mult <list>',
+      'factors on the learned steps, with commas; trying more than one is tuning, and its row says so (default: 1)',
+      numericList,
+    )
+    .option(
+      '--threads <count>',
+      'CPU threads, or auto: all; does not change the result (default: auto)',
+      numeric,
+    )
+    .option('--cache <dir>', 'keep the baselines’ curves here and use them again (default: not kept)')
+    .option('--out <dir>', 'write evaluation.json, report.html and figures as SVG here')
+    .option('--json', 'print the whole evaluation as JSON instead of tables')
+    .addHelpText('after', afterHelp)
+    .action(runEval)
+}
+
+const afterHelp = `
+Every baseline runs at 14 learning rates from 1e-6 to 3.2, half a decade apart. Rates are chosen on outer-validation
+and reported on test, both the best single one for all tasks and the best for each task. Losses are normalised:
+1 before training, 0 for the best baseline run of the task. Intervals are 95 % bootstrap over tasks and seeds.
+Tables go to stdout, progress to stderr. The tasks are those that \`outerloop tasks list\` calls heldOut.
+
+Examples:
+  outerloop eval runs/quick-0/theta.safetensors --out runs/quick-0
+  outerloop eval theta.safetensors --tasks 6 --inner-steps 500 --json`
+
+async function runEval(theta: string, flags: EvalFlags): Promise<void> {
+  const options = evaluateOptions(flags)
+  // First, so that a directory that cannot be written is found before the work is done.
+  if (flags.out !== undefined) await mkdir(flags.out, { recursive: true })
+  using interrupts = listenForInterrupts(() => process.stderr.write('\nStopping.\n'))
+  const evaluation = await evaluateWithProgress(theta, options, interrupts.stopSignal)
+  if (flags.out !== undefined) await writeEvaluation(flags.out, evaluation, theta)
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify(evaluation)}\n`)
+    return
+  }
+  const { formatTable } = await import('../evaluate/table.js')
+  process.stdout.write(`${formatTable(evaluation)}\n`)
+  if (flags.out !== undefined) process.stdout.write(`\nReport: ${join(flags.out, 'report.html')}\n`)
+}
+
+/** The flags under the names of the library's options, which checks them. */
+function evaluateOptions(flags: EvalFlags): EvaluateOptions {
+  const { tasks, seeds, seed, innerSteps, stepMult, threads, cache } = flags
+  const named = { tasks, seeds, seed, innerSteps, stepMultipliers: stepMult, threads, cacheDir: cache }
+  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined))
+}
+
+async function evaluateWithProgress(
+  theta: string,
+  options: EvaluateOptions,
+  signal: AbortSignal,
+): Promise<Evaluation> {
+  // Only now: `--help` needs no engine.
+  const { evaluate } = await import('../evaluate/evaluate.js')
+  const start = performance.now()
+  let progress: ReturnType<typeof startProgress> | undefined
+  try {
+    return await evaluate(theta, {
+      ...options,
+      signal,
+      onProgress: ({ done, total }) => {
+        progress ??= startProgress(process.stderr, { total, unit: 'inner steps' })
+        const perSecond = (done / (performance.now() - start)) * 1000
+        progress.update(done, `${formatCount(perSecond)} inner steps/s`)
+      },
+    })
+  } finally {
+    progress?.stop()
+  }
+}
+
+/** Writes the evaluation and its report; the report tells of the training too, if theta lies in its run's directory. */
+async function writeEvaluation(out: string, evaluation: Evaluation, theta: string): Promise<void> {
+  const { writeReport } = await import('../report/report.js')
+  await writeFile(join(out, 'evaluation.json'), `${JSON.stringify(evaluation)}\n`)
+  await writeReport(out, { ...(await readRunOf(theta)), evaluation, title: `Evaluation of ${theta}` })
+}
