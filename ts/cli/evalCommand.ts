@@ -1,8 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import type { EvaluateOptions } from '../evaluate/evaluateOptions.js'
+import { type EvaluateOptions, parseEvaluateOptions } from '../evaluate/evaluateOptions.js'
 import type { Evaluation } from '../evaluate/evaluation.js'
+import { heldOutTasks } from '../tasks/catalogue.js'
 import { listenForInterrupts } from './interrupts.js'
 import { numeric, numericList } from './optionValues.js'
 import { startProgress } from './progress.js'
@@ -23,26 +24,35 @@ interface EvalFlags {
 
 /** Adds `outerloop eval`. */
 export function addEvalCommand(program: Command): void {
+  const { seeds, seed, innerSteps, stepMultipliers, threads } = parseEvaluateOptions({})
   program
     .command('eval')
     .description('Measure a trained optimizer against SGD, momentum and Adam on tasks it was not trained on.')
     .argument('<theta>', 'the trained optimizer: theta.safetensors of a run')
-    .option('--tasks <count>', 'tasks of the held-out suite, from its start (default: all 24)', numeric)
-    .option('--seeds <count>', 'runs of every setting on every task (default: 2)', numeric)
     .option(
-      '--seed <integer>',
-      'names initial parameters, minibatches and the bootstrap, >= 0 (default: 0)',
+      '--tasks <count>',
+      `tasks of the held-out suite, from its start (default: all ${heldOutTasks.length})`,
       numeric,
     )
-    .option('--inner-steps <list>', 'horizons in inner steps, with commas (default: 500,2000)', numericList)
+    .option('--seeds <count>', `runs of every setting on every task (default: ${seeds})`, numeric)
+    .option(
+      '--seed <integer>',
+      `names initial parameters, minibatches and the bootstrap, >= 0 (default: ${seed})`,
+      numeric,
+    )
+    .option(
+      '--inner-steps <list>',
+      `horizons in inner steps, with commas (default: ${innerSteps})`,
+      numericList,
+    )
     .option(
       '--step-mult <list>',
-      'factors on the learned steps, with commas; trying more than one is tuning, and its row says so (default: 1)',
+      `factors on the learned steps, with commas; each is a trial, and the table says so (default: ${stepMultipliers})`,
       numericList,
     )
     .option(
       '--threads <count>',
-      'CPU threads, or auto: all; does not change the result (default: auto)',
+      `CPU threads, or auto: all; does not change the result (default: ${threads})`,
       numeric,
     )
     .option('--cache <dir>', 'keep the baselines’ curves here and use them again (default: not kept)')
@@ -56,7 +66,10 @@ const afterHelp = `
 Every baseline runs at 14 learning rates from 1e-6 to 3.2, half a decade apart. Rates are chosen on outer-validation
 and reported on test, both the best single one for all tasks and the best for each task. Losses are normalised:
 1 before training, 0 for the best baseline run of the task. Intervals are 95 % bootstrap over tasks and seeds.
-Tables go to stdout, progress to stderr. The tasks are those that \`outerloop tasks list\` calls heldOut.
+Tables go to stdout, progress to stderr.
+
+The tasks are those that \`outerloop tasks list\` calls heldOut: preset quick trains on none of them. Preset paper2020
+trains on MLPs on the same three data sets, so for it only the exact nets are unseen.
 
 Examples:
   outerloop eval runs/quick-0/theta.safetensors --out runs/quick-0
@@ -74,8 +87,17 @@ async function runEval(theta: string, flags: EvalFlags): Promise<void> {
     return
   }
   const { formatTable } = await import('../evaluate/table.js')
-  process.stdout.write(`${formatTable(evaluation)}\n`)
+  process.stdout.write(`${formatTable(evaluation)}\n${trialNote(evaluation)}`)
   if (flags.out !== undefined) process.stdout.write(`\nReport: ${join(flags.out, 'report.html')}\n`)
+}
+
+/** A step multiplier that was chosen is a hyperparameter that was tuned, even if only one is tried here. */
+function trialNote({ settings: { stepMultipliers } }: Evaluation): string {
+  if (stepMultipliers.every((factor) => factor === 1)) return ''
+  const untuned = stepMultipliers.includes(1)
+    ? 'factor 1'
+    : `factor ${stepMultipliers[0]}, chosen by hand: one trial`
+  return `\nStep multipliers ${stepMultipliers.join(', ')}: each is a trial. Row "learned" has ${untuned}.\n`
 }
 
 /** The flags under the names of the library's options, which checks them. */
