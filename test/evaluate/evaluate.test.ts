@@ -1,0 +1,100 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { optimizerConfigSchema } from '../../ts/config/optimizerConfig.js'
+import { evaluate } from '../../ts/evaluate/evaluate.js'
+import type { EvaluateOptions } from '../../ts/evaluate/evaluateOptions.js'
+import type { Evaluation } from '../../ts/evaluate/evaluation.js'
+import { initTheta } from '../../ts/native.js'
+
+const optimizer = optimizerConfigSchema.parse({ name: 'adafac_mlp' })
+const subject = { optimizer, theta: initTheta(optimizer, 3, 0) }
+
+/** Two tiny problems; 40 inner steps of 43 settings take well under a second. */
+const small: EvaluateOptions = {
+  tasks: [
+    { name: 'mnist', config: { family: 'mlp', dataset: 'mnist8', hidden: [8], batchSize: 16 } },
+    { name: 'fashion', config: { family: 'mlp', dataset: 'fashion8', hidden: [], batchSize: 16 } },
+  ],
+  seeds: 2,
+  innerSteps: [20, 40],
+  evalEvery: 10,
+  evalBatches: 2,
+}
+
+function row(evaluation: Evaluation, horizon: number, id: string) {
+  return evaluation.horizons[horizon]!.rows.find((candidate) => candidate.id === id)!
+}
+
+test('an untrained optimizer is evaluated end to end', async (t) => {
+  const progress: number[] = []
+  const evaluation = await evaluate(subject, {
+    ...small,
+    threads: 2,
+    onProgress: ({ done, total }) => {
+      t.is(total, 2 * 43 * 2 * 40)
+      progress.push(done)
+    },
+  })
+  t.deepEqual(
+    progress,
+    [...progress].sort((a, b) => a - b),
+  )
+  t.is(progress.at(-1), 2 * 43 * 2 * 40)
+  t.deepEqual(
+    evaluation.horizons.map(({ innerSteps }) => innerSteps),
+    [20, 40],
+  )
+  for (const { rows } of evaluation.horizons) {
+    t.is(rows.length, 8)
+    for (const { normalized } of rows) {
+      for (const { mean } of [normalized.curve, normalized.final]) {
+        t.true(mean.low <= mean.value && mean.value <= mean.high)
+        t.true(mean.low >= 0 && mean.high <= 1)
+      }
+    }
+  }
+  for (const detail of evaluation.details) {
+    t.deepEqual(detail.steps, [0, 10, 20, 30, 40])
+    t.true(detail.bestLoss < detail.initialLoss)
+    // Every optimizer starts from the same params and is measured on the same minibatches.
+    t.is(new Set(detail.curves.map((curve) => curve.median[0])).size, 1)
+  }
+  t.deepEqual(JSON.parse(JSON.stringify(evaluation)), evaluation)
+})
+
+test('the result depends neither on threads nor on the cache', async (t) => {
+  const cacheDir = await mkdtemp(join(tmpdir(), 'outerloop-cache-'))
+  t.teardown(() => rm(cacheDir, { recursive: true, force: true }))
+  const fresh = await evaluate(subject, { ...small, threads: 1, cacheDir })
+  t.is((await readdir(cacheDir)).length, 2)
+  t.deepEqual(await evaluate(subject, { ...small, threads: 2, cacheDir }), fresh)
+  t.deepEqual(await evaluate(subject, { ...small, threads: 2 }), fresh)
+})
+
+test('a shorter horizon read off a longer run equals the shorter run', async (t) => {
+  const both = await evaluate(subject, small)
+  const short = await evaluate(subject, { ...small, innerSteps: [20] })
+  t.deepEqual(both.horizons[0], short.horizons[0])
+})
+
+test('Adam evaluated as the learned optimizer scores as the pool’s Adam at that rate', async (t) => {
+  const adam = optimizerConfigSchema.parse({ name: 'adam', lr: 1e-3 })
+  const evaluation = await evaluate({ optimizer: adam, theta: new Float32Array(0) }, small)
+  const [subjectRow, poolRow] = [row(evaluation, 1, 'learned'), row(evaluation, 1, 'adam-default')]
+  t.deepEqual(subjectRow.normalized, poolRow.normalized)
+  t.deepEqual(poolRow.numLearnedBetter, { final: 0, curve: 0 })
+})
+
+test('an abort before or during the run rejects with AbortError', async (t) => {
+  await t.throwsAsync(evaluate(subject, { ...small, signal: AbortSignal.abort() }), { name: 'AbortError' })
+  const controller = new AbortController()
+  const running = evaluate(subject, { ...small, innerSteps: [20_000], signal: controller.signal })
+  setTimeout(() => controller.abort(), 50)
+  await t.throwsAsync(running, { name: 'AbortError' })
+})
+
+test('more tasks than the suite has are refused', async (t) => {
+  await t.throwsAsync(evaluate(subject, { tasks: 1000 }), { code: 'INVALID_OPTION' })
+})

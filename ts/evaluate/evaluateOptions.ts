@@ -1,0 +1,82 @@
+/** Options of {@link evaluate}: one schema with every default. */
+import { z } from 'zod'
+import { integer, positive, text } from '../config/fields.js'
+import { parseWith } from '../config/parse.js'
+import { type TaskConfigInput, taskConfigSchema } from '../config/taskConfig.js'
+import { OuterloopError } from '../errors.js'
+import type { Dataset } from '../native.js'
+
+/** Other fields, such as the role of a task of the catalogue, are left out of the result. */
+const namedTaskSchema = z.object({ name: text(), config: taskConfigSchema })
+
+const settingsSchema = z.strictObject({
+  tasks: z
+    .union([integer(1), z.array(namedTaskSchema).min(1)], {
+      error: 'a number of tasks >= 1, or an array of at least one { name, config }',
+    })
+    .optional(),
+  seed: integer(0).default(0),
+  seeds: integer(1, 1000).default(2),
+  innerSteps: z
+    .array(integer(1, 10_000_000))
+    .min(1, { error: 'an array of at least one horizon' })
+    .default([500, 2000]),
+  evalEvery: integer(1).default(25),
+  evalBatches: integer(1).default(8),
+  stepMultipliers: z.array(positive()).min(1, { error: 'an array of at least one multiplier' }).default([1]),
+  threads: z.union([z.literal('auto'), integer(1)], { error: '"auto" or an integer >= 1' }).default('auto'),
+  cacheDir: text().optional(),
+})
+
+/** Options of {@link evaluate} with every default filled in. */
+export type EvaluationSettings = z.infer<typeof settingsSchema>
+
+/** Options of {@link evaluate}. */
+export interface EvaluateOptions {
+  /** Tasks to evaluate on, or how many of the held-out suite, from its start. Default: the whole suite. */
+  tasks?: number | readonly { name: string; config: TaskConfigInput }[]
+  /** Names the initial params and minibatches, and the bootstrap's draws. Default 0. */
+  seed?: number
+  /** Runs of every setting on every task, with different initial params and minibatches. Default 2.
+   *  One: the intervals know nothing of the noise between runs. Cost is proportional. */
+  seeds?: number
+  /** Horizons, in inner steps. Default [500, 2000]. Every setting is run once, to the longest; the shorter ones must be
+   *  multiples of `evalEvery` and are read off the curve. */
+  innerSteps?: number[]
+  /** Inner steps between two points of a curve. Default 25. */
+  evalEvery?: number
+  /** Minibatches a point is averaged over, on each of two splits. Default 8: a sixth of the whole run time on small MLPs.
+   *  Too few: the choice of a learning rate and the final losses are noisy. */
+  evalBatches?: number
+  /** Factors of the learned optimizer's steps (of the rate, if it is hand-designed). Default [1].
+   *  More than one is tuning, and its rows say so. */
+  stepMultipliers?: number[]
+  /** Threads that run inner problems. Default `auto`: one for each core. Results do not depend on it. */
+  threads?: 'auto' | number
+  /** Directory where the pool's curves are kept, one file for each task. Default: nothing is kept. */
+  cacheDir?: string
+  /** Data sets the tasks name, besides the bundled ones. */
+  datasets?: readonly Dataset[]
+  /** Stops the runs within one inner step each. */
+  signal?: AbortSignal
+  /** Called a few times a second with inner steps done and to do. */
+  onProgress?: (progress: { done: number; total: number }) => void
+}
+
+/**
+ * Checks the options and fills in the defaults.
+ * @throws {OuterloopError} `INVALID_OPTION`.
+ */
+export function parseEvaluateOptions(options: EvaluateOptions): EvaluationSettings {
+  const { datasets: _datasets, signal: _signal, onProgress: _onProgress, ...plain } = options
+  const settings = parseWith(settingsSchema, plain)
+  const innerSteps = [...new Set(settings.innerSteps)].sort((a, b) => a - b)
+  for (const horizon of innerSteps.slice(0, -1)) {
+    if (horizon % settings.evalEvery === 0) continue
+    throw new OuterloopError(
+      'INVALID_OPTION',
+      `expected \`innerSteps\` to be multiples of \`evalEvery\` (${settings.evalEvery}) except the longest, got ${horizon}`,
+    )
+  }
+  return { ...settings, innerSteps, stepMultipliers: [...new Set(settings.stepMultipliers)] }
+}
