@@ -23,11 +23,11 @@ export function learningCurvesFigure(evaluation: Evaluation): Figure {
   }
   return {
     name: 'learning-curves',
-    title: 'Inner learning curves on held-out tasks',
+    title: 'Inner learning curves',
     description: `Test loss against inner steps on ${details.length} tasks for ${labels.join(', ')}.`,
     spec: {
       title: {
-        text: 'Inner learning curves on held-out tasks',
+        text: 'Inner learning curves',
         subtitle: `${band}Thin dashes: loss before training. Tuned: rate chosen on each task's outer-validation split.`,
       },
       columns: Math.min(COLUMNS, details.length),
