@@ -1,0 +1,57 @@
+/** Copies the golden vectors that the tests read into test/fixtures/golden: npx tsx scripts/copy-golden.ts SOURCE_DIR */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+type Json = Record<string, unknown>
+
+const optimizers = 'sgd sgdm nesterov adam adam_lo adafac_mlp_lopt rnn_mlp_lopt rnn_mlp_lopt_valid'.split(' ')
+const tasks =
+  'mlp_relu_3hidden mlp_tanh mlp_leaky_relu4 mlp_swish mlp_cos quadratic_identity quadratic_log'.split(' ')
+const specCases = ['adafac_mlp_lopt_h4', 'rnn_mlp_lopt']
+
+const source = process.argv[2]
+if (source === undefined) throw new Error('usage: npx tsx scripts/copy-golden.ts SOURCE_DIR')
+const target = new URL('../test/fixtures/golden/', import.meta.url).pathname
+
+function read(file: string): Json {
+  return JSON.parse(readFileSync(join(source as string, file), 'utf8')) as Json
+}
+
+function write(file: string, value: Json): void {
+  writeFileSync(join(target, file), `${JSON.stringify(value)}\n`)
+}
+
+function pick(from: Json, keys: string[]): Json {
+  return Object.fromEntries(keys.map((key) => [key, from[key]]))
+}
+
+function without(from: Json, isDropped: (key: string) => boolean): Json {
+  return Object.fromEntries(Object.entries(from).filter(([key]) => !isDropped(key)))
+}
+
+mkdirSync(target, { recursive: true })
+write('inputs.json', read('inputs.json'))
+for (const name of optimizers) write(`opt_${name}.json`, read(`opt_${name}.json`))
+
+// The double-precision columns are the authority for losses and gradients.
+const { cases, ...tasksHeader } = read('tasks.json')
+const isSinglePrecision = (key: string) => key === 'loss' || key === 'grads' || key === 'constants'
+const taskCases = (cases as Json[])
+  .filter((task) => tasks.includes(task.name as string))
+  .map((task) => [task.name, without(task, isSinglePrecision)])
+write('tasks.json', { ...tasksHeader, cases: Object.fromEntries(taskCases) })
+
+// Only the sums: the end-to-end runs use a learned optimizer that is not in this package.
+const { formulas, ...estimatorsHeader } = without(read('estimators.json'), (key) => key === 'end_to_end')
+const isFullEs = (key: string) => key.startsWith('full_')
+write('estimators.json', {
+  ...estimatorsHeader,
+  formulas: (formulas as Json[]).map((call) => without(call, isFullEs)),
+})
+
+const spec = read('spec_cases.json')
+write('spec_cases.json', {
+  ...pick(spec, ['about', 'param_leaves', 'formulas']),
+  cases: pick(spec.cases as Json, specCases),
+  estimators: without(spec.estimators as Json, isFullEs),
+})
