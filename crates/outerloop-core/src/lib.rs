@@ -2,5 +2,6 @@
 pub mod data;
 pub mod error;
 pub mod params;
+pub mod reference;
 pub mod rng;
 pub mod simd;
