@@ -1,7 +1,13 @@
-//! Inner loops of meta-training.
+//! Inner loops of meta-training: tasks, optimizers, learned optimizers and the unroller that runs them.
+//!
+//! Layers, lower ones first: [`error`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; [`task`], [`optim`],
 pub mod data;
 pub mod error;
+mod layer;
+pub mod lopt;
+pub mod optim;
 pub mod params;
 pub mod reference;
 pub mod rng;
 pub mod simd;
+pub mod task;

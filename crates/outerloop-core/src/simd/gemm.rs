@@ -3,7 +3,7 @@
 //! Every element of C is its initial value plus the products in order of `k`, each added with one fused
 //! multiply-add. The order does not depend on the tile shape, so neither do the bits.
 
-use super::{Kernel, Simd};
+use super::{Kernel, Simd, relu};
 
 /// A read-only matrix: element (i, j) is `data[i * row + j * col]`.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,7 @@ pub struct Gemm<'a> {
     b: MatRef<'a>,
     c: MatMut<'a>,
     init: GemmInit<'a>,
+    has_relu: bool,
 }
 
 /// C = init + A·B with A of shape [m, k], B of shape [k, n] with adjacent columns, C of shape [m, n].
@@ -66,7 +67,7 @@ pub fn gemm<'a>(
     if let GemmInit::Rows(bias) = init {
         assert!(m <= bias.len());
     }
-    Gemm { m, n, k, a, b, c, init }
+    Gemm { m, n, k, a, b, c, init, has_relu: false }
 }
 
 impl Kernel for Gemm<'_> {
@@ -90,6 +91,12 @@ impl Kernel for Gemm<'_> {
 }
 
 impl Gemm<'_> {
+    /// C = max(init + A·B, 0) instead.
+    #[inline(always)]
+    pub fn with_relu(self) -> Self {
+        Self { has_relu: true, ..self }
+    }
+
     /// All rows of `V` registers' columns from `j`; the last register holds `last` columns.
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, s: S, j: usize, last: usize) {
@@ -171,6 +178,11 @@ impl Gemm<'_> {
                 // Past the end after the last term: never read.
                 a = a.wrapping_add(self.a.col);
                 b = b.wrapping_add(self.b.row);
+            }
+            if self.has_relu {
+                for x in acc.iter_mut().flatten() {
+                    *x = relu(s, *x);
+                }
             }
             for (r, row) in acc.iter().enumerate() {
                 for (v, &x) in row.iter().enumerate() {

@@ -1,0 +1,34 @@
+//! The output form that the learned optimizers share.
+
+use super::BLOCK;
+use crate::simd::{Kernel, Simd, exp};
+
+/// p ← p − direction·exp(exp_mult·magnitude)·step_mult.
+pub(super) struct ApplyStep<'a> {
+    pub(super) params: &'a mut [f32],
+    pub(super) direction: &'a [f32],
+    pub(super) magnitude: &'a [f32],
+    pub(super) exp_mult: f32,
+    pub(super) step_mult: f32,
+}
+
+impl Kernel for ApplyStep<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let len = self.params.len();
+        assert!(len <= BLOCK && self.direction.len() >= len && self.magnitude.len() >= len);
+        let (exp_mult, step_mult) = (s.splat(self.exp_mult), s.splat(self.step_mult));
+        for at in (0..len).step_by(S::WIDTH) {
+            let n = (len - at).min(S::WIDTH);
+            // SAFETY: `n` elements remain in all three.
+            unsafe {
+                let scale = exp(s, s.mul(exp_mult, s.load_first(self.magnitude.as_ptr().add(at), n)));
+                let step = s.mul(s.mul(s.load_first(self.direction.as_ptr().add(at), n), scale), step_mult);
+                let p = self.params.as_mut_ptr().add(at);
+                s.store_first(p, s.sub(s.load_first(p, n), step), n);
+            }
+        }
+    }
+}

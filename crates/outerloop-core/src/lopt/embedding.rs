@@ -1,0 +1,14 @@
+//! Time features (spec: learned_optimizers §1.6). Computed in f64 once per step.
+
+/// Time scales in steps.
+const TAU: [f64; 11] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5];
+
+/// tanh(t/τ − 1) for eleven τ.
+pub(super) fn tanh_embedding(t: u64) -> [f32; 11] {
+    TAU.map(|tau| libm::tanh(t as f64 / tau - 1.0) as f32)
+}
+
+/// sin(t/(τ·π)) for eleven τ.
+pub(super) fn sine_embedding(t: u64) -> [f32; 11] {
+    TAU.map(|tau| libm::sin(t as f64 / (tau * std::f64::consts::PI)) as f32)
+}

@@ -1,0 +1,214 @@
+//! Per-parameter features and per-tensor statistics of the hierarchical optimizer.
+
+use super::STRIDE;
+use crate::simd::{Kernel, LANES, LaneSum, Simd, ln, rsqrt};
+
+/// Decays of momentum and second moment.
+pub(super) const DECAYS: [f32; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
+const NUM: usize = DECAYS.len();
+/// g, p, old p, ln|p|, m, v, m·s, s.
+pub(super) const MAX_CHANNELS: usize = 4 + 4 * NUM;
+const LOG_FLOOR: f32 = 1e-8;
+const SECOND_MOMENT_FLOOR: f32 = 1e-6;
+
+/// Padded arrays of one tensor.
+pub(super) struct TensorArrays<'a> {
+    pub(super) len: usize,
+    pub(super) params: &'a mut [f32],
+    pub(super) grads: &'a mut [f32],
+    /// Parameters of about 100 steps ago; none in the library's variant.
+    pub(super) old: Option<&'a [f32]>,
+    /// `[NUM, padded]`.
+    pub(super) momenta: &'a mut [f32],
+    /// `[NUM, padded]`.
+    pub(super) squares: &'a mut [f32],
+}
+
+/// The channels of one register; `has_old` says whether the third one is there.
+#[inline(always)]
+fn channels<S: Simd>(
+    s: S,
+    g: S::V,
+    p: S::V,
+    old: Option<S::V>,
+    m: [S::V; NUM],
+    v: [S::V; NUM],
+    mut out: impl FnMut(usize, S::V),
+) {
+    let mut next = 0;
+    let mut put = |x: S::V| {
+        out(next, x);
+        next += 1;
+    };
+    put(g);
+    put(p);
+    if let Some(old) = old {
+        put(old);
+    }
+    put(ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR))));
+    m.into_iter().for_each(&mut put);
+    v.into_iter().for_each(&mut put);
+    let scale = v.map(|v| rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR))));
+    for k in 0..NUM {
+        put(s.mul(m[k], scale[k]));
+    }
+    scale.into_iter().for_each(&mut put);
+}
+
+/// Clips gradients to ±`bound` in place and returns Σg².
+pub(super) struct Clip<'a> {
+    pub(super) grads: &'a mut [f32],
+    pub(super) bound: f32,
+}
+
+impl Kernel for Clip<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f32 {
+        let mut sum = LaneSum::zero(s);
+        for group in self.grads.chunks_exact_mut(LANES) {
+            for half in 0..LANES / S::WIDTH {
+                // SAFETY: `half * WIDTH + WIDTH <= LANES`.
+                unsafe {
+                    let p = group.as_mut_ptr().add(half * S::WIDTH);
+                    let g = s.clamp(s.load(p), -self.bound, self.bound);
+                    s.store(p, g);
+                    sum.fma(s, half, g, g);
+                }
+            }
+        }
+        sum.total(s)
+    }
+}
+
+/// Sums of one tensor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sums {
+    /// Of every channel's square.
+    pub(super) squares: [f32; MAX_CHANNELS],
+    /// Of the momenta over all decays, the second moments over all decays, the parameters.
+    pub(super) plain: [f32; 3],
+}
+
+/// Updates momenta and second moments in place, and sums.
+pub(super) struct Accumulate<'a, 'b>(pub(super) &'a mut TensorArrays<'b>);
+
+impl Kernel for Accumulate<'_, '_> {
+    type Output = Sums;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Sums {
+        let a = self.0;
+        let padded = a.params.len();
+        assert!(a.momenta.len() == NUM * padded && a.squares.len() == NUM * padded && a.grads.len() == padded);
+        let mut squares = [LaneSum::zero(s); MAX_CHANNELS];
+        let mut plain = [LaneSum::zero(s); 3];
+        for group in (0..padded).step_by(LANES) {
+            for half in 0..LANES / S::WIDTH {
+                let at = group + half * S::WIDTH;
+                let live = s.first(a.len.saturating_sub(at).min(S::WIDTH));
+                // SAFETY: `at + WIDTH <= padded`, the length of every array.
+                unsafe {
+                    let g = s.load(a.grads.as_ptr().add(at));
+                    let p = s.load(a.params.as_ptr().add(at));
+                    let old = a.old.map(|old| s.load(old[at..][..S::WIDTH].as_ptr()));
+                    let blend = |array: *mut f32, k: usize, new: S::V| {
+                        let place = array.add(k * padded + at);
+                        let (beta, complement) = (s.splat(DECAYS[k]), s.splat(1.0 - DECAYS[k]));
+                        let x = s.fma(beta, s.load(place), s.mul(complement, new));
+                        s.store(place, x);
+                        x
+                    };
+                    let (momenta, second) = (a.momenta.as_mut_ptr(), a.squares.as_mut_ptr());
+                    let m: [S::V; NUM] = std::array::from_fn(|k| blend(momenta, k, g));
+                    let square = s.mul(g, g);
+                    let v: [S::V; NUM] = std::array::from_fn(|k| blend(second, k, square));
+                    for k in 0..NUM {
+                        plain[0].add(s, half, m[k]);
+                        plain[1].add(s, half, v[k]);
+                    }
+                    plain[2].add(s, half, p);
+                    channels(s, g, p, old, m, v, |c, x| {
+                        let x = s.select(live, x, s.splat(0.0));
+                        squares[c].fma(s, half, x, x);
+                    });
+                }
+            }
+        }
+        Sums { squares: squares.map(|x| x.total(s)), plain: plain.map(|x| x.total(s)) }
+    }
+}
+
+/// Σ(x − mean)² over `rows` rows of `len` live elements, rows padded.
+pub(super) struct Deviation<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) len: usize,
+    pub(super) mean: f32,
+}
+
+impl Kernel for Deviation<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f32 {
+        let mut sum = LaneSum::zero(s);
+        let mean = s.splat(self.mean);
+        for row in self.values.chunks_exact(self.values.len() / self.rows) {
+            for (group, values) in row.chunks_exact(LANES).enumerate() {
+                for half in 0..LANES / S::WIDTH {
+                    let at = half * S::WIDTH;
+                    let live = s.first(self.len.saturating_sub(group * LANES + at).min(S::WIDTH));
+                    // SAFETY: `at + WIDTH <= LANES`, the length of the chunk.
+                    let x = s.sub(unsafe { s.load(values.as_ptr().add(at)) }, mean);
+                    let x = s.select(live, x, s.splat(0.0));
+                    sum.fma(s, half, x, x);
+                }
+            }
+        }
+        sum.total(s)
+    }
+}
+
+/// Normalised channels of elements `at..at + n` into `features`, rows [`STRIDE`] apart.
+pub(super) struct FillBlock<'a, 'b> {
+    pub(super) arrays: &'a TensorArrays<'b>,
+    pub(super) at: usize,
+    pub(super) n: usize,
+    /// Reciprocal root mean square of every channel.
+    pub(super) scale: &'a [f32; MAX_CHANNELS],
+    /// Bound of the normalised channels.
+    pub(super) clip: Option<f32>,
+    pub(super) features: &'a mut [f32],
+}
+
+impl Kernel for FillBlock<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { arrays: a, at, n, scale, clip, features } = self;
+        let padded = a.params.len();
+        let num_channels = MAX_CHANNELS - usize::from(a.old.is_none());
+        assert!(n <= STRIDE && at + n.next_multiple_of(LANES) <= padded);
+        assert!(features.len() >= num_channels * STRIDE && a.squares.len() == NUM * padded);
+        for column in (0..n.next_multiple_of(LANES)).step_by(S::WIDTH) {
+            let e = at + column;
+            // SAFETY: `e + WIDTH <= padded`, the length of every array; a row of the block holds STRIDE.
+            unsafe {
+                let g = s.load(a.grads.as_ptr().add(e));
+                let p = s.load(a.params.as_ptr().add(e));
+                let old = a.old.map(|old| s.load(old[e..][..S::WIDTH].as_ptr()));
+                let m = std::array::from_fn(|k| s.load(a.momenta.as_ptr().add(k * padded + e)));
+                let v = std::array::from_fn(|k| s.load(a.squares.as_ptr().add(k * padded + e)));
+                let out = features.as_mut_ptr().add(column);
+                channels(s, g, p, old, m, v, |c, x| {
+                    let x = s.mul(x, s.splat(scale[c]));
+                    let x = clip.map_or(x, |bound| s.clamp(x, -bound, bound));
+                    s.store(out.add(c * STRIDE), x);
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Running mean and variance of a loss (spec: learned_optimizers §1.8).
+
+/// State: mean, variance, updates; all start at 0.
+pub(super) const LEN: usize = 3;
+
+/// Feeds one loss.
+pub(super) fn update(state: &mut [f32], loss: f32, decay: f64) {
+    let (d, complement) = (decay as f32, (1.0 - decay) as f32);
+    state[0] = d * state[0] + complement * loss;
+    // The uncorrected new mean, as published.
+    let deviation = state[0] - loss;
+    state[1] = d * state[1] + complement * (deviation * deviation);
+    state[2] += 1.0;
+}
+
+fn correction(state: &[f32], decay: f64) -> f32 {
+    1.0 / (1.0 - libm::powf(decay as f32, state[2]) + 1e-8)
+}
+
+/// `loss` in units of the running deviation, clipped to ±5.
+pub(super) fn standardize(state: &[f32], loss: f32, decay: f64) -> f32 {
+    let k = correction(state, decay);
+    ((loss - k * state[0]) / (k * state[1] + 1e-8).sqrt()).clamp(-5.0, 5.0)
+}
+
+/// The corrected mean; 0 before the first loss.
+pub(super) fn mean(state: &[f32], decay: f64) -> f32 {
+    if state[2] > 0.0 { correction(state, decay) * state[0] } else { 0.0 }
+}

@@ -1,0 +1,165 @@
+//! A tensor of any rank as runs along its last axis, with the places of its factored accumulators.
+
+use super::BLOCK;
+
+/// Up to [`BLOCK`] neighbours along the last axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Run {
+    /// First element in the tensor.
+    pub(super) start: usize,
+    /// Elements.
+    pub(super) len: usize,
+    /// Place of the first element in the row accumulator.
+    pub(super) row: usize,
+    /// Place of the first element in the column accumulator.
+    pub(super) col: usize,
+}
+
+/// How a tensor of rank ≥ 2 is factored: the axes rule of spec learned_optimizers §1.3.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Factoring {
+    /// Elements of the row accumulator: the shape without the largest axis d0.
+    pub(super) row_len: usize,
+    /// Elements of the column accumulator: the shape without the second largest axis d1.
+    pub(super) col_len: usize,
+    /// Whether all elements of a run share one row (else they are neighbours in the row accumulator).
+    pub(super) is_row_constant: bool,
+    /// Whether all elements of a run share one column.
+    pub(super) is_col_constant: bool,
+    /// Elements averaged into one row, and into one column.
+    pub(super) row_count: usize,
+    /// See `row_count`.
+    pub(super) col_count: usize,
+    /// The row accumulator seen as [outer, axis d1, inner]: its mean is taken over the middle.
+    pub(super) row_mean: [usize; 3],
+}
+
+/// Axes (d0, d1): the largest and second largest; of equal ones the later counts as larger.
+fn factored_axes(shape: &[usize]) -> Option<(usize, usize)> {
+    let mut order: Vec<usize> = (0..shape.len()).collect();
+    order.sort_by_key(|&axis| (shape[axis], axis));
+    match order[..] {
+        [.., d1, d0] => Some((d0, d1)),
+        _ => None,
+    }
+}
+
+/// Row-major strides of `shape` without `axis`, 0 at `axis`.
+fn strides_without(shape: &[usize], axis: usize) -> Vec<usize> {
+    let mut strides = vec![0; shape.len()];
+    let mut step = 1;
+    for i in (0..shape.len()).rev().filter(|&i| i != axis) {
+        strides[i] = step;
+        step *= shape[i];
+    }
+    strides
+}
+
+/// The runs of a tensor, and how it is factored if its rank is at least 2.
+pub(super) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
+    let len: usize = shape.iter().product();
+    let last = shape.last().copied().unwrap_or(1);
+    let Some((d0, d1)) = factored_axes(shape) else {
+        return (split(0, last, 0, 0, [0, 0]), None);
+    };
+    let (row, col) = (strides_without(shape, d0), strides_without(shape, d1));
+    let end = shape.len() - 1;
+    let inner: usize = (d1 + 1..shape.len()).filter(|&i| i != d0).map(|i| shape[i]).product();
+    let factoring = Factoring {
+        row_len: len / shape[d0],
+        col_len: len / shape[d1],
+        is_row_constant: d0 == end,
+        is_col_constant: d1 == end,
+        row_count: shape[d0],
+        col_count: shape[d1],
+        row_mean: [len / shape[d0] / shape[d1] / inner, shape[d1], inner],
+    };
+    let mut runs = vec![];
+    let mut index = vec![0; end];
+    for line in 0..len / last {
+        let mut rest = line;
+        for axis in (0..end).rev() {
+            index[axis] = rest % shape[axis];
+            rest /= shape[axis];
+        }
+        let place = |strides: &[usize]| index.iter().zip(strides).map(|(i, s)| i * s).sum::<usize>();
+        runs.extend(split(line * last, last, place(&row), place(&col), [row[end], col[end]]));
+    }
+    (runs, Some(factoring))
+}
+
+/// Cuts one line into runs of at most [`BLOCK`].
+fn split(start: usize, len: usize, row: usize, col: usize, step: [usize; 2]) -> Vec<Run> {
+    (0..len)
+        .step_by(BLOCK)
+        .map(|at| Run {
+            start: start + at,
+            len: (len - at).min(BLOCK),
+            row: row + at * step[0],
+            col: col + at * step[1],
+        })
+        .collect()
+}
+
+/// Groups of consecutive runs of at most [`BLOCK`] elements together.
+pub(super) fn blocks_of(runs: &[Run]) -> Vec<std::ops::Range<usize>> {
+    let mut blocks = vec![];
+    let mut first = 0;
+    for i in 1..=runs.len() {
+        if i == runs.len() || runs[i].start + runs[i].len - runs[first].start > BLOCK {
+            blocks.push(first..i);
+            first = i;
+        }
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Places by brute force: the flat index in the shape without one axis.
+    #[test]
+    fn places_are_those_of_the_reduced_shapes() {
+        for shape in [vec![4, 5], vec![5, 5], vec![6, 2], vec![3, 3, 2, 3], vec![2, 3, 4], vec![1, 1], vec![2, 600]] {
+            let (runs, factoring) = runs_of(&shape);
+            let f = factoring.expect("rank 2 or more");
+            let (d0, d1) = factored_axes(&shape).expect("rank 2 or more");
+            let mut seen = 0;
+            for run in &runs {
+                assert_eq!(run.start, seen);
+                for j in 0..run.len {
+                    let mut rest = run.start + j;
+                    let mut index = vec![0; shape.len()];
+                    for axis in (0..shape.len()).rev() {
+                        index[axis] = rest % shape[axis];
+                        rest /= shape[axis];
+                    }
+                    let flat = |drop: usize| {
+                        (0..shape.len()).filter(|&a| a != drop).fold(0, |at, a| at * shape[a] + index[a])
+                    };
+                    assert_eq!(run.row + if f.is_row_constant { 0 } else { j }, flat(d0), "{shape:?}");
+                    assert_eq!(run.col + if f.is_col_constant { 0 } else { j }, flat(d1), "{shape:?}");
+                }
+                seen += run.len;
+            }
+            assert_eq!(seen, shape.iter().product::<usize>());
+            assert_eq!(f.row_mean.iter().product::<usize>(), f.row_len);
+            let blocks = blocks_of(&runs);
+            assert!(blocks.iter().all(|b| {
+                let last = runs[b.end - 1];
+                last.start + last.len - runs[b.start].start <= BLOCK
+            }));
+            assert_eq!(blocks.iter().map(ExactSizeIterator::len).sum::<usize>(), runs.len());
+        }
+    }
+
+    /// Ties: the later axis is d0 (spec §1.3).
+    #[test]
+    fn square_matrices_average_columns_into_rows() {
+        assert_eq!(factored_axes(&[5, 5]), Some((1, 0)));
+        assert_eq!(factored_axes(&[3, 3, 2, 3]), Some((3, 1)));
+        assert_eq!(runs_of(&[7]).1, None);
+        assert_eq!(runs_of(&[]).0, vec![Run { start: 0, len: 1, row: 0, col: 0 }]);
+    }
+}
