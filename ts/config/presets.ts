@@ -47,9 +47,8 @@ function isPlainObject(value: unknown): value is PlainObject {
 function mergeOver(base: unknown, over: unknown): unknown {
   if (over === undefined) return base
   if (!isPlainObject(base) || !isPlainObject(over) || isOtherVariant(base, over)) return over
-  const merged: PlainObject = { ...base }
-  for (const [key, value] of Object.entries(over)) merged[key] = mergeOver(base[key], value)
-  return merged
+  const merged = Object.entries(over).map(([key, value]) => [key, mergeOver(base[key], value)])
+  return { ...base, ...Object.fromEntries(merged) }
 }
 
 /** Fields whose value says which other fields there are. */
