@@ -104,7 +104,7 @@ fn parameters_follow_the_f32_runs() {
 }
 
 /// With exact constants the twin repeats the library's f64 run. The hand-designed optimizers are f64 throughout there:
-/// 1e-12. The learned ones keep f32 islands (the time embeddings, rounded literals): 1e-6.
+/// 1e-12. The learned ones keep f32 islands there (time embeddings, rounded literals): 1e-6.
 #[test]
 fn parameters_follow_the_f64_runs() {
     for name in OPTIMIZERS {

@@ -2,7 +2,8 @@
 //!
 //! Metz, Harrison, Freeman, Merchant, Beyer, Bradbury, Agrawal, Poole, Mordatch, Roberts, Sohl-Dickstein 2022,
 //! "VeLO", arXiv:2211.09760, appendix; reference implementation google/learned_optimization (32186aa),
-//! `learned_optimizers/adafac_mlp_lopt.py` with its default flags. No deliberate difference.
+//! `learned_optimizers/adafac_mlp_lopt.py` with its default flags. One difference: time features are
+//! computed in f64.
 
 use super::ReferenceOptimizer;
 use super::accumulators::{FactoredMoment, accumulate};

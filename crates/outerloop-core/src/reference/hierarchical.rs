@@ -3,8 +3,9 @@
 //! Metz, Maheswaranathan, Freeman, Poole, Sohl-Dickstein 2020, arXiv:2009.11243; reference implementation
 //! google/learned_optimization (32186aa), `learned_optimizers/rnn_mlp_lopt.py`.
 //!
-//! [`Variant::Library`] follows the library, with one difference: the corrected mean of a loss normaliser that was
-//! never fed is 0 by definition (in f32 the library's formula says the same eagerly and 0·∞ when compiled).
+//! [`Variant::Library`] follows the library, with two differences: time features are computed in f64, and the corrected
+//! mean of a loss normaliser that was never fed is 0 by definition (in f32 the library's formula says the same eagerly
+//! and 0·∞ when compiled).
 //! [`Variant::Paper`] adds what only the paper has: parameters of a hundred steps ago as a feature, a clip after
 //! normalisation, learned constants of the gradient clipper; validation losses do not advance the time, and a
 //! validation loss that was never fed is a zero input. Where the paper is silent (order of the added channel, bound
