@@ -1,6 +1,7 @@
 //! Inner loops of meta-training: tasks, optimizers, learned optimizers and the unroller that runs them.
 //!
 //! Layers, lower ones first: [`error`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; [`task`], [`optim`],
+//! [`lopt`]; [`unroll`]. Nothing here knows of JavaScript.
 pub mod data;
 pub mod error;
 mod layer;
@@ -11,3 +12,4 @@ pub mod reference;
 pub mod rng;
 pub mod simd;
 pub mod task;
+pub mod unroll;

@@ -100,6 +100,10 @@ impl Optimizer for AdafacMlp {
         let h = self.config.hidden;
         Cost { state_floats: 4, macs: INPUTS * h + h * h + 2 * h }
     }
+
+    fn valid_every(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// One tensor's shape, worked out once.

@@ -26,6 +26,8 @@ use std::ops::Range;
 const NORMALIZER_FLOOR: f32 = 1e-5;
 /// Age of the old parameters, in steps.
 const OLD_AGE: usize = 100;
+/// Inner steps between validation losses (Metz et al. 2020).
+const VALID_EVERY: u64 = 10;
 const NUM_DECAYS: usize = super::hierarchical_features::DECAYS.len();
 
 /// The optimizer as an immutable value.
@@ -96,6 +98,10 @@ impl Optimizer for Hierarchical {
             state_floats: 2 * NUM_DECAYS + self.num_old(),
             macs: inputs * c.hidden + c.hidden * c.hidden + c.hidden * (2 + c.from_mlp),
         }
+    }
+
+    fn valid_every(&self) -> Option<u64> {
+        Some(VALID_EVERY)
     }
 }
 

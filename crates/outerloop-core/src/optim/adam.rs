@@ -37,6 +37,10 @@ impl Optimizer for Adam {
     fn cost(&self) -> Cost {
         Cost { state_floats: 2, macs: 0 }
     }
+
+    fn valid_every(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl Update for Adam {

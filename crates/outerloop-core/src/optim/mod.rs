@@ -131,6 +131,9 @@ pub trait Optimizer: Send + Sync {
 
     /// What a step costs.
     fn cost(&self) -> Cost;
+
+    /// Inner steps from one inner-validation loss to the next; `None` if the rule never looks at one.
+    fn valid_every(&self) -> Option<u64>;
 }
 
 /// A rule bound to theta and shapes, with its scratch.

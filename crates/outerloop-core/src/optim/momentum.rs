@@ -31,6 +31,10 @@ impl Optimizer for Momentum {
     fn cost(&self) -> Cost {
         Cost { state_floats: 1, macs: 0 }
     }
+
+    fn valid_every(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl Update for Momentum {

@@ -28,6 +28,10 @@ impl Optimizer for Sgd {
     fn cost(&self) -> Cost {
         Cost { state_floats: 0, macs: 0 }
     }
+
+    fn valid_every(&self) -> Option<u64> {
+        None
+    }
 }
 
 struct BoundSgd {

@@ -1,0 +1,21 @@
+//! Runs inner problems: many short training runs on a private thread pool.
+//!
+//! A *lane* is one inner problem under one theta. A *particle* is an antithetic pair of lanes with the same initial
+//! parameters, minibatches and noise. A particle's truncation runs on one thread from start to end; results do not
+//! depend on the number of threads. An abort leaves the state as it was before the call.
+
+mod curves;
+mod job;
+mod lane;
+mod particle;
+mod perturbation;
+mod plan;
+mod saved;
+mod unroller;
+
+pub use curves::{Curve, CurveJob, CurvePoint, run_curves};
+pub use job::{JobControl, thread_pool};
+pub use lane::LaneStatus;
+pub use perturbation::{PerturbationSums, PerturbationTerm, perturb};
+pub use plan::{AdvancePlan, Carry, LaneResult, MetaLoss, ParticlePlan, ParticleResult, Restart};
+pub use unroller::{Unroller, UnrollerOptions};
