@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 
-/// Floats per alignment unit: every tensor of a [`ParamLayout::padded`] layout starts at a multiple of it.
+/// Floats per alignment unit: in the padded form of a [`ParamLayout`] every tensor starts at a multiple of it.
 pub const ALIGN: usize = 16;
 
 /// Largest total number of elements a layout may have.

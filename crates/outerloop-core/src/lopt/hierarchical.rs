@@ -230,10 +230,15 @@ impl Bound {
             // The library's validation call counts as an iteration.
             state.iteration += u64::from(self.config.variant == Variant::Library);
         }
-        let valid_mean = loss_normalizer::mean(&state.data[valid.clone()], valid_decay);
+        let valid = &state.data[valid.clone()];
+        let (valid_mean, has_valid) = (loss_normalizer::mean(valid, valid_decay), valid[2] > 0.0);
         let train = &mut state.data[train.clone()];
         loss_normalizer::update(train, losses.train, train_decay);
-        [losses.train, valid_mean].map(|loss| loss_normalizer::standardize(train, loss, train_decay))
+        let [train, valid] =
+            [losses.train, valid_mean].map(|loss| loss_normalizer::standardize(train, loss, train_decay));
+        // Before the first validation loss the library standardises a mean of 0; the paper's variant says nothing.
+        let is_known = has_valid || self.config.variant == Variant::Library;
+        [train, if is_known { valid } else { 0.0 }]
     }
 
     fn clip_gradients(&self, cpu: Cpu, state: &mut OptimizerState, grads: &mut [f32]) {

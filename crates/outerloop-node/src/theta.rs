@@ -1,0 +1,55 @@
+//! Layouts of theta and of task parameters.
+
+use crate::dataset::{NativeDataset, collect};
+use crate::error::{Result, guard, to_js};
+use napi::bindgen_prelude::{ClassInstance, Float32Array};
+use napi_derive::napi;
+use outerloop_core::optim::{OptimizerConfig, build_optimizer};
+use outerloop_core::params::TensorSpec;
+use outerloop_core::rng::{Key, Purpose};
+use outerloop_core::task::{TaskConfig, build_task};
+
+/// Name and shape of a tensor.
+#[napi(object)]
+pub struct NativeTensorSpec {
+    /// Path, joined by `/`.
+    pub name: String,
+    /// Row-major shape.
+    pub shape: Vec<u32>,
+}
+
+fn to_native(spec: &TensorSpec) -> NativeTensorSpec {
+    NativeTensorSpec { name: spec.name.clone(), shape: spec.shape.iter().map(|&d| d as u32).collect() }
+}
+
+/// Leaves of an optimizer's theta in flat order; empty for a hand-designed one.
+#[napi]
+pub fn theta_layout(optimizer: String) -> Result<Vec<NativeTensorSpec>> {
+    guard(|| {
+        let optimizer = build(&optimizer)?;
+        Ok(optimizer.theta_spec().leaves.iter().map(|(leaf, _)| to_native(leaf)).collect())
+    })
+}
+
+/// Candidate `index` of the first thetas that `seed` names.
+#[napi]
+pub fn init_theta(optimizer: String, seed: f64, index: u32) -> Result<Float32Array> {
+    guard(|| {
+        let key = Key::new(seed as u64, Purpose::ThetaInit).fold(u64::from(index));
+        Ok(Float32Array::new(build(&optimizer)?.theta_spec().init(key)))
+    })
+}
+
+/// Parameter tensors of a task.
+#[napi]
+pub fn task_params(task: String, datasets: Vec<ClassInstance<'_, NativeDataset>>) -> Result<Vec<NativeTensorSpec>> {
+    guard(|| {
+        let config = TaskConfig::from_json(&task).map_err(to_js)?;
+        let task = build_task(&config, &collect(&datasets)).map_err(to_js)?;
+        Ok(task.spec().params.specs().iter().map(to_native).collect())
+    })
+}
+
+fn build(optimizer: &str) -> Result<std::sync::Arc<dyn outerloop_core::optim::Optimizer>> {
+    OptimizerConfig::from_json(optimizer).and_then(|config| build_optimizer(&config)).map_err(to_js)
+}
