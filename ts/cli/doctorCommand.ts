@@ -24,8 +24,7 @@ async function runDoctor(flags: { json?: boolean }): Promise<void> {
     ['node', facts.node],
     ['system', `${facts.os} ${facts.arch}`],
     ['cpu', facts.cpuModel],
-    ['features', facts.cpuFeatures.join(' ') || 'none that matter here'],
-    ['engine', `${facts.backend} (can run here: ${facts.backends.join(', ')})`],
+    ['engine', `${facts.backend}, best of ${facts.backends.join(', ')} that this CPU can run`],
     ['threads', String(facts.threads)],
   ]
   for (const [title, text] of lines) process.stdout.write(`${title.padEnd(11)}${text}\n`)

@@ -1,10 +1,11 @@
 /** The directory of a training run, as the command line sees it. */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { loadConfigFile } from '../config/configFile.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import type { StepRecord } from '../outer/train.js'
+import { readMetrics } from '../report/metricsLog.js'
 
 /** Where a run goes if nothing else is said. */
 export function defaultRunDirectory({ preset, seed }: TrainConfig): string {
@@ -44,11 +45,8 @@ export async function readRunConfig(directory: string): Promise<TrainConfig> {
 /** Config and metrics of the run that a theta file lies in; empty if it lies elsewhere. */
 export async function readRunOf(theta: string): Promise<{ config?: TrainConfig; records?: StepRecord[] }> {
   const directory = dirname(theta)
-  const metrics = await readFile(join(directory, 'metrics.jsonl'), 'utf8').catch(() => undefined)
-  if (metrics === undefined) return {}
-  const records = metrics
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as StepRecord)
+  const names = await readdir(directory)
+  if (!names.includes('metrics.jsonl') || !names.includes('config.json')) return {}
+  const records = await readMetrics(join(directory, 'metrics.jsonl'))
   return { config: await readRunConfig(directory), records }
 }

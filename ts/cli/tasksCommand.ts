@@ -46,8 +46,9 @@ function listTasks(flags: { json?: boolean }): void {
 async function showTask(name: string, flags: { json?: boolean }): Promise<void> {
   const task = findTask(name)
   // Only now: the other subcommands, and a wrong name, need no engine.
-  const { describeTask } = await import('../native.js')
-  const { params, numParams } = describeTask(task.config, [])
+  const { describeTask, loadDatasets } = await import('../native.js')
+  const datasets = await loadDatasets(datasetsOf(task.config), [])
+  const { params, numParams } = describeTask(task.config, datasets)
   if (flags.json) {
     process.stdout.write(`${JSON.stringify({ ...task, params, numParams }, null, 2)}\n`)
     return
@@ -57,6 +58,10 @@ async function showTask(name: string, flags: { json?: boolean }): Promise<void> 
     `${task.name} (${task.role}): ${describeTaskConfig(task.config)}\n` +
       `${JSON.stringify(task.config, null, 2)}\n${numParams} parameters:\n${shapes.join('\n')}\n`,
   )
+}
+
+function datasetsOf(config: TaskConfig): string[] {
+  return config.family === 'mlp' ? [config.dataset] : []
 }
 
 async function sampleTasks(flags: Record<string, unknown>): Promise<void> {

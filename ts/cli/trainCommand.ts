@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { loadConfigFile } from '../config/configFile.js'
 import { presetNames, presets } from '../config/presets.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import type { StepRecord, TrainOptions, TrainResult } from '../outer/train.js'
+import { readMetrics } from '../report/metricsLog.js'
 import { describeRun } from './describeRun.js'
 import { INTERRUPTED } from './failure.js'
 import { listenForInterrupts } from './interrupts.js'
@@ -161,7 +163,9 @@ function describeStep({ metaLoss, innerStepsPerSecond, numDiverged }: StepRecord
 async function finish(result: TrainResult, directory: string): Promise<void> {
   // The figures need vega, which takes longer to load than the rest of the command.
   const { writeReport } = await import('../report/report.js')
-  const { config, records } = result
+  const { config } = result
+  // From the file and not from the result: it has the part of the run before a resumption too.
+  const records = await readMetrics(join(directory, 'metrics.jsonl'))
   await writeReport(directory, {
     records,
     config,

@@ -149,6 +149,18 @@ export const trainConfigSchema = z.strictObject({
     .prefault({}),
 })
 
+/** How the gradient of the meta-loss is estimated. */
+export type EstimatorConfig = z.infer<typeof estimatorSchema>
+/** Length of a whole inner problem. */
+export type UnrollLengthConfig = z.infer<typeof unrollLengthSchema>
+/** Truncation length as outer steps go by. */
+export type TruncationScheduleConfig = z.infer<typeof truncationScheduleSchema>
+/** What is averaged along a truncation. */
+export type MetaLossConfig = z.infer<typeof metaLossSchema>
+/** What moves theta. */
+export type OuterOptimizerConfig = z.infer<typeof outerOptimizerSchema>
+/** How the gradient is limited. */
+export type ClipConfig = z.infer<typeof clipSchema>
 /** A complete meta-training config, every default filled in. */
 export type TrainConfig = z.infer<typeof trainConfigSchema>
 /** What a user may write for a {@link TrainConfig}, once any preset is merged in. */
