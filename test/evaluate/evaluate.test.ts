@@ -89,7 +89,7 @@ test('Adam evaluated as the learned optimizer scores as the pool’s Adam at tha
 
 test('an abort before or during the run rejects with AbortError', async (t) => {
   // The platform's AbortError is a DOMException, which ava takes for an error only with `any`.
-  const aborted = { any: true, name: 'AbortError' }
+  const aborted = { any: true, name: 'AbortError' } as const
   await t.throwsAsync(evaluate(subject, { ...small, signal: AbortSignal.abort() }), aborted)
   const controller = new AbortController()
   const running = evaluate(subject, { ...small, innerSteps: [20_000], signal: controller.signal })

@@ -45,7 +45,7 @@ export interface EvaluateOptions {
   innerSteps?: number[]
   /** Inner steps between two points of a curve. Default 25. */
   evalEvery?: number
-  /** Minibatches a point is averaged over, on each of two splits. Default 8: a sixth of the whole run time on small MLPs.
+  /** Minibatches a point is averaged over, on each of two splits. Default 8: about a tenth of the run time on small MLPs.
    *  Too few: the choice of a learning rate and the final losses are noisy. */
   evalBatches?: number
   /** Factors of the learned optimizer's steps (of the rate, if it is hand-designed). Default [1].

@@ -3,9 +3,9 @@
  * work of an evaluation. A file is named by the sha256 of everything the curves depend on.
  */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { writeAtomically } from '../report/writeAtomically.js'
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { writeAtomically } from '../outer/atomicFile.js'
 import type { RunCurve } from './curves.js'
 
 /** Curves of every setting of the pool on one task: `[setting][seed]`. */
@@ -37,6 +37,7 @@ export async function readPoolCache(
 
 /** Writes a file of the cache. Numbers keep every digit, so a cached evaluation equals a fresh one to the bit. */
 export async function writePoolCache(path: string, curves: PoolCurves): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
   await writeAtomically(path, JSON.stringify(curves))
 }
 

@@ -1,7 +1,9 @@
 /** Writes the report of a run: one self-contained HTML page, and its figures as SVG files. */
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Evaluation } from '../evaluate/evaluation.js'
 import { tableLegend } from '../evaluate/table.js'
+import { writeAtomically } from '../outer/atomicFile.js'
 import { escapeHtml } from './escape.js'
 import { scoreTable, taskTable } from './htmlTables.js'
 import { learningCurvesFigure } from './learningCurvesFigure.js'
@@ -9,7 +11,6 @@ import { type MetaTrainingPoint, metaTrainingFigure } from './metaTrainingFigure
 import { type Figure, renderFigure } from './render.js'
 import { scoresFigure } from './scoresFigure.js'
 import { styleSheet } from './style.js'
-import { writeAtomically } from './writeAtomically.js'
 
 /** What goes into a report; parts that are absent are left out of the page. */
 export interface ReportContent {
@@ -41,6 +42,7 @@ export async function writeReport(directory: string, content: ReportContent): Pr
       text: withBackground(svg),
     })),
   ]
+  await mkdir(directory, { recursive: true })
   for (const { path, text } of files) await writeAtomically(path, text)
   return files.map((file) => file.path)
 }
