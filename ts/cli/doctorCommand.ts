@@ -24,6 +24,7 @@ async function runDoctor(flags: { json?: boolean }): Promise<void> {
     ['node', facts.node],
     ['system', `${facts.os} ${facts.arch}`],
     ['cpu', facts.cpuModel],
+    ['features', facts.cpuFeatures.join(' ') || 'none that the engine knows'],
     ['engine', `${facts.backend}, best of ${facts.backends.join(', ')} that this CPU can run`],
     ['threads', String(facts.threads)],
   ]

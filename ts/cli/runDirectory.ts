@@ -5,6 +5,7 @@ import { loadConfigFile } from '../config/configFile.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import type { StepRecord } from '../outer/train.js'
+import type { MetaTrainingPoint } from '../report/metaTrainingFigure.js'
 import { readMetrics } from '../report/metricsLog.js'
 
 /** Where a run goes if nothing else is said. */
@@ -43,10 +44,17 @@ export async function readRunConfig(directory: string): Promise<TrainConfig> {
 }
 
 /** Config and metrics of the run that a theta file lies in; empty if it lies elsewhere. */
-export async function readRunOf(theta: string): Promise<{ config?: TrainConfig; records?: StepRecord[] }> {
+export async function readRunOf(
+  theta: string,
+): Promise<{ config?: TrainConfig; records?: MetaTrainingPoint[] }> {
   const directory = dirname(theta)
   const names = await readdir(directory)
   if (!names.includes('metrics.jsonl') || !names.includes('config.json')) return {}
   const records = await readMetrics(join(directory, 'metrics.jsonl'))
-  return { config: await readRunConfig(directory), records }
+  return { config: await readRunConfig(directory), records: curvePoints(records) }
+}
+
+/** Records as the figure wants them: a meta-loss that is not finite is null in a record, which is JSON, and NaN there. */
+export function curvePoints(records: readonly StepRecord[]): MetaTrainingPoint[] {
+  return records.map((record) => ({ ...record, metaLoss: record.metaLoss ?? Number.NaN }))
 }

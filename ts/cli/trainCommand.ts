@@ -1,18 +1,16 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { loadConfigFile } from '../config/configFile.js'
 import { presetNames, presets } from '../config/presets.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import type { StepRecord, TrainOptions, TrainResult } from '../outer/train.js'
-import { readMetrics } from '../report/metricsLog.js'
 import { describeRun } from './describeRun.js'
 import { INTERRUPTED } from './failure.js'
 import { listenForInterrupts } from './interrupts.js'
 import { numeric } from './optionValues.js'
 import { type Progress, startProgress } from './progress.js'
 import { formatCount } from './quantities.js'
-import { defaultRunDirectory, readRunConfig, refuseExistingRun } from './runDirectory.js'
+import { curvePoints, defaultRunDirectory, readRunConfig, refuseExistingRun } from './runDirectory.js'
 
 interface TrainFlags {
   preset?: string
@@ -157,15 +155,14 @@ class TrainDisplay implements Disposable {
 
 function describeStep({ metaLoss, innerStepsPerSecond, numDiverged }: StepRecord): string {
   const diverged = numDiverged === 0 ? '' : `  ${numDiverged} diverged`
-  return `meta-loss ${metaLoss.toFixed(3)}  ${formatCount(innerStepsPerSecond)} inner steps/s${diverged}`
+  return `meta-loss ${metaLoss?.toFixed(3) ?? 'not finite'}  ${formatCount(innerStepsPerSecond)} inner steps/s${diverged}`
 }
 
 async function finish(result: TrainResult, directory: string): Promise<void> {
   // The figures need vega, which takes longer to load than the rest of the command.
   const { writeReport } = await import('../report/report.js')
   const { config } = result
-  // From the file and not from the result: it has the part of the run before a resumption too.
-  const records = await readMetrics(join(directory, 'metrics.jsonl'))
+  const records = curvePoints(result.records)
   await writeReport(directory, {
     records,
     config,

@@ -1,0 +1,35 @@
+/** Public API of outerloop. */
+export type { DatasetSpec } from './config/datasetSpec.js'
+export { bundledDatasets } from './config/datasetSpec.js'
+export type { LearnedOptimizerConfig, OptimizerConfig, OptimizerConfigInput } from './config/optimizerConfig.js'
+export { presetNames, presets } from './config/presets.js'
+export type { TaskConfig, TaskConfigInput } from './config/taskConfig.js'
+export type { TaskMixture } from './config/taskMixture.js'
+export type { TrainConfig, TrainConfigInput } from './config/trainConfig.js'
+export { parseTrainConfig } from './config/trainConfig.js'
+export type { ErrorCode } from './errors.js'
+export { OuterloopError } from './errors.js'
+export type { EvaluationSubject } from './evaluate/evaluate.js'
+export { evaluate } from './evaluate/evaluate.js'
+export type { EvaluateOptions } from './evaluate/evaluateOptions.js'
+export type { Evaluation } from './evaluate/evaluation.js'
+export { formatTable } from './evaluate/table.js'
+export type { Curve, CurveJob, DatasetInfo, Doctor, JobOptions, Split, ThetaLeaf } from './native.js'
+export {
+  Dataset,
+  datasetFromArrays,
+  describeTask,
+  doctor,
+  initTheta,
+  loadDataset,
+  runCurves,
+  thetaLayout,
+} from './native.js'
+export type { TrainedOptimizer } from './outer/thetaFile.js'
+export { loadTheta, saveTheta } from './outer/thetaFile.js'
+export type { StartInfo, TrainOptions, TrainResult } from './outer/train.js'
+export { train } from './outer/train.js'
+export type { RunOptions, StepRecord, TrainerState } from './outer/trainer.js'
+export { Trainer } from './outer/trainer.js'
+export { writeReport } from './report/report.js'
+export { heldOutTasks } from './tasks/catalogue.js'

@@ -1,0 +1,413 @@
+/**
+ * The native engine, typed: the only module that imports the addon. Options cross as JSON, numbers as typed arrays;
+ * errors come out as {@link OuterloopError}, aborts as the signal's reason.
+ */
+import { availableParallelism, cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import * as addon from '../index.js'
+import { bundledDatasets, type DatasetSpec } from './config/datasetSpec.js'
+import type { OptimizerConfig } from './config/optimizerConfig.js'
+import type { TaskConfig } from './config/taskConfig.js'
+import type { TrainConfig } from './config/trainConfig.js'
+import { type ErrorCode, OuterloopError } from './errors.js'
+
+/** A part of a data set. */
+export type Split = 'train' | 'innerValid' | 'outerValid' | 'test'
+
+/** What is in a data set. */
+export interface DatasetInfo {
+  name: string
+  numExamples: number
+  height: number
+  width: number
+  channels: number
+  numClasses: number
+  splits: Record<Split, number>
+}
+
+/** An immutable data set in native memory; freed with the object. */
+export class Dataset {
+  /** What is in it. */
+  readonly info: DatasetInfo
+  /** @internal */
+  readonly native: addon.NativeDataset
+
+  /** @internal Use {@link loadDataset} or {@link datasetFromArrays}. */
+  constructor(native: addon.NativeDataset) {
+    this.native = native
+    const { splitLengths, ...rest } = native.info()
+    const [train = 0, innerValid = 0, outerValid = 0, test = 0] = splitLengths
+    this.info = { ...rest, splits: { train, innerValid, outerValid, test } }
+  }
+}
+
+/**
+ * Loads a data set from files, or one of the package's own.
+ *
+ * @throws {OuterloopError} `DATA_INVALID` naming file, byte and expectation; `INVALID_OPTION` for a wrong spec.
+ */
+export async function loadDataset(spec: DatasetSpec): Promise<Dataset> {
+  const dir = fileURLToPath(new URL('../data', import.meta.url))
+  const complete = spec.kind === 'bundled' ? { ...spec, dir } : spec
+  return new Dataset(await settled(addon.loadDataset(JSON.stringify(complete))))
+}
+
+/** The package's data sets of the given names, and the given specs. */
+export async function loadDatasets(names: Iterable<string>, specs: readonly DatasetSpec[]): Promise<Dataset[]> {
+  const own = new Set(specs.map((spec) => spec.name))
+  const bundled = bundledDatasets.filter((name) => new Set(names).has(name) && !own.has(name))
+  const all = [...specs, ...bundled.map((name) => ({ kind: 'bundled', name }) as const)]
+  return Promise.all(all.map((spec) => loadDataset(spec)))
+}
+
+/**
+ * A data set from bytes in memory, which are copied.
+ *
+ * @param options - `images`: examples one after another, `channels` planes of `height` rows of `width` bytes each;
+ *  `labels`: one class below `numClasses` for each example.
+ * @throws {OuterloopError} `DATA_INVALID` if the lengths do not agree or a label is no class.
+ */
+export function datasetFromArrays(options: {
+  name: string
+  images: Uint8Array
+  labels: Uint8Array | Uint16Array
+  height: number
+  width: number
+  channels: number
+  numClasses: number
+}): Dataset {
+  const { name, images, labels, ...shape } = options
+  if (!(images instanceof Uint8Array)) throw wrongType('images', 'Uint8Array', images)
+  if (!(labels instanceof Uint8Array || labels instanceof Uint16Array)) {
+    throw wrongType('labels', 'Uint8Array or Uint16Array', labels)
+  }
+  return new Dataset(guarded(() => addon.datasetFromArrays(name, images, Uint16Array.from(labels), shape)))
+}
+
+/** Words `start..start + count` of the random stream that (seed, purpose, path) names. */
+export function randomWords(
+  seed: number,
+  purpose: number,
+  path: number[],
+  start: number,
+  count: number,
+): Uint32Array {
+  const skip = start % 4
+  return guarded(() => addon.randomWords(seed, purpose, path, (start - skip) / 4, skip + count)).subarray(skip)
+}
+
+/** Name and shape of one tensor. */
+export interface ThetaLeaf {
+  name: string
+  shape: number[]
+}
+
+/** Leaves of an optimizer's theta, in flat order; empty for a hand-designed optimizer. */
+export function thetaLayout(optimizer: OptimizerConfig): ThetaLeaf[] {
+  return guarded(() => addon.thetaLayout(JSON.stringify(optimizer)))
+}
+
+/** Candidate `index` of the first thetas that `seed` names. */
+export function initTheta(optimizer: OptimizerConfig, seed: number, index: number): Float32Array {
+  return guarded(() => addon.initTheta(JSON.stringify(optimizer), seed, index))
+}
+
+/** theta + ε for the perturbation that (seed, particle, perturbation) names, ε ~ N(0, std²). */
+export function perturbedTheta(
+  theta: Float32Array,
+  seed: number,
+  particle: number,
+  perturbation: number,
+  std: number,
+): Float32Array {
+  return guarded(() => addon.perturbedTheta(theta, seed, particle, perturbation, std))
+}
+
+/** Parameter tensors of a task, and their number of elements. */
+export function describeTask(task: TaskConfig, datasets: Dataset[]): { params: ThetaLeaf[]; numParams: number } {
+  const handles = datasets.map((dataset) => dataset.native)
+  const params = guarded(() => addon.taskParams(JSON.stringify(task), handles))
+  const numParams = params.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1), 0)
+  return { params, numParams }
+}
+
+/** How long work is watched and stopped. */
+export interface JobOptions {
+  /** CPU threads, at least 1. Default: as many as the machine has. Results do not depend on it. */
+  threads?: number
+  /** Stops the work within one inner step. */
+  signal?: AbortSignal
+  /** Called about ten times a second, in inner steps. */
+  onProgress?: (progress: { done: number; total: number }) => void
+}
+
+/** One training run. */
+export interface CurveJob {
+  task: TaskConfig
+  optimizer: OptimizerConfig
+  /** Which of the thetas, for a learned optimizer. */
+  theta?: number
+  seed: number
+  /** Runs of one seed and task that differ in initial params and minibatches. */
+  replica: number
+  innerSteps: number
+  evalEvery: number
+  evalBatches: number
+  splits: Split[]
+}
+
+/** A finished run. */
+export interface Curve {
+  /** Inner steps of the evaluations: 0, `evalEvery`, … and the last. */
+  steps: Float64Array
+  /** Mean losses; infinite once the run has diverged. */
+  losses: Partial<Record<Split, Float64Array>>
+  /** Mean normalised minibatch loss before each update. */
+  meanTrainLoss: number
+  status: 'ok' | 'diverged'
+}
+
+/** Trains every job from its start, and evaluates along the way. */
+export async function runCurves(
+  jobs: CurveJob[],
+  thetas: Float32Array[],
+  datasets: Dataset[],
+  options: JobOptions = {},
+): Promise<Curve[]> {
+  const { threads = availableParallelism(), signal, onProgress } = options
+  const total = jobs.reduce((sum, job) => sum + job.innerSteps, 0)
+  const handles = datasets.map((dataset) => dataset.native)
+  const curves = await cancellable(signal, (token) =>
+    addon.runCurves(
+      JSON.stringify(jobs),
+      thetas,
+      handles,
+      threads,
+      token,
+      onProgress && ((done) => onProgress({ done, total })),
+    ),
+  )
+  return curves.map(({ steps, losses, meanTrainLoss, isDiverged }, i) => ({
+    steps,
+    losses: Object.fromEntries(jobs[i]!.splits.map((split, s) => [split, losses[s]!])),
+    meanTrainLoss,
+    status: isDiverged ? 'diverged' : 'ok',
+  }))
+}
+
+/** What a particle keeps after a truncation: both halves, or one state that the next pair starts from. */
+export type Carry = 'both' | 'unperturbed' | 'pos'
+
+/** One truncation of the planned particles. */
+export interface AdvancePlan {
+  truncationLength: number
+  std: number
+  particles: ParticlePlan[]
+}
+
+/** One particle's part of a plan. */
+export interface ParticlePlan {
+  particle: number
+  /** Number of the perturbation within the particle's stream. */
+  perturbation: number
+  /** A new inner problem; `episode` names its randomness. */
+  restart?: { task: TaskConfig; episode: number }
+}
+
+/** Meta-losses of one truncation, one entry a planned particle. */
+export interface AdvanceResult {
+  pos: Float64Array
+  neg: Float64Array
+  /** Bit 1: the positive half diverged; bit 2: the negative one. */
+  diverged: Uint8Array
+}
+
+/** `weight` times the sum of a particle's perturbations `first..=last`. */
+export interface PerturbationTerm {
+  particle: number
+  first: number
+  last: number
+  weight: number
+}
+
+/** The inner problems between two truncations. */
+export interface UnrollerState {
+  description: string
+  numbers: Float32Array
+}
+
+/** What an unroller is built from. */
+export interface UnrollerOptions {
+  optimizer: OptimizerConfig
+  seed: number
+  numParticles: number
+  threads: number
+  carry: Carry
+  metaLoss: TrainConfig['metaLoss']
+}
+
+/** Runs antithetic pairs of inner problems, truncation by truncation, on its own threads. */
+export class Unroller implements Disposable {
+  readonly #native: addon.NativeUnroller
+
+  /** @throws {OuterloopError} `INVALID_OPTION` if an option is out of range. */
+  constructor(options: UnrollerOptions, datasets: Dataset[]) {
+    const handles = datasets.map((dataset) => dataset.native)
+    this.#native = guarded(() => new addon.NativeUnroller(JSON.stringify(options), handles))
+  }
+
+  /**
+   * Runs one truncation under theta ± ε. After an error or an abort every particle is as it was before the call.
+   *
+   * @throws {OuterloopError} `SHAPE_MISMATCH` if theta does not fit, `INVALID_OPTION` for a wrong plan or while another
+   *  call is under way, `CLOSED` after {@link Unroller.close}.
+   */
+  async advance(theta: Float32Array, plan: AdvancePlan, options: JobOptions = {}): Promise<AdvanceResult> {
+    if (!(theta instanceof Float32Array)) throw wrongType('theta', 'Float32Array', theta)
+    const { signal, onProgress } = options
+    const lanes = plan.truncationLength * plan.particles.length * 2
+    return cancellable(signal, (token) =>
+      this.#native.advance(
+        theta,
+        JSON.stringify(plan),
+        token,
+        onProgress && ((done) => onProgress({ done, total: lanes })),
+      ),
+    )
+  }
+
+  /** `std` times the weighted sum of the perturbations that the terms name. */
+  async sumPerturbations(std: number, terms: PerturbationTerm[]): Promise<Float32Array> {
+    return settled(this.#native.sumPerturbations(std, JSON.stringify(terms)))
+  }
+
+  /** The inner problems as they are now. */
+  saveState(): UnrollerState {
+    return guarded(() => this.#native.saveState())
+  }
+
+  /** @throws {OuterloopError} `CHECKPOINT_INVALID` if the state is of another unroller. */
+  loadState({ description, numbers }: UnrollerState): void {
+    guarded(() => this.#native.loadState(description, numbers))
+  }
+
+  /** Frees the native memory. May be called twice. */
+  close(): void {
+    this.#native.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+/** A named array as bytes. */
+export interface TensorBytes {
+  name: string
+  shape: number[]
+  dtype: 'F32' | 'F64' | 'U8'
+  data: Uint8Array
+}
+
+/** Name of the one metadata entry: several would be written in no fixed order. */
+const METADATA_KEY = 'outerloop'
+
+/** The bytes of a safetensors file; equal input gives equal bytes. */
+export function encodeTensors(tensors: TensorBytes[], metadata: Record<string, string>): Uint8Array {
+  return guarded(() => addon.encodeTensors(tensors, METADATA_KEY, JSON.stringify(metadata)))
+}
+
+/** @throws {OuterloopError} `CHECKPOINT_INVALID` if the bytes are no safetensors file. */
+export function decodeTensors(bytes: Uint8Array): { tensors: TensorBytes[]; metadata: Record<string, string> } {
+  const { tensors, metadata } = guarded(() => addon.decodeTensors(bytes))
+  try {
+    const own: unknown = JSON.parse(metadata[METADATA_KEY] ?? '{}')
+    return { tensors: tensors as TensorBytes[], metadata: own as Record<string, string> }
+  } catch (cause) {
+    throw new OuterloopError('CHECKPOINT_INVALID', 'safetensors: expected JSON metadata', { cause })
+  }
+}
+
+/** What this machine and build have. */
+export interface Doctor {
+  version: string
+  arch: string
+  os: string
+  cpuModel: string
+  cpuFeatures: string[]
+  backend: string
+  backends: string[]
+  threads: number
+  profile: string
+}
+
+/** Looks at the machine. */
+export function doctor(): Doctor {
+  const facts = guarded(() => addon.doctor())
+  return { ...facts, arch: process.arch, os: process.platform, cpuModel: cpus()[0]?.model.trim() ?? 'unknown' }
+}
+
+function wrongType(name: string, expected: string, got: unknown): OuterloopError {
+  const came = Object.prototype.toString.call(got).slice(8, -1)
+  return new OuterloopError('DTYPE_MISMATCH', `expected \`${name}\` to be a ${expected}, got ${came}`)
+}
+
+/** A call into the addon with its errors as ours. */
+function guarded<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw toOuterloopError(error)
+  }
+}
+
+async function settled<T>(promise: Promise<T>): Promise<T> {
+  return promise.catch((error: unknown) => {
+    throw toOuterloopError(error)
+  })
+}
+
+/** Runs a job that `signal` stops; the rejection is then the signal's reason. */
+async function cancellable<T>(
+  signal: AbortSignal | undefined,
+  start: (token: addon.NativeCancelToken) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted()
+  const token = new addon.NativeCancelToken()
+  const onAbort = () => token.cancel()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await start(token)
+  } catch (error) {
+    if (signal?.aborted && codeOf(error) === 'ABORTED') throw signal.reason
+    throw toOuterloopError(error)
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+}
+
+const codes: readonly string[] = [
+  'INVALID_OPTION',
+  'SHAPE_MISMATCH',
+  'DTYPE_MISMATCH',
+  'DATA_INVALID',
+  'DEVICE_UNAVAILABLE',
+  'CHECKPOINT_INVALID',
+  'CLOSED',
+  'INTERNAL',
+] satisfies ErrorCode[]
+
+function toOuterloopError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof OuterloopError) return error
+  const code = codeOf(error)
+  if (typeof code === 'string' && codes.includes(code)) {
+    return new OuterloopError(code as ErrorCode, error.message, { cause: error })
+  }
+  // The addon's own refusal of an argument's type, before our code runs.
+  const isArgument = code === 'InvalidArg' || error instanceof TypeError || String(code).endsWith('Expected')
+  return new OuterloopError(isArgument ? 'DTYPE_MISMATCH' : 'INTERNAL', error.message, { cause: error })
+}

@@ -1,0 +1,50 @@
+/** The first theta: the best of several random ones. */
+import type { TrainConfig } from '../config/trainConfig.js'
+import { type CurveJob, type Dataset, initTheta, type JobOptions, runCurves } from '../native.js'
+import { Key, purposes } from '../tasks/key.js'
+import { sampleTask } from '../tasks/taskSampler.js'
+
+/** Tasks that every candidate is judged on. */
+const NUM_TASKS = 8
+/** Stream of the task purpose; see es/particles.ts for the others. */
+const STREAM_START = 3
+
+/** The chosen theta and what it cost. */
+export interface Start {
+  theta: Float32Array
+  /** Mean normalised train loss of its unrolls. */
+  meanLoss: number
+  innerSteps: number
+}
+
+/**
+ * Draws `start.candidates` thetas and keeps the one with the lowest mean train loss over unrolls of
+ * `start.innerSteps` inner steps on eight tasks, the same for all.
+ */
+export async function chooseStart(config: TrainConfig, datasets: Dataset[], options: JobOptions): Promise<Start> {
+  const { candidates, innerSteps } = config.start
+  const key = new Key(config.seed, purposes.taskSample).fold(STREAM_START)
+  const tasks = Array.from({ length: NUM_TASKS }, (_, i) => sampleTask(config.tasks, key.fold(i)))
+  const thetas = Array.from({ length: candidates }, (_, i) => initTheta(config.optimizer, config.seed, i))
+  const jobs: CurveJob[] = thetas.flatMap((_, theta) =>
+    tasks.map((task, replica) => ({
+      task,
+      optimizer: config.optimizer,
+      theta,
+      seed: config.seed,
+      replica,
+      innerSteps,
+      evalEvery: innerSteps,
+      evalBatches: 1,
+      splits: [],
+    })),
+  )
+  const curves = await runCurves(jobs, thetas, datasets, options)
+  const losses = thetas.map((_, c) => {
+    const own = curves.slice(c * NUM_TASKS, (c + 1) * NUM_TASKS)
+    return own.reduce((sum, { meanTrainLoss }) => sum + meanTrainLoss, 0) / NUM_TASKS
+  })
+  // A loss that is not finite (tasks without a clipping normaliser) never wins, unless all are.
+  const best = losses.reduce((a, loss, c) => (loss < losses[a]! || !Number.isFinite(losses[a]) ? c : a), 0)
+  return { theta: thetas[best]!, meanLoss: losses[best]!, innerSteps: jobs.length * innerSteps }
+}
