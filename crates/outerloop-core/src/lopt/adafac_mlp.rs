@@ -15,6 +15,7 @@ use super::mlp::ParamMlp;
 use super::runs::{Factoring, Run, blocks_of, runs_of};
 use crate::error::Result;
 use crate::optim::{AdafacMlpConfig, Cost, LeafInit, Losses, Optimizer, OptimizerState, ThetaSpec, Update};
+use crate::optim::rounding::{exp, ln};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{AlignedVec, Cpu, LANES};
 use std::ops::Range;
@@ -62,7 +63,7 @@ impl AdafacMlp {
 
 /// β = 1 − exp(10·(ln(1 − β₀)/10 + offset)) and 1 − β, in f32 (spec §1.13).
 fn learned_decay(initial: f32, offset: f32, is_clipped: bool) -> [f32; 2] {
-    let beta = 1.0 - libm::expf(10.0 * (libm::logf(1.0 - initial) / 10.0 + offset));
+    let beta = 1.0 - exp(10.0 * (ln(1.0 - initial) / 10.0 + offset));
     let beta = if is_clipped && beta < 0.0 { 0.0 } else { beta };
     [beta, 1.0 - beta]
 }

@@ -16,6 +16,7 @@ use super::lstm::{AddColumns, Linear, Lstm};
 use super::mlp::ParamMlp;
 use super::{BLOCK, STRIDE, loss_normalizer};
 use crate::error::Result;
+use crate::optim::rounding;
 use crate::optim::{
     Cost, HierarchicalConfig, Losses, OldParams, Optimizer, OptimizerState, ThetaSpec, Update, Variant,
 };
@@ -169,7 +170,7 @@ impl Bound {
             range
         };
         let tensors = params.specs().iter().enumerate().map(|(i, spec)| {
-            let dim = |axis: usize| (spec.shape.get(axis).copied().unwrap_or(1) as f32).ln() - 1.0;
+            let dim = |axis: usize| rounding::ln(spec.shape.get(axis).copied().unwrap_or(1) as f32) - 1.0;
             let params = params.padded_range(i);
             let state = take(params.len() * (2 * NUM_DECAYS + optimizer.num_old()));
             TensorPlan { len: spec.len(), rank: spec.shape.len(), dims: std::array::from_fn(dim), params, state }
@@ -181,9 +182,9 @@ impl Bound {
         let clipper = match config.variant {
             Variant::Library => Clipper { decay: 0.99, complement: 0.01, mult: 10.0 },
             Variant::Paper => {
-                let complement = libm::expf(leaf("clip_log_one_minus_decay")[0]);
+                let complement = rounding::exp(leaf("clip_log_one_minus_decay")[0]);
                 let decay = (1.0 - complement).clamp(0.0, 1.0 - 1e-6);
-                Clipper { decay, complement: 1.0 - decay, mult: libm::expf(leaf("clip_log_mult")[0]) }
+                Clipper { decay, complement: 1.0 - decay, mult: rounding::exp(leaf("clip_log_mult")[0]) }
             }
         };
         let first = weights("ffmod_params/mlp/~/linear_0");
@@ -244,7 +245,7 @@ impl Bound {
     fn clip_gradients(&self, cpu: Cpu, state: &mut OptimizerState, grads: &mut [f32]) {
         let Clipper { decay, complement, mult } = self.clipper;
         let [n, scale] = [0, 1].map(|i| self.globals[6].start + i);
-        let bound = state.data[scale] / (1.0 - libm::powf(decay, state.data[n])) * mult;
+        let bound = state.data[scale] / rounding::one_minus_power(decay, f64::from(state.data[n])) * mult;
         let mut mean = 0.0;
         for t in &self.tensors {
             mean += cpu.run(Clip { grads: &mut grads[t.params.clone()], bound }) / t.len as f32;
@@ -305,9 +306,9 @@ impl Bound {
         let norm = self.sums[row].squares[1].sqrt();
         let (fixed, control) = self.constants.split_at_mut(super::hierarchical_theta::CONSTANTS);
         fixed[..11].copy_from_slice(&sine_embedding(iteration));
-        fixed[11] = libm::logf(self.tensors.len() as f32) - 1.0;
-        fixed[12] = libm::logf(norm + 1e-8);
-        fixed[13] = libm::logf(self.tensors[row].len as f32);
+        fixed[11] = rounding::ln(self.tensors.len() as f32) - 1.0;
+        fixed[12] = rounding::ln(norm + 1e-8);
+        fixed[13] = rounding::ln(self.tensors[row].len as f32);
         cpu.run(Linear { x: hidden, w: &self.to_ff.w, b: &self.to_ff.b, y: control });
         let w = &self.first.w[self.mlp.w0.len()..];
         cpu.run(Linear { x: &self.constants, w, b: &self.first.b, y: &mut self.bias });
@@ -377,7 +378,7 @@ impl Bound {
 }
 
 fn clipped_log(x: f32) -> f32 {
-    let y = libm::logf(1e-8 + x.abs());
+    let y = rounding::ln(1e-8 + x.abs());
     if y.is_nan() { y } else { y.clamp(-5.0, 5.0) }
 }
 

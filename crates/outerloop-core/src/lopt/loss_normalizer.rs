@@ -1,5 +1,7 @@
 //! Running mean and variance of a loss (spec: learned_optimizers §1.8).
 
+use crate::optim::rounding::one_minus_power;
+
 /// State: mean, variance, updates; all start at 0.
 pub(super) const LEN: usize = 3;
 
@@ -14,7 +16,7 @@ pub(super) fn update(state: &mut [f32], loss: f32, decay: f64) {
 }
 
 fn correction(state: &[f32], decay: f64) -> f32 {
-    1.0 / (1.0 - libm::powf(decay as f32, state[2]) + 1e-8)
+    1.0 / (one_minus_power(decay as f32, f64::from(state[2])) + 1e-8)
 }
 
 /// `loss` in units of the running deviation, clipped to ±5.

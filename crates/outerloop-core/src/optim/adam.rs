@@ -1,8 +1,10 @@
 //! Adam: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − lr·m̂/(√(v̂ + eps_root) + eps), bias corrected.
 //!
 //! # References
-//! Kingma, Ba 2014, arXiv:1412.6980. As optax's `adam`: 1−β is rounded to f32 after the subtraction in f64.
+//! Kingma, Ba 2014, arXiv:1412.6980. As optax's `adam`: 1−β is rounded to f32 after the subtraction in f64,
+//! βᵗ before the subtraction, which at t = 2 moves a second moment by 1.5e-5.
 
+use super::rounding::one_minus_power;
 use super::{Cost, Losses, Optimizer, OptimizerState, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ParamLayout, TensorSpec};
@@ -53,7 +55,7 @@ impl Update for Adam {
         cpu.run(Step {
             beta: [self.beta1 as f32, self.beta2 as f32],
             complement: [(1.0 - self.beta1) as f32, (1.0 - self.beta2) as f32],
-            correction: [self.beta1, self.beta2].map(|beta| (1.0 / (1.0 - libm::pow(beta, t))) as f32),
+            correction: [self.beta1, self.beta2].map(|beta| 1.0 / one_minus_power(beta as f32, t)),
             lr: self.lr as f32,
             eps: self.eps as f32,
             eps_root: self.eps_root as f32,

@@ -7,6 +7,7 @@
 mod adam;
 mod config;
 mod momentum;
+pub(crate) mod rounding;
 mod sgd;
 
 pub use config::{AdafacMlpConfig, HierarchicalConfig, OldParams, OptimizerConfig, Variant, build_optimizer};
