@@ -59,7 +59,10 @@ impl ParamLayout {
         let (mut at, mut at_padded) = (0usize, 0usize);
         for spec in &specs {
             if !names.insert(spec.name.as_str()) {
-                return Err(Error::shape(format!("params: expected unique names, got `{}` twice", spec.name)));
+                return Err(Error::shape(format!(
+                    "params: expected unique names, got `{}` twice",
+                    spec.name
+                )));
             }
             let len = spec.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).unwrap_or(usize::MAX);
             if len == 0 {
@@ -70,7 +73,9 @@ impl ParamLayout {
             }
             at = at.saturating_add(len);
             if at > MAX_ELEMENTS {
-                return Err(Error::shape(format!("params: expected at most {MAX_ELEMENTS} elements in all, got more")));
+                return Err(Error::shape(format!(
+                    "params: expected at most {MAX_ELEMENTS} elements in all, got more"
+                )));
             }
             at_padded += len.next_multiple_of(ALIGN);
             flat.push(at);
@@ -156,8 +161,12 @@ mod tests {
     use crate::error::ErrorCode;
 
     fn layout() -> ParamLayout {
-        ParamLayout::new(vec![TensorSpec::new("b", [5]), TensorSpec::new("s", []), TensorSpec::new("w", [4, 5])])
-            .expect("valid layout")
+        ParamLayout::new(vec![
+            TensorSpec::new("b", [5]),
+            TensorSpec::new("s", []),
+            TensorSpec::new("w", [4, 5]),
+        ])
+        .expect("valid layout")
     }
 
     #[test]
@@ -178,7 +187,10 @@ mod tests {
         let code = |specs| ParamLayout::new(specs).map(|_| ()).map_err(|e| e.code);
         assert_eq!(code(vec![]), Err(ErrorCode::ShapeMismatch));
         assert_eq!(code(vec![TensorSpec::new("a", [0])]), Err(ErrorCode::ShapeMismatch));
-        assert_eq!(code(vec![TensorSpec::new("a", [1]), TensorSpec::new("a", [1])]), Err(ErrorCode::ShapeMismatch));
+        assert_eq!(
+            code(vec![TensorSpec::new("a", [1]), TensorSpec::new("a", [1])]),
+            Err(ErrorCode::ShapeMismatch)
+        );
         assert_eq!(code(vec![TensorSpec::new("a", [usize::MAX, 2])]), Err(ErrorCode::ShapeMismatch));
         assert!(layout().pack(&[0.0], &mut [0.0]).is_err());
     }

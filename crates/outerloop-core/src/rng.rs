@@ -94,7 +94,9 @@ impl Key {
         // Φ(−2) and Φ(2) − Φ(−2).
         const LOW: f64 = 0.022_750_131_948_179_21;
         const MASS: f64 = 0.954_499_736_103_641_6;
-        self.fill_with(out, |word| normal_quantile(LOW + MASS * (f64::from(word) + 0.5) * TWO_POW_MINUS_32) as f32);
+        self.fill_with(out, |word| {
+            normal_quantile(LOW + MASS * (f64::from(word) + 0.5) * TWO_POW_MINUS_32) as f32
+        });
     }
 
     /// Fills `out` with integers of `0..n` by multiply-shift: bias at most n / 2³².

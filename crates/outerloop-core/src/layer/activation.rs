@@ -96,7 +96,11 @@ impl Activation {
 /// `values` becomes activation(values) and `derivatives` its derivative, element by element.
 /// # Panics
 /// If the lengths differ or are no multiple of [`crate::simd::LANES`]: a bug of the caller.
-pub fn activate<'a>(kind: Activation, values: &'a mut [f32], derivatives: &'a mut [f32]) -> impl Kernel<Output = ()> {
+pub fn activate<'a>(
+    kind: Activation,
+    values: &'a mut [f32],
+    derivatives: &'a mut [f32],
+) -> impl Kernel<Output = ()> {
     assert!(values.len() == derivatives.len() && values.len().is_multiple_of(crate::simd::LANES));
     Activate { kind, values, derivatives }
 }

@@ -5,7 +5,12 @@ use crate::simd::{Kernel, Simd};
 /// `out[j] = Σ_i data[i * row + j]` for `rows` rows, in order of i.
 /// # Panics
 /// If a slice is too short: a bug of the caller.
-pub fn sum_rows<'a>(data: &'a [f32], row: usize, rows: usize, out: &'a mut [f32]) -> impl Kernel<Output = ()> {
+pub fn sum_rows<'a>(
+    data: &'a [f32],
+    row: usize,
+    rows: usize,
+    out: &'a mut [f32],
+) -> impl Kernel<Output = ()> {
     assert!(rows > 0 && (rows - 1) * row + out.len() <= data.len());
     SumRows { data, row, rows, out }
 }

@@ -37,7 +37,14 @@ impl Dense {
     /// Gradients of the weights and the bias, from the gradient `dz` of the output.
     /// # Shapes
     /// `x: [inputs, stride]`, `dz: [outputs, stride]`, `d_weights: [inputs, outputs]`, `d_bias: [outputs]`.
-    pub fn backward_params(&mut self, cpu: Cpu, x: &[f32], dz: &[f32], d_weights: &mut [f32], d_bias: &mut [f32]) {
+    pub fn backward_params(
+        &mut self,
+        cpu: Cpu,
+        x: &[f32],
+        dz: &[f32],
+        d_weights: &mut [f32],
+        d_bias: &mut [f32],
+    ) {
         let row = self.outputs.next_multiple_of(LANES);
         transpose(dz, self.stride, self.outputs, self.batch, &mut self.by_example, row);
         cpu.run(sum_rows(&self.by_example, row, self.batch, &mut d_bias[..self.outputs]));

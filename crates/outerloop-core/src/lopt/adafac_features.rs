@@ -57,7 +57,14 @@ impl Factors<'_> {
 
 /// A side's value for the elements `at..at + n` of a run that starts at `place`.
 #[inline(always)]
-pub(super) fn side_value<S: Simd>(s: S, values: &[f32], is_constant: bool, place: usize, at: usize, n: usize) -> S::V {
+pub(super) fn side_value<S: Simd>(
+    s: S,
+    values: &[f32],
+    is_constant: bool,
+    place: usize,
+    at: usize,
+    n: usize,
+) -> S::V {
     if is_constant {
         s.splat(values[place])
     } else {
@@ -229,7 +236,8 @@ impl Kernel for FillBlock<'_, '_> {
                         for c in 0..CHANNELS {
                             s.store(out.add(c * STRIDE), values[c]);
                         }
-                        let is_constant = [factors.factoring.is_row_constant, factors.factoring.is_col_constant];
+                        let is_constant =
+                            [factors.factoring.is_row_constant, factors.factoring.is_col_constant];
                         for (h, &b) in bias.iter().enumerate() {
                             let row = &sides[0][h * side_stride..][..side_stride];
                             let col = &sides[1][h * side_stride..][..side_stride];

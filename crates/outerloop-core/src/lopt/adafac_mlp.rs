@@ -7,15 +7,17 @@
 //! everything constant over a row, a column or the tensor are folded into the first layer (rounding only); time
 //! features are computed in f64; hidden layers are always two.
 
-use super::adafac_features::{Accumulate, CHANNELS, CHANNELS_DIAGONAL, Decays, Factors, FillBlock, TensorArrays};
+use super::adafac_features::{
+    Accumulate, CHANNELS, CHANNELS_DIAGONAL, Decays, Factors, FillBlock, TensorArrays,
+};
 use super::apply::ApplyStep;
 use super::embedding::tanh_embedding;
 use super::factored::{DECAYS, FoldSide, Side, SumSquares, UpdateSide};
 use super::mlp::ParamMlp;
 use super::runs::{Factoring, Run, blocks_of, runs_of};
 use crate::error::Result;
-use crate::optim::{AdafacMlpConfig, Cost, LeafInit, Losses, Optimizer, OptimizerState, ThetaSpec, Update};
 use crate::optim::rounding::{exp, ln};
+use crate::optim::{AdafacMlpConfig, Cost, LeafInit, Losses, Optimizer, OptimizerState, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{AlignedVec, Cpu, LANES};
 use std::ops::Range;
@@ -77,7 +79,8 @@ impl Optimizer for AdafacMlp {
         let mut arrays = vec![];
         for spec in params.specs() {
             let mut add = |name: &str, len: usize| {
-                arrays.extend((0..DECAYS).map(|k| TensorSpec::new(format!("{name}{k}/{}", spec.name), [len])));
+                arrays
+                    .extend((0..DECAYS).map(|k| TensorSpec::new(format!("{name}{k}/{}", spec.name), [len])));
             };
             add("momentum", spec.len());
             match runs_of(&spec.shape).1 {
@@ -151,10 +154,23 @@ impl Bound {
             let state = at..at + DECAYS * per_decay + padded(spec.len());
             at = state.end;
             let blocks = blocks_of(&runs);
-            tensors.push(TensorPlan { params: params.padded_range(i), len: spec.len(), runs, blocks, factoring, state });
+            tensors.push(TensorPlan {
+                params: params.padded_range(i),
+                len: spec.len(),
+                runs,
+                blocks,
+                factoring,
+                state,
+            });
         }
         let longest = |f: fn(&Factoring) -> usize| {
-            tensors.iter().filter_map(|t| t.factoring.as_ref()).map(f).max().unwrap_or(0).next_multiple_of(LANES)
+            tensors
+                .iter()
+                .filter_map(|t| t.factoring.as_ref())
+                .map(f)
+                .max()
+                .unwrap_or(0)
+                .next_multiple_of(LANES)
         };
         let (row_len, col_len) = (longest(|f| f.row_len), longest(|f| f.col_len));
         let side_stride = row_len.max(col_len);
@@ -196,7 +212,13 @@ impl Bound {
     }
 
     /// One factored tensor's sides: accumulators, factors and what they add to the first layer.
-    fn update_sides(&mut self, cpu: Cpu, tensor: usize, grads: &[f32], accumulators: [&mut [f32]; 2 * DECAYS]) {
+    fn update_sides(
+        &mut self,
+        cpu: Cpu,
+        tensor: usize,
+        grads: &[f32],
+        accumulators: [&mut [f32]; 2 * DECAYS],
+    ) {
         let TensorPlan { runs, factoring: Some(factoring), .. } = &self.tensors[tensor] else { return };
         let [row, col] = &mut self.sides;
         cpu.run(SumSquares { grads, runs, factoring, row: &mut row.sum, col: &mut col.sum });
@@ -238,14 +260,7 @@ impl Bound {
         }
     }
 
-    fn step_tensor(
-        &mut self,
-        cpu: Cpu,
-        tensor: usize,
-        state: &mut [f32],
-        params: &mut [f32],
-        grads: &[f32],
-    ) {
+    fn step_tensor(&mut self, cpu: Cpu, tensor: usize, state: &mut [f32], params: &mut [f32], grads: &[f32]) {
         let hidden = self.bias.len();
         let padded = params.len();
         let (momenta, rest) = state.split_at_mut(DECAYS * padded);
@@ -316,7 +331,14 @@ fn thirds(x: &mut [f32]) -> [&mut [f32]; DECAYS] {
 impl Update for Bound {
     fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
 
-    fn step(&mut self, cpu: Cpu, state: &mut OptimizerState, params: &mut [f32], grads: &mut [f32], _: Losses) {
+    fn step(
+        &mut self,
+        cpu: Cpu,
+        state: &mut OptimizerState,
+        params: &mut [f32],
+        grads: &mut [f32],
+        _: Losses,
+    ) {
         self.fold_time(state.iteration);
         for t in 0..self.tensors.len() {
             let (range, arrays) = (self.tensors[t].params.clone(), self.tensors[t].state.clone());

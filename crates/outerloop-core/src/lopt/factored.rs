@@ -27,7 +27,11 @@ impl Side {
     /// Room for `len` places.
     pub(super) fn new(len: usize) -> Self {
         let zeros = || AlignedVec::zeros(len.next_multiple_of(LANES));
-        Self { sum: zeros(), factor: std::array::from_fn(|_| zeros()), root: std::array::from_fn(|_| zeros()) }
+        Self {
+            sum: zeros(),
+            factor: std::array::from_fn(|_| zeros()),
+            root: std::array::from_fn(|_| zeros()),
+        }
     }
 }
 

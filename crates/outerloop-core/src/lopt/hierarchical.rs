@@ -10,7 +10,9 @@
 
 use super::apply::ApplyStep;
 use super::embedding::sine_embedding;
-use super::hierarchical_features::{Accumulate, Clip, Deviation, FillBlock, MAX_CHANNELS, Sums, TensorArrays};
+use super::hierarchical_features::{
+    Accumulate, Clip, Deviation, FillBlock, MAX_CHANNELS, Sums, TensorArrays,
+};
 use super::hierarchical_theta::{num_channels, num_lstm_inputs, theta_spec};
 use super::lstm::{AddColumns, Linear, Lstm};
 use super::mlp::ParamMlp;
@@ -65,7 +67,8 @@ impl Optimizer for Hierarchical {
         for spec in params.specs() {
             for name in ["momentum", "square"] {
                 arrays.extend(
-                    (0..NUM_DECAYS).map(|k| TensorSpec::new(format!("{name}{k}/{}", spec.name), [spec.len()])),
+                    (0..NUM_DECAYS)
+                        .map(|k| TensorSpec::new(format!("{name}{k}/{}", spec.name), [spec.len()])),
                 );
             }
             arrays.extend(
@@ -93,7 +96,8 @@ impl Optimizer for Hierarchical {
     }
 
     fn cost(&self) -> Cost {
-        let (c, inputs) = (&self.config, self.theta.leaves.iter().find(|(l, _)| l.name.ends_with("linear_0/w")));
+        let (c, inputs) =
+            (&self.config, self.theta.leaves.iter().find(|(l, _)| l.name.ends_with("linear_0/w")));
         let inputs = inputs.map_or(0, |(leaf, _)| leaf.shape[0]);
         Cost {
             state_floats: 2 * NUM_DECAYS + self.num_old(),
@@ -173,7 +177,13 @@ impl Bound {
             let dim = |axis: usize| rounding::ln(spec.shape.get(axis).copied().unwrap_or(1) as f32) - 1.0;
             let params = params.padded_range(i);
             let state = take(params.len() * (2 * NUM_DECAYS + optimizer.num_old()));
-            TensorPlan { len: spec.len(), rank: spec.shape.len(), dims: std::array::from_fn(dim), params, state }
+            TensorPlan {
+                len: spec.len(),
+                rank: spec.shape.len(),
+                dims: std::array::from_fn(dim),
+                params,
+                state,
+            }
         });
         let tensors: Vec<_> = tensors.collect();
         let state = rows * config.lstm_hidden;
@@ -188,7 +198,8 @@ impl Bound {
             }
         };
         let first = weights("ffmod_params/mlp/~/linear_0");
-        let (second, output) = (weights("ffmod_params/mlp/~/linear_1"), weights("ffmod_params/mlp/~/linear_2"));
+        let (second, output) =
+            (weights("ffmod_params/mlp/~/linear_1"), weights("ffmod_params/mlp/~/linear_2"));
         let num_outputs = 2 + config.from_mlp;
         let layers = [&second.w, &second.b, &output.w, &output.b].map(|x| &x[..]);
         let mut mlp = ParamMlp::new(num_channels(&config), config.hidden, layers, num_outputs, 2);
@@ -204,8 +215,13 @@ impl Bound {
             lstm: Lstm::new(rows, num_lstm_inputs(&config), config.lstm_hidden, &rnn.w, &rnn.b),
             to_ff: weights("rnn_to_ff_params/rnn_to_ff"),
             to_in: weights("rnn_to_in_params/rnn_to_in"),
-            initial: ["initial_from_mlp", "initial_from_lstm", "lstm_init_state/hidden", "lstm_init_state/cell"]
-                .map(|name| leaf(name).to_vec()),
+            initial: [
+                "initial_from_mlp",
+                "initial_from_lstm",
+                "lstm_init_state/hidden",
+                "lstm_init_state/cell",
+            ]
+            .map(|name| leaf(name).to_vec()),
             globals,
             sums: vec![Sums { squares: [0.0; MAX_CHANNELS], plain: [0.0; 3] }; rows],
             constants: vec![0.0; first.w.len() / config.hidden - num_channels(&config)],
@@ -256,7 +272,14 @@ impl Bound {
     }
 
     /// What the LSTM sees of one tensor, in the order of the published names.
-    fn lstm_input(&mut self, cpu: Cpu, row: usize, arrays: &TensorArrays<'_>, state: [&[f32]; 2], losses: [f32; 2]) {
+    fn lstm_input(
+        &mut self,
+        cpu: Cpu,
+        row: usize,
+        arrays: &TensorArrays<'_>,
+        state: [&[f32]; 2],
+        losses: [f32; 2],
+    ) {
         let t = &self.tensors[row];
         let Sums { squares, plain } = self.sums[row];
         let n = t.len as f32;
@@ -327,7 +350,12 @@ impl Bound {
                 start[..n].fill(b);
             }
             self.mlp.run(cpu, n);
-            cpu.run(AddColumns { h: &self.mlp.h2, stride: STRIDE, columns: n, lanes: &mut self.hidden_lanes });
+            cpu.run(AddColumns {
+                h: &self.mlp.h2,
+                stride: STRIDE,
+                columns: n,
+                lanes: &mut self.hidden_lanes,
+            });
             let (direction, magnitude) = self.mlp.outputs.split_at(STRIDE);
             cpu.run(ApplyStep {
                 params: &mut arrays.params[at..at + n],

@@ -101,7 +101,9 @@ impl Kernel for Accumulate<'_, '_> {
     fn run<S: Simd>(self, s: S) -> Sums {
         let a = self.0;
         let padded = a.params.len();
-        assert!(a.momenta.len() == NUM * padded && a.squares.len() == NUM * padded && a.grads.len() == padded);
+        assert!(
+            a.momenta.len() == NUM * padded && a.squares.len() == NUM * padded && a.grads.len() == padded
+        );
         let mut squares = [LaneSum::zero(s); MAX_CHANNELS];
         let mut plain = [LaneSum::zero(s); 3];
         for group in (0..padded).step_by(LANES) {

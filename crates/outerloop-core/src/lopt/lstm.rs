@@ -52,7 +52,11 @@ impl Lstm {
         ));
         for row in 0..self.rows {
             let at = row * self.hidden..(row + 1) * self.hidden;
-            cpu.run(Gates { z: &self.z[row * n..][..n], hidden: &mut hidden[at.clone()], cell: &mut cell[at] });
+            cpu.run(Gates {
+                z: &self.z[row * n..][..n],
+                hidden: &mut hidden[at.clone()],
+                cell: &mut cell[at],
+            });
         }
     }
 }

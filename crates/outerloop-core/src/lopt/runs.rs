@@ -121,7 +121,9 @@ mod tests {
     /// Places by brute force: the flat index in the shape without one axis.
     #[test]
     fn places_are_those_of_the_reduced_shapes() {
-        for shape in [vec![4, 5], vec![5, 5], vec![6, 2], vec![3, 3, 2, 3], vec![2, 3, 4], vec![1, 1], vec![2, 600]] {
+        for shape in
+            [vec![4, 5], vec![5, 5], vec![6, 2], vec![3, 3, 2, 3], vec![2, 3, 4], vec![1, 1], vec![2, 600]]
+        {
             let (runs, factoring) = runs_of(&shape);
             let f = factoring.expect("rank 2 or more");
             let (d0, d1) = factored_axes(&shape).expect("rank 2 or more");

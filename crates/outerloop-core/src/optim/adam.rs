@@ -48,7 +48,14 @@ impl Optimizer for Adam {
 impl Update for Adam {
     fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
 
-    fn step(&mut self, cpu: Cpu, state: &mut OptimizerState, params: &mut [f32], grads: &mut [f32], _: Losses) {
+    fn step(
+        &mut self,
+        cpu: Cpu,
+        state: &mut OptimizerState,
+        params: &mut [f32],
+        grads: &mut [f32],
+        _: Losses,
+    ) {
         state.iteration += 1;
         let t = state.iteration as f64;
         let (m, v) = state.data.split_at_mut(params.len());

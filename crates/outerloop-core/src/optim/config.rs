@@ -162,7 +162,8 @@ impl OptimizerConfig {
     /// # Errors
     /// `InvalidOption` naming what is wrong.
     pub fn from_json(json: &str) -> Result<Self> {
-        let config: Self = serde_json::from_str(json).map_err(|e| Error::option(format!("optimizer config: {e}")))?;
+        let config: Self =
+            serde_json::from_str(json).map_err(|e| Error::option(format!("optimizer config: {e}")))?;
         config.validate()?;
         Ok(config)
     }

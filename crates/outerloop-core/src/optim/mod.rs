@@ -143,7 +143,14 @@ pub trait Update: Send {
     fn init(&mut self, params: &[f32], state: &mut OptimizerState);
 
     /// One step: `params` and `state` in place. All arrays are padded; `grads` may be overwritten.
-    fn step(&mut self, cpu: Cpu, state: &mut OptimizerState, params: &mut [f32], grads: &mut [f32], losses: Losses);
+    fn step(
+        &mut self,
+        cpu: Cpu,
+        state: &mut OptimizerState,
+        params: &mut [f32],
+        grads: &mut [f32],
+        losses: Losses,
+    );
 }
 
 /// The zeroed state that `optimizer` needs for `params`, before [`Update::init`].

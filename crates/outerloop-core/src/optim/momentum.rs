@@ -40,7 +40,14 @@ impl Optimizer for Momentum {
 impl Update for Momentum {
     fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
 
-    fn step(&mut self, cpu: Cpu, state: &mut OptimizerState, params: &mut [f32], grads: &mut [f32], _: Losses) {
+    fn step(
+        &mut self,
+        cpu: Cpu,
+        state: &mut OptimizerState,
+        params: &mut [f32],
+        grads: &mut [f32],
+        _: Losses,
+    ) {
         cpu.run(Step { rule: self, params, grads, trace: &mut state.data });
         state.iteration += 1;
     }
@@ -60,7 +67,11 @@ impl Kernel for Step<'_> {
     fn run<S: Simd>(self, s: S) {
         let (lr, mu) = (s.splat(self.rule.lr), s.splat(self.rule.momentum));
         let w = S::WIDTH;
-        let arrays = self.params.chunks_exact_mut(w).zip(self.grads.chunks_exact(w)).zip(self.trace.chunks_exact_mut(w));
+        let arrays = self
+            .params
+            .chunks_exact_mut(w)
+            .zip(self.grads.chunks_exact(w))
+            .zip(self.trace.chunks_exact_mut(w));
         for ((p, g), t) in arrays {
             // SAFETY: all chunks are WIDTH long.
             unsafe {

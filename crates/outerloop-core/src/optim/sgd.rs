@@ -41,7 +41,14 @@ struct BoundSgd {
 impl Update for BoundSgd {
     fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
 
-    fn step(&mut self, cpu: Cpu, state: &mut OptimizerState, params: &mut [f32], grads: &mut [f32], _: Losses) {
+    fn step(
+        &mut self,
+        cpu: Cpu,
+        state: &mut OptimizerState,
+        params: &mut [f32],
+        grads: &mut [f32],
+        _: Losses,
+    ) {
         cpu.run(Descend { params, grads, lr: self.lr });
         state.iteration += 1;
     }

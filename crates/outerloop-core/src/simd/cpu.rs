@@ -72,7 +72,9 @@ impl Cpu {
                 })?;
                 Self::new(backend)
             }
-            Err(_) => Ok(Self(Backend::ALL.into_iter().find(|b| b.is_available()).unwrap_or(Backend::Portable))),
+            Err(_) => {
+                Ok(Self(Backend::ALL.into_iter().find(|b| b.is_available()).unwrap_or(Backend::Portable)))
+            }
         }
     }
 

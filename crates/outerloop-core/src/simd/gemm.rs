@@ -188,7 +188,11 @@ impl Gemm<'_> {
                 for (v, &x) in row.iter().enumerate() {
                     let n = if v + 1 == V { last } else { w };
                     let p = c.add(r * self.c.row + v * w);
-                    if n == w { s.store(p, x) } else { s.store_first(p, x, n) };
+                    if n == w {
+                        s.store(p, x)
+                    } else {
+                        s.store_first(p, x, n)
+                    };
                 }
             }
         }

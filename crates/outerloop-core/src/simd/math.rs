@@ -37,11 +37,7 @@ pub fn exp<S: Simd>(s: S, x: S::V) -> S::V {
     let n = s.sub(t, s.splat(ROUND));
     let r = s.fnma(n, s.splat(LN2_HIGH), clamped);
     let r = s.fnma(n, s.splat(LN2_LOW), r);
-    let p = poly(
-        s,
-        r,
-        &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],
-    );
+    let p = poly(s, r, &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
     let y = s.add(s.fma(p, s.mul(r, r), r), s.splat(1.0));
     // y·2ⁿ by adding to the exponent: y < 1 where n = 128, y ≥ 1 where n = −126.
     let y = s.int_add(y, s.int_shl_23(t));

@@ -63,6 +63,8 @@ impl Batch {
 
     /// Row-major `[size, features]`.
     pub fn examples(&self) -> Vec<f32> {
-        (0..self.size()).flat_map(|b| (0..self.features).map(move |f| self.inputs[f * self.stride + b])).collect()
+        (0..self.size())
+            .flat_map(|b| (0..self.features).map(move |f| self.inputs[f * self.stride + b]))
+            .collect()
     }
 }

@@ -96,7 +96,8 @@ impl TaskConfig {
     /// # Errors
     /// `InvalidOption` naming what is wrong.
     pub fn from_json(json: &str) -> Result<Self> {
-        let config: Self = serde_json::from_str(json).map_err(|e| Error::option(format!("task config: {e}")))?;
+        let config: Self =
+            serde_json::from_str(json).map_err(|e| Error::option(format!("task config: {e}")))?;
         config.validate()?;
         Ok(config)
     }
@@ -113,7 +114,11 @@ impl TaskConfig {
 }
 
 fn expect(ok: bool, field: &str, range: &str, got: impl std::fmt::Debug) -> Result<()> {
-    if ok { Ok(()) } else { Err(Error::option(format!("task config: expected `{field}` to be {range}, got {got:?}"))) }
+    if ok {
+        Ok(())
+    } else {
+        Err(Error::option(format!("task config: expected `{field}` to be {range}, got {got:?}")))
+    }
 }
 
 impl MlpConfig {
@@ -133,7 +138,12 @@ impl MlpConfig {
 impl QuadraticConfig {
     fn validate(&self) -> Result<()> {
         expect((1..=5000).contains(&self.dims), "dims", "1 to 5000", self.dims)?;
-        expect(self.loss_scale > 0.0 && self.loss_scale.is_finite(), "lossScale", "finite and > 0", self.loss_scale)?;
+        expect(
+            self.loss_scale > 0.0 && self.loss_scale.is_finite(),
+            "lossScale",
+            "finite and > 0",
+            self.loss_scale,
+        )?;
         expect(self.instance_seed < 1 << 53, "instanceSeed", "below 2^53", self.instance_seed)?;
         self.matrix.validate("matrix")?;
         self.start.validate("start")?;

@@ -63,7 +63,9 @@ impl Init {
             | Self::VarianceScaling { scale }
                 if !(scale > 0.0 && scale.is_finite()) =>
             {
-                Err(Error::option(format!("task config: expected `init.scale` to be finite and > 0, got {scale}")))
+                Err(Error::option(format!(
+                    "task config: expected `init.scale` to be finite and > 0, got {scale}"
+                )))
             }
             _ => Ok(()),
         }
@@ -157,11 +159,15 @@ mod tests {
         for (rows, cols) in [(7, 3), (3, 7), (5, 5), (1, 4)] {
             let w = filled(Init::Orthogonal { scale: 2.0 }, rows, cols);
             let short = rows.min(cols);
-            let at = |a: usize, b: usize| f64::from(if rows >= cols { w[a * cols + b] } else { w[b * cols + a] });
+            let at =
+                |a: usize, b: usize| f64::from(if rows >= cols { w[a * cols + b] } else { w[b * cols + a] });
             for i in 0..short {
                 for j in 0..short {
                     let dot: f64 = (0..rows.max(cols)).map(|a| at(a, i) * at(a, j)).sum();
-                    assert!((dot - if i == j { 4.0 } else { 0.0 }).abs() < 1e-5, "{rows}x{cols} {i},{j}: {dot}");
+                    assert!(
+                        (dot - if i == j { 4.0 } else { 0.0 }).abs() < 1e-5,
+                        "{rows}x{cols} {i},{j}: {dot}"
+                    );
                 }
             }
         }

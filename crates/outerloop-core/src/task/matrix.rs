@@ -64,8 +64,12 @@ impl Distribution {
     /// `InvalidOption`.
     pub fn validate(&self, field: &str) -> Result<()> {
         let (ok, range) = match *self {
-            Self::Normal { mean, std } => (mean.is_finite() && std.is_finite() && std >= 0.0, "finite, std >= 0"),
-            Self::Uniform { min, max } => (min.is_finite() && max.is_finite() && min <= max, "finite, min <= max"),
+            Self::Normal { mean, std } => {
+                (mean.is_finite() && std.is_finite() && std >= 0.0, "finite, std >= 0")
+            }
+            Self::Uniform { min, max } => {
+                (min.is_finite() && max.is_finite() && min <= max, "finite, min <= max")
+            }
         };
         check(ok, field, range, self)
     }
@@ -117,7 +121,11 @@ impl MatrixKind {
 }
 
 fn check(ok: bool, field: &str, range: &str, got: &impl std::fmt::Debug) -> Result<()> {
-    if ok { Ok(()) } else { Err(Error::option(format!("task config: expected `{field}` to be {range}, got {got:?}"))) }
+    if ok {
+        Ok(())
+    } else {
+        Err(Error::option(format!("task config: expected `{field}` to be {range}, got {got:?}")))
+    }
 }
 
 /// Q·diag(λ)·Qᵀ with λ_i = eigenvalue(i/(d−1)) and Q from a uniform(−1, 1) matrix.
@@ -137,7 +145,8 @@ fn rotate(key: Key, d: usize, eigenvalue: impl Fn(f64) -> f64, out: &mut [f32]) 
 /// Q of the QR decomposition with R's diagonal positive, of a row-major `[rows, cols]` matrix with `rows >= cols`:
 /// Gram–Schmidt, each column orthogonalised twice.
 pub(super) fn orthonormal_columns(a: &[f64], rows: usize, cols: usize) -> Vec<f64> {
-    let mut columns: Vec<Vec<f64>> = (0..cols).map(|j| (0..rows).map(|i| a[i * cols + j]).collect()).collect();
+    let mut columns: Vec<Vec<f64>> =
+        (0..cols).map(|j| (0..rows).map(|i| a[i * cols + j]).collect()).collect();
     for j in 0..cols {
         let (done, rest) = columns.split_at_mut(j);
         let column = &mut rest[0];

@@ -93,7 +93,10 @@ impl Task for MlpTask {
         let features = self.data.example_len();
         batch.resize(features, self.config.batch_size);
         let range = if split == Split::Train { self.train.clone() } else { self.data.range(split) };
-        key.fold(STREAM_SPLITS).fold(split as u64).fold(index).fill_integers(range.len() as u32, &mut batch.indices);
+        key.fold(STREAM_SPLITS)
+            .fold(split as u64)
+            .fold(index)
+            .fill_integers(range.len() as u32, &mut batch.indices);
         let is_noisy = split == Split::Train && self.config.label_noise > 0.0;
         for (b, i) in batch.indices.iter_mut().enumerate() {
             *i += range.start as u32;
@@ -104,7 +107,9 @@ impl Task for MlpTask {
         match self.data.pixels() {
             Pixels::U8(bytes) => {
                 let (scale, shift) = self.scaling();
-                gather(bytes, features, &batch.indices, stride, &mut batch.inputs, |x| f32::from(x) * scale + shift);
+                gather(bytes, features, &batch.indices, stride, &mut batch.inputs, |x| {
+                    f32::from(x) * scale + shift
+                });
             }
             Pixels::F32(values) => gather(values, features, &batch.indices, stride, &mut batch.inputs, |x| x),
         }
@@ -128,7 +133,8 @@ impl Task for MlpTask {
     }
 
     fn plan(&self) -> Box<dyn Plan> {
-        let plan = MlpPlan::new(self.layout.clone(), &self.widths, self.config.activation, self.config.batch_size);
+        let plan =
+            MlpPlan::new(self.layout.clone(), &self.widths, self.config.activation, self.config.batch_size);
         Box::new(plan)
     }
 }
@@ -169,7 +175,8 @@ fn activation_graph(activation: Activation, x: &Tensor) -> Result<Tensor> {
         Activation::LeakyRelu4 | Activation::LeakyRelu2 | Activation::LeakyRelu1 => {
             // The slope is below 1, so the larger of the two is the right branch.
             let slope = activation.negative_slope().unwrap_or(0.0);
-            let slope = if x.dtype() == DType::F64 { f64::from((slope * 10.0).round()) / 10.0 } else { slope.into() };
+            let slope =
+                if x.dtype() == DType::F64 { f64::from((slope * 10.0).round()) / 10.0 } else { slope.into() };
             x.maximum(&(x * slope)?)?
         }
     })

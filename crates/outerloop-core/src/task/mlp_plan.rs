@@ -22,7 +22,12 @@ pub(super) struct MlpPlan {
 
 impl MlpPlan {
     /// For layers of the given `widths` (inputs first, classes last) and `batch` examples.
-    pub(super) fn new(layout: Arc<ParamLayout>, widths: &[usize], activation: Activation, batch: usize) -> Self {
+    pub(super) fn new(
+        layout: Arc<ParamLayout>,
+        widths: &[usize],
+        activation: Activation,
+        batch: usize,
+    ) -> Self {
         let stride = batch.next_multiple_of(LANES);
         let hidden = &widths[1..widths.len() - 1];
         let widest = hidden.iter().copied().max().unwrap_or(0) * stride;

@@ -93,7 +93,12 @@ struct QuadraticPlan {
 
 impl Plan for QuadraticPlan {
     fn loss(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) -> f32 {
-        let value = cpu.run(SquaredNorm { matrix: &batch.inputs, row: batch.stride(), x: params, y: &mut self.product });
+        let value = cpu.run(SquaredNorm {
+            matrix: &batch.inputs,
+            row: batch.stride(),
+            x: params,
+            y: &mut self.product,
+        });
         match self.output {
             QuadraticOutput::Identity => self.scale * value,
             // `value` is a sum of squares, so the maximum with 0 of the definition only matters for NaN.

@@ -56,7 +56,13 @@ impl BoundLane {
     }
 
     /// One inner step on `batch`; returns the loss before the update, not finite if the lane has diverged.
-    pub(super) fn step(&mut self, cpu: Cpu, plan: &mut dyn Plan, batch: &Batch, valid: Option<&Batch>) -> f32 {
+    pub(super) fn step(
+        &mut self,
+        cpu: Cpu,
+        plan: &mut dyn Plan,
+        batch: &Batch,
+        valid: Option<&Batch>,
+    ) -> f32 {
         let Self { lane, update, grads } = self;
         if lane.status == LaneStatus::Diverged {
             return f32::NAN;

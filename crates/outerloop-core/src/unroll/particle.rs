@@ -56,7 +56,10 @@ pub(super) fn advance(
         (Some(problem), _) => Particle::new(problem.clone(), &shared.datasets)?,
         (None, Some(before)) => before.clone(),
         (None, None) => {
-            let message = format!("advance: expected `restart` for particle {}, which has no problem yet", part.particle);
+            let message = format!(
+                "advance: expected `restart` for particle {}, which has no problem yet",
+                part.particle
+            );
             return Err(Error::option(message));
         }
     };

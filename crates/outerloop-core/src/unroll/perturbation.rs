@@ -74,7 +74,12 @@ impl PerturbationSums {
     /// `std · Σ_terms weight · Σ_k ε_k` with unit perturbations ε, added in the order of the terms in f64.
     /// # Errors
     /// `InvalidOption` if a particle appears twice or is above 2²⁰, a span is empty or a weight is not finite.
-    pub fn weighted(&mut self, pool: &rayon::ThreadPool, std: f64, terms: &[PerturbationTerm]) -> Result<Vec<f32>> {
+    pub fn weighted(
+        &mut self,
+        pool: &rayon::ThreadPool,
+        std: f64,
+        terms: &[PerturbationTerm],
+    ) -> Result<Vec<f32>> {
         let mut seen = vec![];
         for term in terms {
             let ok = term.particle < 1 << 20 && term.first <= term.last && term.weight.is_finite();

@@ -29,18 +29,20 @@ pub(super) fn write(particles: &[Option<Particle>]) -> (String, Vec<f32>) {
     let mut numbers = vec![];
     let mut saved = vec![];
     for particle in particles {
-        saved.push(particle.as_ref().map(|p| SavedParticle {
-            problem: p.problem.clone(),
-            inner_step: p.inner_step,
-            lanes: p
-                .lanes
-                .iter()
-                .map(|lane| {
-                    numbers.extend_from_slice(&lane.params);
-                    numbers.extend_from_slice(&lane.state.data);
-                    SavedLane { iteration: lane.state.iteration, is_diverged: lane.status.is_diverged() }
-                })
-                .collect(),
+        saved.push(particle.as_ref().map(|p| {
+            SavedParticle {
+                problem: p.problem.clone(),
+                inner_step: p.inner_step,
+                lanes: p
+                    .lanes
+                    .iter()
+                    .map(|lane| {
+                        numbers.extend_from_slice(&lane.params);
+                        numbers.extend_from_slice(&lane.state.data);
+                        SavedLane { iteration: lane.state.iteration, is_diverged: lane.status.is_diverged() }
+                    })
+                    .collect(),
+            }
         }));
     }
     // Plain data with string keys: serialisation cannot fail.
@@ -63,9 +65,9 @@ pub(super) fn read(
     }
     let mut rest = numbers;
     let mut take = |len: usize| -> Result<AlignedVec> {
-        let (head, tail) = rest.split_at_checked(len).ok_or_else(|| {
-            invalid(format!("expected {len} more numbers, got {}", rest.len()))
-        })?;
+        let (head, tail) = rest
+            .split_at_checked(len)
+            .ok_or_else(|| invalid(format!("expected {len} more numbers, got {}", rest.len())))?;
         rest = tail;
         let mut out = AlignedVec::zeros(len);
         out.copy_from_slice(head);
@@ -78,7 +80,10 @@ pub(super) fn read(
             continue;
         };
         if saved.lanes.len() != num_lanes {
-            return Err(invalid(format!("expected {num_lanes} lanes for particle {i}, got {}", saved.lanes.len())));
+            return Err(invalid(format!(
+                "expected {num_lanes} lanes for particle {i}, got {}",
+                saved.lanes.len()
+            )));
         }
         let mut particle = Particle::new(saved.problem, &shared.datasets)?;
         particle.inner_step = saved.inner_step;

@@ -46,7 +46,9 @@ impl Unroller {
     pub fn new(options: &UnrollerOptions, datasets: Datasets, cpu: Cpu) -> Result<Self> {
         if !(1..=MAX_PARTICLES).contains(&options.num_particles) {
             let got = options.num_particles;
-            return Err(Error::option(format!("expected `numParticles` to be 1 to {MAX_PARTICLES}, got {got}")));
+            return Err(Error::option(format!(
+                "expected `numParticles` to be 1 to {MAX_PARTICLES}, got {got}"
+            )));
         }
         if let MetaLoss::OuterValid { every, batches } = options.meta_loss
             && (every == 0 || batches == 0)
@@ -84,14 +86,21 @@ impl Unroller {
     /// # Errors
     /// `ShapeMismatch` when `theta` was not made for this optimizer; `InvalidOption` for a plan out of range; `Aborted`
     /// after [`JobControl::cancel`]. After any error all particles are as they were.
-    pub fn advance(&mut self, theta: &[f32], plan: &AdvancePlan, control: &JobControl) -> Result<Vec<ParticleResult>> {
+    pub fn advance(
+        &mut self,
+        theta: &[f32],
+        plan: &AdvancePlan,
+        control: &JobControl,
+    ) -> Result<Vec<ParticleResult>> {
         self.check(theta, plan)?;
         let (shared, particles) = (&self.shared, &self.particles);
         let outcomes: Result<Vec<_>> = self.pool.install(|| {
             plan.particles
                 .par_iter()
                 .with_max_len(1)
-                .map(|part| advance(shared, particles[part.particle as usize].as_ref(), plan, part, theta, control))
+                .map(|part| {
+                    advance(shared, particles[part.particle as usize].as_ref(), plan, part, theta, control)
+                })
                 .collect()
         });
         let mut results = vec![];
@@ -106,10 +115,15 @@ impl Unroller {
         self.shared.optimizer.theta_spec().check(theta)?;
         if !(1..=1 << 32).contains(&plan.truncation_length) {
             let got = plan.truncation_length;
-            return Err(Error::option(format!("advance: expected `truncationLength` to be 1 to 2^32, got {got}")));
+            return Err(Error::option(format!(
+                "advance: expected `truncationLength` to be 1 to 2^32, got {got}"
+            )));
         }
         if !(plan.std > 0.0 && plan.std.is_finite()) {
-            return Err(Error::option(format!("advance: expected `std` to be finite and > 0, got {}", plan.std)));
+            return Err(Error::option(format!(
+                "advance: expected `std` to be finite and > 0, got {}",
+                plan.std
+            )));
         }
         let mut planned = vec![false; self.particles.len()];
         for part in &plan.particles {
