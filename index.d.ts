@@ -51,6 +51,9 @@ export declare function doctor(): NativeDoctor
 /** The bytes of a safetensors file. One metadata entry alone, since several would come in no fixed order. */
 export declare function encodeTensors(tensors: Array<NativeTensor>, key: string, value: string): Uint8Array
 
+/** Floating-point operations a second in fused multiply-adds on registers alone, over `threads` threads. */
+export declare function fmaPeak(threads: number, durationMs: number): Promise<number>
+
 /** Candidate `index` of the first thetas that `seed` names. */
 export declare function initTheta(optimizer: string, seed: number, index: number): Float32Array
 
@@ -105,6 +108,8 @@ export interface NativeDoctor {
   backend: string
   /** Instruction sets that this machine can run. */
   backends: Array<string>
+  /** Features of the CPU that matter to the engine. */
+  cpuFeatures: Array<string>
   /** `release`, or `debug` where assertions are on. */
   profile: string
   /** Hardware threads. */

@@ -11,6 +11,7 @@ mod error;
 mod job;
 mod perturbation;
 mod random;
+mod roofline;
 mod tensors;
 mod theta;
 mod unroller;

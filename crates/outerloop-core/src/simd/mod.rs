@@ -16,6 +16,7 @@ mod cpu;
 mod denormals;
 mod gemm;
 mod math;
+mod peak;
 mod portable;
 
 pub use aligned::AlignedVec;
@@ -23,6 +24,7 @@ pub use cpu::{Backend, Cpu, Kernel};
 pub use denormals::FlushDenormals;
 pub use gemm::{GemmInit, MatMut, MatRef, gemm};
 pub use math::{cos_sin, exp, ln, relu, rsqrt, sigmoid, tanh};
+pub use peak::fma_flops_per_second;
 
 /// Logical lanes of every reduction, and the unit all arrays are padded to.
 pub const LANES: usize = crate::params::ALIGN;
