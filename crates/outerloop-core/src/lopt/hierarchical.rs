@@ -18,10 +18,10 @@ use super::lstm::{AddColumns, Linear, Lstm};
 use super::mlp::ParamMlp;
 use super::{BLOCK, STRIDE, loss_normalizer};
 use crate::error::Result;
-use crate::optim::rounding;
 use crate::optim::{
     Cost, HierarchicalConfig, Losses, OldParams, Optimizer, OptimizerState, ThetaSpec, Update, Variant,
 };
+use crate::optim::{FEATURE_CLIP, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, rounding};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Cpu, LANES, sum_lanes};
 use std::ops::Range;
@@ -209,8 +209,11 @@ impl Bound {
         let paper = config.variant == Variant::Paper;
         Self {
             num_old: optimizer.num_old(),
-            clip: paper.then(|| config.feature_clip.unwrap_or(5.0) as f32),
-            loss_decays: [config.train_loss_decay.unwrap_or(0.9), config.valid_loss_decay.unwrap_or(0.95)],
+            clip: paper.then(|| config.feature_clip.unwrap_or(FEATURE_CLIP) as f32),
+            loss_decays: [
+                config.train_loss_decay.unwrap_or(TRAIN_LOSS_DECAY),
+                config.valid_loss_decay.unwrap_or(VALID_LOSS_DECAY),
+            ],
             clipper,
             lstm: Lstm::new(rows, num_lstm_inputs(&config), config.lstm_hidden, &rnn.w, &rnn.b),
             to_ff: weights("rnn_to_ff_params/rnn_to_ff"),

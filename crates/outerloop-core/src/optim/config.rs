@@ -126,6 +126,13 @@ pub struct HierarchicalConfig {
     pub valid_loss_decay: Option<f64>,
 }
 
+/// Default bound of the paper variant's normalised features.
+pub(crate) const FEATURE_CLIP: f64 = 5.0;
+/// Default decay of the paper variant's train loss normaliser; the library's own.
+pub(crate) const TRAIN_LOSS_DECAY: f64 = 0.9;
+/// Default decay of the paper variant's validation loss normaliser; the library's own.
+pub(crate) const VALID_LOSS_DECAY: f64 = 0.95;
+
 fn point_nine() -> f64 {
     0.9
 }
@@ -158,13 +165,21 @@ fn lstm_hidden() -> usize {
 }
 
 impl OptimizerConfig {
-    /// Reads and checks a JSON optimizer config.
+    /// Reads and checks a JSON optimizer config, and fills in its defaults.
     /// # Errors
     /// `InvalidOption` naming what is wrong.
     pub fn from_json(json: &str) -> Result<Self> {
-        let config: Self =
+        let mut config: Self =
             serde_json::from_str(json).map_err(|e| Error::option(format!("optimizer config: {e}")))?;
         config.validate()?;
+        if let Self::Hierarchical(c) = &mut config
+            && c.variant == Variant::Paper
+        {
+            c.old_params.get_or_insert_default();
+            c.feature_clip.get_or_insert(FEATURE_CLIP);
+            c.train_loss_decay.get_or_insert(TRAIN_LOSS_DECAY);
+            c.valid_loss_decay.get_or_insert(VALID_LOSS_DECAY);
+        }
         Ok(config)
     }
 

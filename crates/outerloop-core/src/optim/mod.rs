@@ -11,6 +11,7 @@ pub(crate) mod rounding;
 mod sgd;
 
 pub use config::{AdafacMlpConfig, HierarchicalConfig, OldParams, OptimizerConfig, Variant, build_optimizer};
+pub(crate) use config::{FEATURE_CLIP, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY};
 
 use crate::error::{Error, Result};
 use crate::params::{ParamLayout, TensorSpec};

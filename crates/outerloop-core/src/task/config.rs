@@ -71,7 +71,8 @@ pub struct QuadraticConfig {
     pub output: QuadraticOutput,
     /// Factor of the loss, above 0.
     pub loss_scale: f64,
-    /// Distribution of E, drawn anew at every loss; none if null.
+    /// Distribution of E, drawn anew at every loss; none if null, but never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub noise: Option<MatrixKind>,
     /// Names A.
     pub instance_seed: u64,

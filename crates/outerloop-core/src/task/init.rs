@@ -8,21 +8,20 @@ use serde::{Deserialize, Serialize};
 /// Standard deviation of a standard normal cut at ±2.
 const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 
-/// Initialiser of a matrix `[fan_in, fan_out]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Initialiser of a matrix `[fan_in, fan_out]`. Braces without fields, because serde lets a unit variant have any.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Init {
     /// Truncated normal, standard deviation √(2/fan_in).
-    #[default]
-    HeNormal,
+    HeNormal {},
     /// Uniform ±√(6/fan_in).
-    HeUniform,
+    HeUniform {},
     /// Truncated normal, standard deviation √(2/(fan_in + fan_out)).
-    GlorotNormal,
+    GlorotNormal {},
     /// Uniform ±√(6/(fan_in + fan_out)).
-    GlorotUniform,
+    GlorotUniform {},
     /// Truncated normal, standard deviation √(1/fan_in).
-    LecunNormal,
+    LecunNormal {},
     /// Random orthogonal matrix times `scale`.
     Orthogonal {
         /// Gain.
@@ -48,6 +47,12 @@ pub enum Init {
         /// Variance times fan_in.
         scale: f64,
     },
+}
+
+impl Default for Init {
+    fn default() -> Self {
+        Self::HeNormal {}
+    }
 }
 
 impl Init {
@@ -83,11 +88,11 @@ impl Init {
             out.iter_mut().for_each(|x| *x = ((f64::from(*x) * 2.0 - 1.0) * bound) as f32);
         };
         match *self {
-            Self::HeNormal => truncated(out, (2.0 / rows).sqrt()),
-            Self::HeUniform => uniform(out, (6.0 / rows).sqrt()),
-            Self::GlorotNormal => truncated(out, (2.0 / sum).sqrt()),
-            Self::GlorotUniform => uniform(out, (6.0 / sum).sqrt()),
-            Self::LecunNormal => truncated(out, (1.0 / rows).sqrt()),
+            Self::HeNormal {} => truncated(out, (2.0 / rows).sqrt()),
+            Self::HeUniform {} => uniform(out, (6.0 / rows).sqrt()),
+            Self::GlorotNormal {} => truncated(out, (2.0 / sum).sqrt()),
+            Self::GlorotUniform {} => uniform(out, (6.0 / sum).sqrt()),
+            Self::LecunNormal {} => truncated(out, (1.0 / rows).sqrt()),
             Self::VarianceScaling { scale } => truncated(out, (scale / rows).sqrt()),
             Self::RandomUniform { scale } => uniform(out, scale),
             Self::RandomNormal { scale } | Self::TruncatedNormal { scale } => {
@@ -138,11 +143,11 @@ mod tests {
         let (rows, cols) = (200, 300);
         let third = 3f64.sqrt();
         for (init, want) in [
-            (Init::HeNormal, (2.0 / 200f64).sqrt()),
-            (Init::HeUniform, (6.0 / 200f64).sqrt() / third),
-            (Init::GlorotNormal, (2.0 / 500f64).sqrt()),
-            (Init::GlorotUniform, (6.0 / 500f64).sqrt() / third),
-            (Init::LecunNormal, (1.0 / 200f64).sqrt()),
+            (Init::HeNormal {}, (2.0 / 200f64).sqrt()),
+            (Init::HeUniform {}, (6.0 / 200f64).sqrt() / third),
+            (Init::GlorotNormal {}, (2.0 / 500f64).sqrt()),
+            (Init::GlorotUniform {}, (6.0 / 500f64).sqrt() / third),
+            (Init::LecunNormal {}, (1.0 / 200f64).sqrt()),
             (Init::RandomUniform { scale: 0.7 }, 0.7 / third),
             (Init::RandomNormal { scale: 0.7 }, 0.7),
             (Init::TruncatedNormal { scale: 0.7 }, 0.7),
