@@ -56,7 +56,7 @@ impl Activation {
         }
     }
 
-    /// (value, derivative).
+    /// (value, derivative); at a kink JAX's: 0 for ReLU, 1 for the leaky ones.
     #[inline(always)]
     fn eval<S: Simd>(self, s: S, x: S::V) -> (S::V, S::V) {
         let one = s.splat(1.0);
@@ -87,7 +87,8 @@ impl Activation {
             }
             Self::LeakyRelu4 | Self::LeakyRelu2 | Self::LeakyRelu1 => {
                 let slope = s.splat(self.negative_slope().unwrap_or(0.0));
-                (s.select(is_positive, x, s.mul(x, slope)), s.select(is_positive, one, slope))
+                let is_negative = s.gt(s.splat(0.0), x);
+                (s.select(is_negative, s.mul(x, slope), x), s.select(is_negative, slope, one))
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::layer::Activation;
 use crate::params::{ParamLayout, TensorSpec};
 use crate::rng::Key;
-use candle_core::{D, DType, Tensor};
+use candle_core::{D, Tensor};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -163,21 +163,23 @@ fn gather<T: Copy>(
     }
 }
 
+/// At a kink the derivative is JAX's, as in the plan: 0 for ReLU, 1 for the leaky ones. candle's own have others.
 fn activation_graph(activation: Activation, x: &Tensor) -> Result<Tensor> {
     let sigmoid = |x: &Tensor| (x.neg()?.exp()? + 1.0)?.recip();
     Ok(match activation {
-        Activation::Relu => x.relu()?,
+        Activation::Relu => {
+            let zeros = x.zeros_like()?;
+            x.le(&zeros)?.where_cond(&zeros, x)?
+        }
         Activation::Tanh => x.tanh()?,
         Activation::Cos => x.cos()?,
         Activation::Elu => x.elu(1.0)?,
         Activation::Sigmoid => sigmoid(x)?,
         Activation::Swish => (x * sigmoid(x)?)?,
         Activation::LeakyRelu4 | Activation::LeakyRelu2 | Activation::LeakyRelu1 => {
-            // The slope is below 1, so the larger of the two is the right branch.
-            let slope = activation.negative_slope().unwrap_or(0.0);
-            let slope =
-                if x.dtype() == DType::F64 { f64::from((slope * 10.0).round()) / 10.0 } else { slope.into() };
-            x.maximum(&(x * slope)?)?
+            // The slope in tenths, so that f64 has 0.1 and not the f32 nearest to it.
+            let slope = f64::from((activation.negative_slope().unwrap_or(0.0) * 10.0).round()) / 10.0;
+            x.lt(&x.zeros_like()?)?.where_cond(&(x * slope)?, x)?
         }
     })
 }
