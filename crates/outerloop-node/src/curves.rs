@@ -33,7 +33,8 @@ pub fn run_curves<'env>(
     token: &NativeCancelToken,
     on_progress: Option<Function<'env, f64, ()>>,
 ) -> napi::Result<Object<'env>> {
-    let (thetas, datasets) = (thetas.iter().map(|theta| theta.to_vec()).collect::<Vec<_>>(), collect(&datasets));
+    let (thetas, datasets) =
+        (thetas.iter().map(|theta| theta.to_vec()).collect::<Vec<_>>(), collect(&datasets));
     spawn(
         env,
         token,

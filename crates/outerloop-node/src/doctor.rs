@@ -13,6 +13,8 @@ pub struct NativeDoctor {
     pub backend: String,
     /// Instruction sets that this machine can run.
     pub backends: Vec<String>,
+    /// Features of the CPU that matter to the engine.
+    pub cpu_features: Vec<String>,
     /// `release`, or `debug` where assertions are on.
     pub profile: String,
     /// Hardware threads.
@@ -28,8 +30,25 @@ pub fn doctor() -> Result<NativeDoctor> {
             version: env!("CARGO_PKG_VERSION").into(),
             backend: Cpu::detect().map_err(to_js)?.backend().name().into(),
             backends: names.collect(),
+            cpu_features: cpu_features(),
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.into(),
             threads: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
         })
     })
+}
+
+/// Detected features, of those that a backend uses.
+fn cpu_features() -> Vec<String> {
+    #[cfg(target_arch = "x86_64")]
+    let found = [
+        ("avx2", std::is_x86_feature_detected!("avx2")),
+        ("fma", std::is_x86_feature_detected!("fma")),
+        ("avx512f", std::is_x86_feature_detected!("avx512f")),
+        ("avx512bw", std::is_x86_feature_detected!("avx512bw")),
+        ("avx512dq", std::is_x86_feature_detected!("avx512dq")),
+        ("avx512vl", std::is_x86_feature_detected!("avx512vl")),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let found: [(&str, bool); 0] = [];
+    found.into_iter().filter(|(_, has)| *has).map(|(name, _)| name.to_owned()).collect()
 }

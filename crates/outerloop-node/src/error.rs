@@ -53,7 +53,8 @@ fn install_panic_hook() {
             let is_ours = std::thread::current().name().is_some_and(|name| name.starts_with("outerloop-"));
             if IS_GUARDED.get() || is_ours {
                 let what = info.payload_as_str().unwrap_or("panic");
-                let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+                let place =
+                    info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
                 *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{what}{place}"));
             } else {
                 previous(info);
@@ -70,7 +71,10 @@ pub fn guard<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     IS_GUARDED.set(before);
     result.unwrap_or_else(|_| {
         let last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Err(error(ErrorCode::Internal, format!("a bug in outerloop: {}", last.unwrap_or_else(|| "panic".into()))))
+        Err(error(
+            ErrorCode::Internal,
+            format!("a bug in outerloop: {}", last.unwrap_or_else(|| "panic".into())),
+        ))
     })
 }
 

@@ -35,7 +35,10 @@ fn dtype(name: &str) -> Result<Dtype> {
         "F32" => Ok(Dtype::F32),
         "F64" => Ok(Dtype::F64),
         "U8" => Ok(Dtype::U8),
-        got => Err(error(ErrorCode::DtypeMismatch, format!("tensor: expected dtype F32, F64 or U8, got `{got}`"))),
+        got => Err(error(
+            ErrorCode::DtypeMismatch,
+            format!("tensor: expected dtype F32, F64 or U8, got `{got}`"),
+        )),
     }
 }
 
@@ -46,9 +49,8 @@ pub fn encode_tensors(tensors: Vec<NativeTensor>, key: String, value: String) ->
         let mut views = vec![];
         for tensor in &tensors {
             let shape = tensor.shape.iter().map(|&d| d as usize).collect();
-            let view = TensorView::new(dtype(&tensor.dtype)?, shape, &tensor.data).map_err(|e| {
-                error(ErrorCode::ShapeMismatch, format!("tensor `{}`: {e}", tensor.name))
-            })?;
+            let view = TensorView::new(dtype(&tensor.dtype)?, shape, &tensor.data)
+                .map_err(|e| error(ErrorCode::ShapeMismatch, format!("tensor `{}`: {e}", tensor.name)))?;
             views.push((tensor.name.as_str(), view));
         }
         let bytes = serialize(views, Some(HashMap::from([(key, value)])))
@@ -61,7 +63,8 @@ pub fn encode_tensors(tensors: Vec<NativeTensor>, key: String, value: String) ->
 #[napi]
 pub fn decode_tensors(bytes: &[u8]) -> Result<NativeTensorFile> {
     guard(|| {
-        let invalid = |e: &dyn std::fmt::Display| error(ErrorCode::CheckpointInvalid, format!("safetensors: {e}"));
+        let invalid =
+            |e: &dyn std::fmt::Display| error(ErrorCode::CheckpointInvalid, format!("safetensors: {e}"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| invalid(&e))?;
         let file = SafeTensors::deserialize(bytes).map_err(|e| invalid(&e))?;
         let mut tensors = vec![];
@@ -70,7 +73,11 @@ pub fn decode_tensors(bytes: &[u8]) -> Result<NativeTensorFile> {
                 Dtype::F32 => "F32",
                 Dtype::F64 => "F64",
                 Dtype::U8 => "U8",
-                other => return Err(invalid(&format!("expected dtype F32, F64 or U8 for `{name}`, got {other:?}"))),
+                other => {
+                    return Err(invalid(&format!(
+                        "expected dtype F32, F64 or U8 for `{name}`, got {other:?}"
+                    )));
+                }
             };
             tensors.push(NativeTensor {
                 shape: view.shape().iter().map(|&d| d as u32).collect(),

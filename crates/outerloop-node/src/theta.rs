@@ -42,7 +42,10 @@ pub fn init_theta(optimizer: String, seed: f64, index: u32) -> Result<Float32Arr
 
 /// Parameter tensors of a task.
 #[napi]
-pub fn task_params(task: String, datasets: Vec<ClassInstance<'_, NativeDataset>>) -> Result<Vec<NativeTensorSpec>> {
+pub fn task_params(
+    task: String,
+    datasets: Vec<ClassInstance<'_, NativeDataset>>,
+) -> Result<Vec<NativeTensorSpec>> {
     guard(|| {
         let config = TaskConfig::from_json(&task).map_err(to_js)?;
         let task = build_task(&config, &collect(&datasets)).map_err(to_js)?;

@@ -3,7 +3,9 @@
 use crate::dataset::{NativeDataset, collect};
 use crate::error::{Result, error, guard, to_js};
 use crate::job::{NativeCancelToken, spawn};
-use napi::bindgen_prelude::{ClassInstance, Env, Error, Float32Array, Float64Array, Function, Object, Uint8Array};
+use napi::bindgen_prelude::{
+    ClassInstance, Env, Error, Float32Array, Float64Array, Function, Object, Uint8Array,
+};
 use napi_derive::napi;
 use outerloop_core::error::ErrorCode;
 use outerloop_core::simd::Cpu;
@@ -132,9 +134,9 @@ impl NativeUnroller {
             },
             |_, results| {
                 let losses = |f: fn(&ParticleResult) -> f64| results.iter().map(f).collect::<Vec<_>>();
-                let diverged = results.iter().map(|r| {
-                    u8::from(r.pos.status.is_diverged()) + 2 * u8::from(r.neg.status.is_diverged())
-                });
+                let diverged = results
+                    .iter()
+                    .map(|r| u8::from(r.pos.status.is_diverged()) + 2 * u8::from(r.neg.status.is_diverged()));
                 Ok(NativeAdvanceResult {
                     pos: Float64Array::new(losses(|r| r.pos.meta_loss)),
                     neg: Float64Array::new(losses(|r| r.neg.meta_loss)),
@@ -146,7 +148,12 @@ impl NativeUnroller {
 
     /// `std` times the weighted sum of the perturbations that the JSON terms name.
     #[napi(ts_return_type = "Promise<Float32Array>")]
-    pub fn sum_perturbations<'env>(&self, env: &'env Env, std: f64, terms: String) -> napi::Result<Object<'env>> {
+    pub fn sum_perturbations<'env>(
+        &self,
+        env: &'env Env,
+        std: f64,
+        terms: String,
+    ) -> napi::Result<Object<'env>> {
         let borrowed = Borrowed::take(&self.slot);
         spawn(
             env,

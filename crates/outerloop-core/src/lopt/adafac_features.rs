@@ -4,7 +4,7 @@
 use super::STRIDE;
 use super::factored::{DECAYS, FEATURE_FLOOR, ROOT_FLOOR, Side};
 use super::runs::{Factoring, Run};
-use crate::simd::{Kernel, LANES, LaneSum, Simd, rsqrt};
+use crate::simd::{Kernel, LANES, LaneSum, Simd, rsqrt, totals};
 
 /// Channels that differ from element to element in a factored tensor.
 pub(super) const CHANNELS: usize = 16;
@@ -15,6 +15,8 @@ pub(super) const CHANNELS_DIAGONAL: usize = CHANNELS + 2 * DECAYS;
 const SECOND_MOMENT_FLOOR: f32 = 1e-6;
 /// Added inside the reciprocal root that scales the momenta of a tensor that is not factored.
 const DIAGONAL_FLOOR: f32 = 1e-6;
+/// Added to every squared gradient.
+const SQUARE_FLOOR: f32 = 1e-30;
 /// Added to a tensor's accumulator inside its factor.
 const DIAGONAL_ROOT_FLOOR: f32 = 1e-9;
 
@@ -48,10 +50,13 @@ impl Factors<'_> {
     /// R·C of every decay for the elements `at..at + n` of `run`.
     #[inline(always)]
     fn load<S: Simd>(&self, s: S, run: &Run, at: usize, n: usize) -> [S::V; DECAYS] {
-        std::array::from_fn(|k| {
+        let mut out = [s.splat(0.0); DECAYS];
+        for k in 0..DECAYS {
             let row = side_value(s, &self.row.factor[k], self.factoring.is_row_constant, run.row, at, n);
-            s.mul(row, side_value(s, &self.col.factor[k], self.factoring.is_col_constant, run.col, at, n))
-        })
+            let col = side_value(s, &self.col.factor[k], self.factoring.is_col_constant, run.col, at, n);
+            out[k] = s.mul(row, col);
+        }
+        out
     }
 }
 
@@ -84,7 +89,7 @@ fn channels<S: Simd>(
 ) -> [S::V; CHANNELS] {
     let scale = rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR)));
     let [m0, m1, m2] = m;
-    let times = |x: S::V, y: S::V| s.mul(x, y);
+
     [
         g,
         p,
@@ -92,27 +97,51 @@ fn channels<S: Simd>(
         m1,
         m2,
         v,
-        times(m0, scale),
-        times(m1, scale),
-        times(m2, scale),
+        s.mul(m0, scale),
+        s.mul(m1, scale),
+        s.mul(m2, scale),
         scale,
-        times(g, f[0]),
-        times(g, f[1]),
-        times(g, f[2]),
-        times(m0, h[0]),
-        times(m1, h[1]),
-        times(m2, h[2]),
+        s.mul(g, f[0]),
+        s.mul(g, f[1]),
+        s.mul(g, f[2]),
+        s.mul(m0, h[0]),
+        s.mul(m1, h[1]),
+        s.mul(m2, h[2]),
     ]
 }
 
 /// (f, h, rsqrt(q + 1e-8)) from the accumulators of a tensor that is not factored.
 #[inline(always)]
 fn diagonal_factors<S: Simd>(s: S, q: [S::V; DECAYS]) -> [[S::V; DECAYS]; 3] {
-    [
-        q.map(|q| rsqrt(s, s.max(s.splat(ROOT_FLOOR), s.add(q, s.splat(DIAGONAL_ROOT_FLOOR))))),
-        q.map(|q| rsqrt(s, s.add(q, s.splat(DIAGONAL_FLOOR)))),
-        q.map(|q| rsqrt(s, s.add(q, s.splat(FEATURE_FLOOR)))),
-    ]
+    let mut out = [q; 3];
+    for k in 0..DECAYS {
+        out[0][k] = rsqrt(s, s.max(s.splat(ROOT_FLOOR), s.add(q[k], s.splat(DIAGONAL_ROOT_FLOOR))));
+        out[1][k] = rsqrt(s, s.add(q[k], s.splat(DIAGONAL_FLOOR)));
+        out[2][k] = rsqrt(s, s.add(q[k], s.splat(FEATURE_FLOOR)));
+    }
+    out
+}
+
+/// The elements of a slice no longer than a register; the other lanes are zero.
+#[inline(always)]
+fn load_live<S: Simd>(s: S, values: &[f32]) -> S::V {
+    // SAFETY: reads the slice alone.
+    unsafe { s.load_first(values.as_ptr(), values.len()) }
+}
+
+/// `values` ← β·`values` + (1−β)·`new`, for a slice no longer than a register.
+#[inline(always)]
+fn blend<S: Simd>(s: S, [beta, complement]: [f32; 2], values: &mut [f32], new: S::V) -> S::V {
+    let x = s.fma(s.splat(beta), load_live(s, values), s.mul(s.splat(complement), new));
+    // SAFETY: writes the slice alone.
+    unsafe { s.store_first(values.as_mut_ptr(), x, values.len()) };
+    x
+}
+
+#[inline(always)]
+fn add_square<S: Simd>(s: S, sum: &mut LaneSum<S>, half: usize, live: S::M, x: S::V) {
+    let x = s.select(live, x, s.splat(0.0));
+    sum.fma(s, half, x, x);
 }
 
 /// First pass: accumulators in place; returns the sum of squares of every channel.
@@ -130,9 +159,7 @@ impl Kernel for Accumulate<'_, '_> {
     fn run<S: Simd>(self, s: S) -> Self::Output {
         let Self { arrays, runs, factors, decays } = self;
         let mut sums = [LaneSum::zero(s); CHANNELS_DIAGONAL];
-        let blend = |[beta, complement]: [f32; 2], old: S::V, new: S::V| {
-            s.fma(s.splat(beta), old, s.mul(s.splat(complement), new))
-        };
+
         for run in runs {
             for j in (0..run.len).step_by(LANES) {
                 for half in 0..LANES / S::WIDTH {
@@ -146,50 +173,40 @@ impl Kernel for Accumulate<'_, '_> {
                     unsafe {
                         let g = s.load_first(arrays.grads[e..][..n].as_ptr(), n);
                         let p = s.load_first(arrays.params[e..][..n].as_ptr(), n);
-                        let m: [S::V; DECAYS] = std::array::from_fn(|k| {
-                            let place = arrays.momenta[k][e..][..n].as_mut_ptr();
-                            let m = blend(decays.momentum[k], s.load_first(place, n), g);
-                            s.store_first(place, m, n);
-                            m
-                        });
+                        let mut m = [g; DECAYS];
+                        for k in 0..DECAYS {
+                            m[k] = blend(s, decays.momentum[k], &mut arrays.momenta[k][e..][..n], g);
+                        }
                         let square = s.mul(g, g);
-                        let place = arrays.square[e..][..n].as_mut_ptr();
-                        let v = blend(decays.square, s.load_first(place, n), square);
-                        s.store_first(place, v, n);
+                        let v = blend(s, decays.square, &mut arrays.square[e..][..n], square);
                         let live = s.first(n);
-                        let mut add = |c: usize, x: S::V| {
-                            let x = s.select(live, x, s.splat(0.0));
-                            sums[c].fma(s, half, x, x);
-                        };
                         if let Some(factors) = &factors {
                             let f = factors.load(s, run, at, n);
                             let values = channels(s, [g, p, v], m, f, f);
                             for c in 0..CHANNELS {
-                                add(c, values[c]);
+                                add_square(s, &mut sums[c], half, live, values[c]);
                             }
                         } else {
-                            let q: [S::V; DECAYS] = std::array::from_fn(|k| {
-                                let place = arrays.diagonal[k][e..][..n].as_mut_ptr();
-                                let new = s.add(square, s.splat(1e-30));
-                                let q = blend(decays.factored[k], s.load_first(place, n), new);
-                                s.store_first(place, q, n);
-                                q
-                            });
+                            let new = s.add(square, s.splat(SQUARE_FLOOR));
+                            let mut q = [new; DECAYS];
+                            for k in 0..DECAYS {
+                                q[k] = blend(s, decays.factored[k], &mut arrays.diagonal[k][e..][..n], new);
+                            }
                             let [f, h, root] = diagonal_factors(s, q);
                             let values = channels(s, [g, p, v], m, f, h);
                             for c in 0..CHANNELS {
-                                add(c, values[c]);
+                                add_square(s, &mut sums[c], half, live, values[c]);
                             }
                             for k in 0..DECAYS {
-                                add(CHANNELS + k, q[k]);
-                                add(CHANNELS + DECAYS + k, root[k]);
+                                add_square(s, &mut sums[CHANNELS + k], half, live, q[k]);
+                                add_square(s, &mut sums[CHANNELS + DECAYS + k], half, live, root[k]);
                             }
                         }
                     }
                 }
             }
         }
-        sums.map(|sum| sum.total(s))
+        totals(s, &sums)
     }
 }
 
@@ -225,9 +242,13 @@ impl Kernel for FillBlock<'_, '_> {
                 // SAFETY: elements `e..e + n` are inside every array; a row of the block has room for a register at
                 // `column`, and what it writes past the run is overwritten by the next run or never read.
                 unsafe {
-                    let load = |a: &[f32]| s.load_first(a[e..][..n].as_ptr(), n);
-                    let (g, p, v) = (load(arrays.grads), load(arrays.params), load(arrays.square));
-                    let m: [S::V; DECAYS] = std::array::from_fn(|k| load(arrays.momenta[k]));
+                    let g = load_live(s, &arrays.grads[e..][..n]);
+                    let p = load_live(s, &arrays.params[e..][..n]);
+                    let v = load_live(s, &arrays.square[e..][..n]);
+                    let mut m = [g; DECAYS];
+                    for k in 0..DECAYS {
+                        m[k] = load_live(s, &arrays.momenta[k][e..][..n]);
+                    }
                     let out = features.as_mut_ptr().add(column);
                     let begin = start.as_mut_ptr().add(column);
                     if let Some(factors) = &factors {
@@ -246,7 +267,10 @@ impl Kernel for FillBlock<'_, '_> {
                             s.store(begin.add(h * STRIDE), s.add(s.splat(b), s.add(row, col)));
                         }
                     } else {
-                        let q: [S::V; DECAYS] = std::array::from_fn(|k| load(arrays.diagonal[k]));
+                        let mut q = [g; DECAYS];
+                        for k in 0..DECAYS {
+                            q[k] = load_live(s, &arrays.diagonal[k][e..][..n]);
+                        }
                         let [f, h, root] = diagonal_factors(s, q);
                         let values = channels(s, [g, p, v], m, f, h);
                         for c in 0..CHANNELS {

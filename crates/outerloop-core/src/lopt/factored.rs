@@ -194,7 +194,10 @@ impl Kernel for FoldSide<'_> {
         assert!(stride >= padded && out.len() >= hidden * stride && weights.len() >= 2 * DECAYS * hidden);
         assert!((0..DECAYS).all(|k| accumulators[k].len() >= padded && side.root[k].len() >= padded));
         for h in 0..hidden {
-            let w: [S::V; 2 * DECAYS] = std::array::from_fn(|k| s.splat(weights[k * hidden + h]));
+            let mut w = [s.splat(0.0); 2 * DECAYS];
+            for k in 0..2 * DECAYS {
+                w[k] = s.splat(weights[k * hidden + h]);
+            }
             for at in (0..padded).step_by(S::WIDTH) {
                 let mut y = s.splat(0.0);
                 // SAFETY: `at + WIDTH <= padded`, which all arrays hold.

@@ -1,7 +1,7 @@
 //! Per-parameter features and per-tensor statistics of the hierarchical optimizer.
 
 use super::STRIDE;
-use crate::simd::{Kernel, LANES, LaneSum, Simd, ln, rsqrt};
+use crate::simd::{Kernel, LANES, LaneSum, Simd, ln, rsqrt, totals};
 
 /// Decays of momentum and second moment.
 pub(super) const DECAYS: [f32; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
@@ -24,7 +24,7 @@ pub(super) struct TensorArrays<'a> {
     pub(super) squares: &'a mut [f32],
 }
 
-/// The channels of one register; `has_old` says whether the third one is there.
+/// The channels of one register; without old parameters the last place is unused.
 #[inline(always)]
 fn channels<S: Simd>(
     s: S,
@@ -33,26 +33,40 @@ fn channels<S: Simd>(
     old: Option<S::V>,
     m: [S::V; NUM],
     v: [S::V; NUM],
-    mut out: impl FnMut(usize, S::V),
-) {
-    let mut next = 0;
-    let mut put = |x: S::V| {
-        out(next, x);
-        next += 1;
+) -> [S::V; MAX_CHANNELS] {
+    let mut out = [s.splat(0.0); MAX_CHANNELS];
+    let log = ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR)));
+    let next = match old {
+        Some(old) => {
+            (out[0], out[1], out[2], out[3]) = (g, p, old, log);
+            4
+        }
+        None => {
+            (out[0], out[1], out[2]) = (g, p, log);
+            3
+        }
     };
-    put(g);
-    put(p);
-    if let Some(old) = old {
-        put(old);
-    }
-    put(ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR))));
-    m.into_iter().for_each(&mut put);
-    v.into_iter().for_each(&mut put);
-    let scale = v.map(|v| rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR))));
     for k in 0..NUM {
-        put(s.mul(m[k], scale[k]));
+        let scale = rsqrt(s, s.add(v[k], s.splat(SECOND_MOMENT_FLOOR)));
+        out[next + k] = m[k];
+        out[next + NUM + k] = v[k];
+        out[next + 2 * NUM + k] = s.mul(m[k], scale);
+        out[next + 3 * NUM + k] = scale;
     }
-    scale.into_iter().for_each(&mut put);
+    out
+}
+
+/// β·`place` + (1−β)·`new`, in place.
+/// # Safety
+/// `place` is readable and writable for a register.
+#[inline(always)]
+unsafe fn blend<S: Simd>(s: S, place: *mut f32, beta: f32, new: S::V) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let x = s.fma(s.splat(beta), s.load(place), s.mul(s.splat(1.0 - beta), new));
+        s.store(place, x);
+        x
+    }
 }
 
 /// Clips gradients to ±`bound` in place and returns Σg².
@@ -114,31 +128,28 @@ impl Kernel for Accumulate<'_, '_> {
                 unsafe {
                     let g = s.load(a.grads.as_ptr().add(at));
                     let p = s.load(a.params.as_ptr().add(at));
-                    let old = a.old.map(|old| s.load(old[at..][..S::WIDTH].as_ptr()));
-                    let blend = |array: *mut f32, k: usize, new: S::V| {
-                        let place = array.add(k * padded + at);
-                        let (beta, complement) = (s.splat(DECAYS[k]), s.splat(1.0 - DECAYS[k]));
-                        let x = s.fma(beta, s.load(place), s.mul(complement, new));
-                        s.store(place, x);
-                        x
+                    let old = match a.old {
+                        Some(old) => Some(s.load(old[at..][..S::WIDTH].as_ptr())),
+                        None => None,
                     };
-                    let (momenta, second) = (a.momenta.as_mut_ptr(), a.squares.as_mut_ptr());
-                    let m: [S::V; NUM] = std::array::from_fn(|k| blend(momenta, k, g));
                     let square = s.mul(g, g);
-                    let v: [S::V; NUM] = std::array::from_fn(|k| blend(second, k, square));
+                    let (mut m, mut v) = ([g; NUM], [g; NUM]);
                     for k in 0..NUM {
+                        m[k] = blend(s, a.momenta.as_mut_ptr().add(k * padded + at), DECAYS[k], g);
+                        v[k] = blend(s, a.squares.as_mut_ptr().add(k * padded + at), DECAYS[k], square);
                         plain[0].add(s, half, m[k]);
                         plain[1].add(s, half, v[k]);
                     }
                     plain[2].add(s, half, p);
-                    channels(s, g, p, old, m, v, |c, x| {
-                        let x = s.select(live, x, s.splat(0.0));
+                    let values = channels(s, g, p, old, m, v);
+                    for c in 0..MAX_CHANNELS {
+                        let x = s.select(live, values[c], s.splat(0.0));
                         squares[c].fma(s, half, x, x);
-                    });
+                    }
                 }
             }
         }
-        Sums { squares: squares.map(|x| x.total(s)), plain: plain.map(|x| x.total(s)) }
+        Sums { squares: totals(s, &squares), plain: totals(s, &plain) }
     }
 }
 
@@ -201,15 +212,24 @@ impl Kernel for FillBlock<'_, '_> {
             unsafe {
                 let g = s.load(a.grads.as_ptr().add(e));
                 let p = s.load(a.params.as_ptr().add(e));
-                let old = a.old.map(|old| s.load(old[e..][..S::WIDTH].as_ptr()));
-                let m = std::array::from_fn(|k| s.load(a.momenta.as_ptr().add(k * padded + e)));
-                let v = std::array::from_fn(|k| s.load(a.squares.as_ptr().add(k * padded + e)));
+                let old = match a.old {
+                    Some(old) => Some(s.load(old[e..][..S::WIDTH].as_ptr())),
+                    None => None,
+                };
+                let (mut m, mut v) = ([g; NUM], [g; NUM]);
+                for k in 0..NUM {
+                    m[k] = s.load(a.momenta.as_ptr().add(k * padded + e));
+                    v[k] = s.load(a.squares.as_ptr().add(k * padded + e));
+                }
                 let out = features.as_mut_ptr().add(column);
-                channels(s, g, p, old, m, v, |c, x| {
-                    let x = s.mul(x, s.splat(scale[c]));
-                    let x = clip.map_or(x, |bound| s.clamp(x, -bound, bound));
+                let values = channels(s, g, p, old, m, v);
+                for c in 0..num_channels {
+                    let mut x = s.mul(values[c], s.splat(scale[c]));
+                    if let Some(bound) = clip {
+                        x = s.clamp(x, -bound, bound);
+                    }
                     s.store(out.add(c * STRIDE), x);
-                });
+                }
             }
         }
     }

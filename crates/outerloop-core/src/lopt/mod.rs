@@ -3,6 +3,7 @@
 //! Each is one file that fills a block of features per parameter and hands it to the shared per-parameter network
 //! (`mlp::ParamMlp`). Theta's leaves have the names and shapes of google/learned_optimization, so that files are
 //! interchangeable.
+#![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
 mod adafac_features;
 mod adafac_mlp;

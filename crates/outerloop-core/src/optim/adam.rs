@@ -92,9 +92,9 @@ impl Kernel for Step<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let [b1, b2] = self.beta.map(|x| s.splat(x));
-        let [a1, a2] = self.complement.map(|x| s.splat(x));
-        let [c1, c2] = self.correction.map(|x| s.splat(x));
+        let (b1, b2) = (s.splat(self.beta[0]), s.splat(self.beta[1]));
+        let (a1, a2) = (s.splat(self.complement[0]), s.splat(self.complement[1]));
+        let (c1, c2) = (s.splat(self.correction[0]), s.splat(self.correction[1]));
         let (lr, eps, eps_root) = (s.splat(self.lr), s.splat(self.eps), s.splat(self.eps_root));
         let w = S::WIDTH;
         let moments = self.m.chunks_exact_mut(w).zip(self.v.chunks_exact_mut(w));

@@ -145,15 +145,15 @@ impl Gemm<'_> {
             match self.init {
                 GemmInit::Zero => {}
                 GemmInit::Rows(bias) => {
-                    for (r, row) in acc.iter_mut().enumerate() {
-                        *row = [s.splat(*bias.get_unchecked(i + r)); V];
+                    for r in 0..R {
+                        acc[r] = [s.splat(*bias.get_unchecked(i + r)); V];
                     }
                 }
                 GemmInit::Keep => {
-                    for (r, row) in acc.iter_mut().enumerate() {
-                        for (v, x) in row.iter_mut().enumerate() {
+                    for r in 0..R {
+                        for v in 0..V {
                             let n = if v + 1 == V { last } else { w };
-                            *x = s.load_first(c.add(r * self.c.row + v * w), n);
+                            acc[r][v] = s.load_first(c.add(r * self.c.row + v * w), n);
                         }
                     }
                 }
@@ -162,17 +162,17 @@ impl Gemm<'_> {
             let mut b = self.b.data.as_ptr().add(j);
             for _ in 0..self.k {
                 let mut bv = [s.splat(0.0); V];
-                for (v, x) in bv.iter_mut().enumerate() {
-                    *x = if v + 1 < V || is_full {
+                for v in 0..V {
+                    bv[v] = if v + 1 < V || is_full {
                         s.load(b.add(v * w))
                     } else {
                         s.load_first(b.add(v * w), last)
                     };
                 }
-                for (r, row) in acc.iter_mut().enumerate() {
+                for r in 0..R {
                     let av = s.splat(*a.add(r * self.a.row));
-                    for (x, &bx) in row.iter_mut().zip(&bv) {
-                        *x = s.fma(av, bx, *x);
+                    for v in 0..V {
+                        acc[r][v] = s.fma(av, bv[v], acc[r][v]);
                     }
                 }
                 // Past the end after the last term: never read.
@@ -180,18 +180,20 @@ impl Gemm<'_> {
                 b = b.wrapping_add(self.b.row);
             }
             if self.has_relu {
-                for x in acc.iter_mut().flatten() {
-                    *x = relu(s, *x);
+                for r in 0..R {
+                    for v in 0..V {
+                        acc[r][v] = relu(s, acc[r][v]);
+                    }
                 }
             }
-            for (r, row) in acc.iter().enumerate() {
-                for (v, &x) in row.iter().enumerate() {
+            for r in 0..R {
+                for v in 0..V {
                     let n = if v + 1 == V { last } else { w };
                     let p = c.add(r * self.c.row + v * w);
                     if n == w {
-                        s.store(p, x)
+                        s.store(p, acc[r][v])
                     } else {
-                        s.store_first(p, x, n)
+                        s.store_first(p, acc[r][v], n)
                     };
                 }
             }

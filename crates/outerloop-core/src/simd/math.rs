@@ -13,10 +13,10 @@ const LN2_LOW: f32 = -2.121_944_4e-4;
 
 /// Evaluates the polynomial with the given coefficients, highest power first.
 #[inline(always)]
-fn poly<S: Simd>(s: S, x: S::V, coefficients: &[f32]) -> S::V {
+fn poly<S: Simd, const N: usize>(s: S, x: S::V, coefficients: &[f32; N]) -> S::V {
     let mut y = s.splat(coefficients[0]);
-    for &c in &coefficients[1..] {
-        y = s.fma(y, x, s.splat(c));
+    for i in 1..N {
+        y = s.fma(y, x, s.splat(coefficients[i]));
     }
     y
 }
@@ -135,13 +135,19 @@ pub fn cos_sin<S: Simd>(s: S, x: S::V) -> (S::V, S::V) {
         z,
         s.fnma(s.splat(0.5), z, s.splat(1.0)),
     );
-    let bit = |mask: u32| s.gt(s.int_to_float(s.and(t, s.splat_bits(mask))), s.splat(0.5));
-    let negate = |m: S::M, v: S::V| s.select(m, s.sub(s.splat(0.0), v), v);
+
     // Quadrant q: cos is c, −s, −c, s and sin is s, c, −s, −c.
-    let odd = bit(1);
-    let next = s.int_add(t, s.splat_bits(1));
-    let cos_negative = s.gt(s.int_to_float(s.and(next, s.splat_bits(2))), s.splat(0.5));
-    (negate(cos_negative, s.select(odd, sin, cos)), negate(bit(2), s.select(odd, cos, sin)))
+    let odd = has_bit(s, t, 1);
+    let cos_negative = has_bit(s, s.int_add(t, s.splat_bits(1)), 2);
+    let (c, d) = (s.select(odd, sin, cos), s.select(odd, cos, sin));
+    let zero = s.splat(0.0);
+    (s.select(cos_negative, s.sub(zero, c), c), s.select(has_bit(s, t, 2), s.sub(zero, d), d))
+}
+
+/// Whether a bit of the pattern is set.
+#[inline(always)]
+fn has_bit<S: Simd>(s: S, x: S::V, mask: u32) -> S::M {
+    s.gt(s.int_to_float(s.and(x, s.splat_bits(mask))), s.splat(0.5))
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@
 //! estimate instructions are used. Sums over an array run in sixteen logical lanes (element index mod 16) whatever
 //! the register width, and are combined in one fixed tree ([`sum_lanes`]). Sums inside [`gemm`] run over `k` in order
 //! for every output element. Hence a backend changes speed, never bits.
+//!
+//! In kernels, arrays of registers are walked by index, without closures: iterator adapters and closures are not
+//! reliably inlined into a function with target features, and what is not inlined calls every instruction as a function.
+#![allow(clippy::needless_range_loop, reason = "see the last paragraph above")]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -154,6 +158,16 @@ impl<S: Simd> LaneSum<S> {
         }
         sum_lanes(&lanes)
     }
+}
+
+/// The totals of several running sums.
+#[inline(always)]
+pub fn totals<S: Simd, const N: usize>(s: S, sums: &[LaneSum<S>; N]) -> [f32; N] {
+    let mut out = [0.0; N];
+    for i in 0..N {
+        out[i] = sums[i].total(s);
+    }
+    out
 }
 
 /// Sum of sixteen lanes by the tree (i, i+8), (i, i+4), (i, i+2), (i, i+1).
