@@ -1,0 +1,246 @@
+/**
+ * Inner steps a second of whole truncations, called as the trainer calls them, against a loop of multiply-adds on the
+ * same threads in turns.
+ */
+import { parseArgs } from 'node:util'
+import { fmaPeak } from '../index.js'
+import { type OptimizerConfig, optimizerConfigSchema } from '../ts/config/optimizerConfig.js'
+import { type Dataset, datasetFromArrays, doctor, initTheta, Unroller } from '../ts/native.js'
+import { optimizerOperations, taskOperations, type Widths } from './operations.js'
+
+const optimizers = {
+  sgd: { name: 'sgd', lr: 0.1 },
+  momentum: { name: 'momentum', lr: 0.03 },
+  adam: { name: 'adam', lr: 0.003 },
+  adafac_mlp: { name: 'adafac_mlp' },
+  hierarchical: { name: 'hierarchical', variant: 'library' },
+} as const
+
+/** Inner steps of one lane in one truncation. */
+const TRUNCATION_LENGTH = 100
+/** Pairs a thread: lanes are spread over threads, and one pair runs on one of them. */
+const PAIRS_PER_THREAD = 2
+/** How long each look at the roofline takes. */
+const ROOFLINE_MS = 20
+
+/** Result of the benchmark: what --json prints and records keep. */
+interface InnerResult {
+  benchmark: 'inner'
+  task: string
+  batch: number
+  optimizer: string
+  threads: number
+  /** Median over truncations, all lanes and threads together. */
+  stepsPerSecond: number
+  /** Operations of a step over what the loop of multiply-adds does in the same time; median. */
+  rooflineFraction: number
+  operationsPerStep: number
+  /** Rate of the loop, median, operations a second over all threads. */
+  peakOperationsPerSecond: number
+  truncations: number
+  backend: string
+  cpuModel: string
+  profile: string
+  version: string
+}
+
+/** The command `npm run bench -- inner`. */
+export async function benchmarkInner(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      task: { type: 'string', default: 'mlp-64-32-10' },
+      batch: { type: 'string', default: '64' },
+      optimizer: { type: 'string', default: 'adam' },
+      threads: { type: 'string', default: '2' },
+      seconds: { type: 'string', default: '2' },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const [batch, threads, seconds] = [values.batch, values.threads, values.seconds].map(Number)
+  const optimizer = Object.entries(optimizers).find(([name]) => name === values.optimizer)?.[1]
+  const widths = /^mlp(-\d+){2,}$/.test(values.task) ? values.task.split('-').slice(1).map(Number) : []
+  if (!optimizer || widths.length < 2 || !(batch! > 0) || !(threads! > 0) || !(seconds! > 0)) {
+    const names = Object.keys(optimizers).join('|')
+    console.error(
+      `usage: npm run bench -- inner [--task mlp-64-32-10] [--batch 64] [--optimizer ${names}] [--threads 2] [--seconds 2] [--json]`,
+    )
+    process.exit(2)
+  }
+  const result = await measure(
+    values.task,
+    widths,
+    batch!,
+    optimizerConfigSchema.parse(optimizer),
+    threads!,
+    seconds!,
+  )
+  const { stepsPerSecond, rooflineFraction, peakOperationsPerSecond, operationsPerStep } = result
+  console.log(
+    `${result.task}, batch ${result.batch}, ${result.optimizer}, ${result.threads} threads, ${result.backend}: ` +
+      `${Math.round(stepsPerSecond).toLocaleString('en')} inner steps/s\n` +
+      `${(operationsPerStep / 1e6).toFixed(3)} Mflop a step in matrix products, ` +
+      `${(100 * rooflineFraction).toFixed(1)} % of the ${(peakOperationsPerSecond / 1e9).toFixed(0)} Gflop/s of multiply-adds`,
+  )
+  if (values.json) console.log(JSON.stringify(result))
+}
+
+async function measure(
+  task: string,
+  widths: Widths,
+  batch: number,
+  optimizer: OptimizerConfig,
+  threads: number,
+  seconds: number,
+): Promise<InnerResult> {
+  const dataset = randomDataset(widths[0]!, widths.at(-1)!)
+  await assertThreadsDoNotMatter(widths, batch, optimizer, dataset)
+  using lanes = new Lanes(widths, batch, optimizer, dataset, threads)
+  await lanes.assertLearns()
+  const operationsPerStep = taskOperations(widths, batch) + optimizerOperations(optimizer, widths)
+  const [rates, fractions, peaks]: [number[], number[], number[]] = [[], [], []]
+  const end = performance.now() + 1000 * seconds
+  while (performance.now() < end || rates.length < 5) {
+    const start = performance.now()
+    await lanes.advance()
+    const rate = (1000 * lanes.stepsPerTruncation) / (performance.now() - start)
+    const peak = await fmaPeak(threads, ROOFLINE_MS)
+    rates.push(rate)
+    peaks.push(peak)
+    fractions.push((rate * operationsPerStep) / peak)
+  }
+  const { backend, cpuModel, profile, version } = doctor()
+  return {
+    benchmark: 'inner',
+    task,
+    batch,
+    optimizer: optimizer.name,
+    threads,
+    stepsPerSecond: median(rates),
+    rooflineFraction: median(fractions),
+    operationsPerStep,
+    peakOperationsPerSecond: median(peaks),
+    truncations: rates.length,
+    backend,
+    cpuModel,
+    profile,
+    version,
+  }
+}
+
+/** Pairs of one task that go on truncation after truncation. */
+class Lanes implements Disposable {
+  readonly stepsPerTruncation: number
+  readonly #unroller: Unroller
+  readonly #theta: Float32Array
+  readonly #numPairs: number
+  readonly #task
+  #truncation = 0
+
+  constructor(
+    widths: Widths,
+    batch: number,
+    optimizer: OptimizerConfig,
+    dataset: Dataset,
+    threads: number,
+    numPairs = PAIRS_PER_THREAD * threads,
+  ) {
+    this.#numPairs = numPairs
+    this.stepsPerTruncation = 2 * numPairs * TRUNCATION_LENGTH
+    this.#theta = initTheta(optimizer, 0, 0)
+    this.#task = {
+      family: 'mlp',
+      dataset: dataset.info.name,
+      hidden: widths.slice(1, -1),
+      activation: 'relu',
+      init: { name: 'he_normal' },
+      batchSize: batch,
+      pixels: 'unit',
+      labelNoise: 0,
+    } as const
+    this.#unroller = new Unroller(
+      { optimizer, seed: 0, numParticles: numPairs, threads, carry: 'both', metaLoss: { source: 'train' } },
+      [dataset],
+    )
+  }
+
+  /** One truncation of all pairs; returns the mean meta-loss of both halves. */
+  async advance(): Promise<number[]> {
+    const restart = { task: { ...this.#task, hidden: [...this.#task.hidden] }, episode: 0 }
+    const particles = Array.from({ length: this.#numPairs }, (_, particle) => ({
+      particle,
+      perturbation: this.#truncation,
+      ...(this.#truncation === 0 && { restart }),
+    }))
+    this.#truncation += 1
+    const { pos, neg } = await this.#unroller.advance(this.#theta, {
+      truncationLength: TRUNCATION_LENGTH,
+      std: 0.01,
+      particles,
+    })
+    return [...pos, ...neg]
+  }
+
+  /** What is timed must compute: losses are finite, and a hand-designed optimizer lowers them. */
+  async assertLearns(): Promise<void> {
+    const mean = (losses: number[]) => losses.reduce((sum, x) => sum + x, 0) / losses.length
+    const first = mean(await this.advance())
+    const second = mean(await this.advance())
+    if (!Number.isFinite(first + second)) throw new Error(`meta-losses ${first} and ${second}`)
+    if (this.#theta.length === 0 && !(second < first))
+      throw new Error(`meta-loss rose from ${first} to ${second}`)
+  }
+
+  [Symbol.dispose](): void {
+    this.#unroller.close()
+  }
+}
+
+/** The same bits with one thread and with two. */
+async function assertThreadsDoNotMatter(
+  widths: Widths,
+  batch: number,
+  optimizer: OptimizerConfig,
+  dataset: Dataset,
+): Promise<void> {
+  const losses: number[][] = []
+  for (const threads of [1, 2]) {
+    using lanes = new Lanes(widths, batch, optimizer, dataset, threads, 2)
+    losses.push(await lanes.advance())
+  }
+  if (JSON.stringify(losses[0]) !== JSON.stringify(losses[1])) {
+    throw new Error(`one thread gave ${losses[0]}, two gave ${losses[1]}`)
+  }
+}
+
+/** Patterns that can be told apart: every class has an image of its own, with noise. */
+function randomDataset(numFeatures: number, numClasses: number): Dataset {
+  const numExamples = 2000
+  let state = 1
+  const random = () => {
+    // Park and Miller's generator: the same images everywhere.
+    state = (state * 48271) % 2147483647
+    return state / 2147483647
+  }
+  const patterns = Array.from({ length: numClasses * numFeatures }, () => random())
+  const labels = Uint16Array.from({ length: numExamples }, (_, i) => i % numClasses)
+  const images = new Uint8Array(numExamples * numFeatures)
+  for (let i = 0; i < images.length; i++) {
+    const pattern = patterns[labels[Math.floor(i / numFeatures)]! * numFeatures + (i % numFeatures)]!
+    images[i] = Math.floor(256 * (0.5 * pattern + 0.5 * random()))
+  }
+  return datasetFromArrays({
+    name: 'patterns',
+    images,
+    labels,
+    height: 1,
+    width: numFeatures,
+    channels: 1,
+    numClasses,
+  })
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)]!
+}

@@ -1,0 +1,52 @@
+/**
+ * Floating-point operations of one inner step, for rooflines.
+ *
+ * What counts: multiply-adds (two operations each) of matrix products that the engine carries out: the task's dense
+ * layers, forward and backward, and the learned optimizer's networks after everything that is constant over a tensor,
+ * row or column has been folded into biases. Element-wise work (activations, features, accumulators, Adam itself)
+ * does not count, so a fraction of the roofline is a lower bound of how busy the arithmetic units are.
+ */
+import type { OptimizerConfig } from '../ts/config/optimizerConfig.js'
+
+/** Widths of an MLP, inputs first, classes last. */
+export type Widths = readonly number[]
+
+/** Operations of loss and gradient: forward, weight gradients, and input gradients of all layers but the first. */
+export function taskOperations(widths: Widths, batchSize: number): number {
+  let multiplyAdds = 0
+  for (let i = 1; i < widths.length; i++) {
+    const products = i === 1 ? 2 : 3
+    multiplyAdds += products * batchSize * widths[i - 1]! * widths[i]!
+  }
+  return 2 * multiplyAdds
+}
+
+/** Operations of the optimizer's networks over all parameters of the MLP. */
+export function optimizerOperations(optimizer: OptimizerConfig, widths: Widths): number {
+  const numTensors = 2 * (widths.length - 1)
+  let [numWeights, numBiases] = [0, 0]
+  for (let i = 1; i < widths.length; i++) {
+    numWeights += widths[i - 1]! * widths[i]!
+    numBiases += widths[i]!
+  }
+  switch (optimizer.name) {
+    case 'sgd':
+    case 'momentum':
+    case 'adam':
+      return 0
+    case 'adafac_mlp': {
+      // Channels that differ from element to element: lopt/adafac_features.rs, CHANNELS and CHANNELS_DIAGONAL.
+      const { hidden } = optimizer
+      const network = (channels: number) => channels * hidden + hidden * hidden + 2 * hidden
+      return 2 * (numWeights * network(16) + numBiases * network(22))
+    }
+    case 'hierarchical': {
+      // lopt/hierarchical_features.rs, MAX_CHANNELS: the last is the old parameters of variant paper.
+      const { hidden, variant, fromLstm, fromMlp, lstmHidden } = optimizer
+      const channels = variant === 'library' ? 23 : 24
+      const network = channels * hidden + hidden * hidden + 2 * hidden
+      const lstm = (fromLstm + fromMlp + 18 + lstmHidden) * 4 * lstmHidden
+      return 2 * ((numWeights + numBiases) * network + numTensors * lstm)
+    }
+  }
+}
