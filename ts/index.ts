@@ -1,7 +1,11 @@
 /** Public API of outerloop. */
 export type { DatasetSpec } from './config/datasetSpec.js'
 export { bundledDatasets } from './config/datasetSpec.js'
-export type { LearnedOptimizerConfig, OptimizerConfig, OptimizerConfigInput } from './config/optimizerConfig.js'
+export type {
+  LearnedOptimizerConfig,
+  OptimizerConfig,
+  OptimizerConfigInput,
+} from './config/optimizerConfig.js'
 export { presetNames, presets } from './config/presets.js'
 export type { TaskConfig, TaskConfigInput } from './config/taskConfig.js'
 export type { TaskMixture } from './config/taskMixture.js'

@@ -53,7 +53,10 @@ export async function loadDataset(spec: DatasetSpec): Promise<Dataset> {
 }
 
 /** The package's data sets of the given names, and the given specs. */
-export async function loadDatasets(names: Iterable<string>, specs: readonly DatasetSpec[]): Promise<Dataset[]> {
+export async function loadDatasets(
+  names: Iterable<string>,
+  specs: readonly DatasetSpec[],
+): Promise<Dataset[]> {
   const own = new Set(specs.map((spec) => spec.name))
   const bundled = bundledDatasets.filter((name) => new Set(names).has(name) && !own.has(name))
   const all = [...specs, ...bundled.map((name) => ({ kind: 'bundled', name }) as const)]
@@ -93,7 +96,9 @@ export function randomWords(
   count: number,
 ): Uint32Array {
   const skip = start % 4
-  return guarded(() => addon.randomWords(seed, purpose, path, (start - skip) / 4, skip + count)).subarray(skip)
+  return guarded(() => addon.randomWords(seed, purpose, path, (start - skip) / 4, skip + count)).subarray(
+    skip,
+  )
 }
 
 /** Name and shape of one tensor. */
@@ -124,7 +129,10 @@ export function perturbedTheta(
 }
 
 /** Parameter tensors of a task, and their number of elements. */
-export function describeTask(task: TaskConfig, datasets: Dataset[]): { params: ThetaLeaf[]; numParams: number } {
+export function describeTask(
+  task: TaskConfig,
+  datasets: Dataset[],
+): { params: ThetaLeaf[]; numParams: number } {
   const handles = datasets.map((dataset) => dataset.native)
   const params = guarded(() => addon.taskParams(JSON.stringify(task), handles))
   const numParams = params.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1), 0)
@@ -318,7 +326,10 @@ export function encodeTensors(tensors: TensorBytes[], metadata: Record<string, s
 }
 
 /** @throws {OuterloopError} `CHECKPOINT_INVALID` if the bytes are no safetensors file. */
-export function decodeTensors(bytes: Uint8Array): { tensors: TensorBytes[]; metadata: Record<string, string> } {
+export function decodeTensors(bytes: Uint8Array): {
+  tensors: TensorBytes[]
+  metadata: Record<string, string>
+} {
   const { tensors, metadata } = guarded(() => addon.decodeTensors(bytes))
   try {
     const own: unknown = JSON.parse(metadata[METADATA_KEY] ?? '{}')
@@ -344,7 +355,12 @@ export interface Doctor {
 /** Looks at the machine. */
 export function doctor(): Doctor {
   const facts = guarded(() => addon.doctor())
-  return { ...facts, arch: process.arch, os: process.platform, cpuModel: cpus()[0]?.model.trim() ?? 'unknown' }
+  return {
+    ...facts,
+    arch: process.arch,
+    os: process.platform,
+    cpuModel: cpus()[0]?.model.trim() ?? 'unknown',
+  }
 }
 
 function wrongType(name: string, expected: string, got: unknown): OuterloopError {

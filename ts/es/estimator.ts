@@ -54,7 +54,11 @@ export interface Estimator {
   /** The truncation of outer step `outerStep`. */
   plan(state: EstimatorState, outerStep: number): PlannedTruncation
   /** The gradient that its outcome gives. */
-  estimate(planned: PlannedTruncation, result: AdvanceResult, sums: PerturbationSummer): Promise<GradientEstimate>
+  estimate(
+    planned: PlannedTruncation,
+    result: AdvanceResult,
+    sums: PerturbationSummer,
+  ): Promise<GradientEstimate>
 }
 
 /**

@@ -31,6 +31,9 @@ export function unrollLengthAt(schedule: TrainConfig['unrollLength'], outerStep:
   }
 }
 
-function linear({ from, to, overOuterSteps }: { from: number; to: number; overOuterSteps: number }, at: number) {
+function linear(
+  { from, to, overOuterSteps }: { from: number; to: number; overOuterSteps: number },
+  at: number,
+) {
   return Math.round(from + (to - from) * Math.min(1, at / overOuterSteps))
 }

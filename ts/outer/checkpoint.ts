@@ -2,8 +2,8 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TrainConfig } from '../config/trainConfig.js'
-import type { EstimatorState } from '../es/estimator.js'
 import { OuterloopError } from '../errors.js'
+import type { EstimatorState } from '../es/estimator.js'
 import { doctor } from '../native.js'
 import { readTensorFile, writeTensorFile } from './tensorFile.js'
 import type { TrainerState } from './trainer.js'
@@ -23,7 +23,11 @@ interface Description {
 }
 
 /** Writes the checkpoint of `state` into `directory`, then deletes all but the newest `keep`. */
-export async function saveCheckpoint(directory: string, config: TrainConfig, state: TrainerState): Promise<void> {
+export async function saveCheckpoint(
+  directory: string,
+  config: TrainConfig,
+  state: TrainerState,
+): Promise<void> {
   const { outerStep, innerSteps, startLoss, theta, average, adam, estimator, unroller } = state
   const { m, v, beta1Power, beta2Power } = adam
   const unrollerText = unroller.description

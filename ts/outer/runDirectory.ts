@@ -1,5 +1,5 @@
 /** The files of a run, besides its checkpoints. */
-import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
@@ -19,7 +19,9 @@ export async function readConfig(directory: string): Promise<TrainConfig> {
     return parseTrainConfig(JSON.parse(await readFile(path, 'utf8')))
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new OuterloopError('INVALID_OPTION', `resume: expected a run in ${directory}, got ${reason}`, { cause })
+    throw new OuterloopError('INVALID_OPTION', `resume: expected a run in ${directory}, got ${reason}`, {
+      cause,
+    })
   }
 }
 
@@ -35,7 +37,10 @@ export class MetricsWriter {
    * Opens the file, cut back to the records up to `outerStep`, which are returned: those after the checkpoint that a
    * run resumes from will be written again.
    */
-  static async open(directory: string, outerStep: number): Promise<{ writer: MetricsWriter; records: StepRecord[] }> {
+  static async open(
+    directory: string,
+    outerStep: number,
+  ): Promise<{ writer: MetricsWriter; records: StepRecord[] }> {
     const path = join(directory, 'metrics.jsonl')
     const text = await readFile(path, 'utf8').catch(() => '')
     const records = text.split('\n').flatMap((line) => {

@@ -21,7 +21,11 @@ export interface Start {
  * Draws `start.candidates` thetas and keeps the one with the lowest mean train loss over unrolls of
  * `start.innerSteps` inner steps on eight tasks, the same for all.
  */
-export async function chooseStart(config: TrainConfig, datasets: Dataset[], options: JobOptions): Promise<Start> {
+export async function chooseStart(
+  config: TrainConfig,
+  datasets: Dataset[],
+  options: JobOptions,
+): Promise<Start> {
   const { candidates, innerSteps } = config.start
   const key = new Key(config.seed, purposes.taskSample).fold(STREAM_START)
   const tasks = Array.from({ length: NUM_TASKS }, (_, i) => sampleTask(config.tasks, key.fold(i)))

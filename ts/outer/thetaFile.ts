@@ -76,8 +76,12 @@ function optimizerOf(path: string, json: string): OptimizerConfig {
   try {
     return optimizerConfigSchema.parse(JSON.parse(json))
   } catch (cause) {
-    throw new OuterloopError('CHECKPOINT_INVALID', `${path}: expected a valid optimizer config, got ${json}`, {
-      cause,
-    })
+    throw new OuterloopError(
+      'CHECKPOINT_INVALID',
+      `${path}: expected a valid optimizer config, got ${json}`,
+      {
+        cause,
+      },
+    )
   }
 }

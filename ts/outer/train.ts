@@ -89,7 +89,11 @@ export async function train(
   return await runToFiles(trainer, resume, options)
 }
 
-async function runToFiles(trainer: Trainer, out: string | undefined, options: TrainOptions): Promise<TrainResult> {
+async function runToFiles(
+  trainer: Trainer,
+  out: string | undefined,
+  options: TrainOptions,
+): Promise<TrainResult> {
   const { config, outerStep: fromOuterStep } = trainer
   const files = out === undefined ? undefined : await MetricsWriter.open(out, fromOuterStep)
   const records = files?.records ?? []

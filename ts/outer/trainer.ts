@@ -3,11 +3,12 @@
  *
  * All state is in {@link TrainerState}: what a checkpoint holds, and all that a resumed run needs for the same bits.
  */
-import type { TrainConfig } from '../config/trainConfig.js'
-import { createEstimator } from '../es/registry.js'
-import type { Estimator, EstimatorState } from '../es/estimator.js'
-import { type Dataset, doctor, loadDatasets, Unroller, type UnrollerState } from '../native.js'
+
 import { bundledDatasets } from '../config/datasetSpec.js'
+import type { TrainConfig } from '../config/trainConfig.js'
+import type { Estimator, EstimatorState } from '../es/estimator.js'
+import { createEstimator } from '../es/registry.js'
+import { type Dataset, doctor, loadDatasets, Unroller, type UnrollerState } from '../native.js'
 import { type AdamState, adamStep, initAdam, learningRateAt } from './adam.js'
 import { clipGradient } from './clip.js'
 import { chooseStart } from './start.js'
@@ -78,12 +79,22 @@ export class Trainer implements Disposable {
     this.#state = state
     const { optimizer, seed, metaLoss } = config
     const { numParticles } = config.estimator
-    const options = { optimizer, seed, metaLoss, numParticles, threads: this.threads, carry: this.#estimator.carry }
+    const options = {
+      optimizer,
+      seed,
+      metaLoss,
+      numParticles,
+      threads: this.threads,
+      carry: this.#estimator.carry,
+    }
     this.#unroller = new Unroller(options, datasets)
   }
 
   /** A fresh run: loads the data and chooses the start. */
-  static async create(config: TrainConfig, options: { signal?: AbortSignal | undefined } = {}): Promise<Trainer> {
+  static async create(
+    config: TrainConfig,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Trainer> {
     const datasets = await datasetsOf(config)
     const { signal } = options
     const job = { threads: threadsOf(config), ...(signal && { signal }) }
