@@ -193,6 +193,7 @@ export class Trainer implements Disposable {
     this.#unroller.close()
   }
 
+  /** {@link Trainer.close}, for `using`. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -28,7 +28,7 @@ export const mix2: readonly NamedTask[] = named(
 )
 
 /**
- * At least 20 tasks that are not in {@link mix2}: Fashion-MNIST is unseen as a whole, and on the data sets that are
+ * At least 20 tasks that are not in `mix2`: Fashion-MNIST is unseen as a whole, and on the data sets that are
  * seen, each net has a width, depth, activation or minibatch that is not. The data sets alternate, so that a part
  * from the start is mixed too.
  */
