@@ -171,7 +171,10 @@ fn check_all(name: &str, configs: impl IntoIterator<Item = String>) {
     for json in configs {
         check(&parse(&json), &mut worst);
     }
-    println!("{name}: plan's loss, plan's gradient, finite differences, twin: {:?}", worst.0.map(|x| format!("{x:.1e}")));
+    println!(
+        "{name}: plan's loss, plan's gradient, finite differences, twin: {:?}",
+        worst.0.map(|x| format!("{x:.1e}"))
+    );
 }
 
 const ACTIVATIONS: [&str; 9] =
