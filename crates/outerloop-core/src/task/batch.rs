@@ -1,5 +1,6 @@
 //! A minibatch, in the layout the plans use.
 
+use super::matrix::MatrixScratch;
 use crate::simd::{AlignedVec, LANES};
 
 /// Inputs and labels of one minibatch; reused from step to step.
@@ -11,6 +12,9 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// Example numbers drawn last; scratch of [`super::Task::sample`].
     pub(super) indices: Vec<u32>,
+    /// Noise drawn last, and room for drawing it; scratch as well.
+    pub(super) noise: Vec<f32>,
+    pub(super) matrix_scratch: MatrixScratch,
     features: usize,
     stride: usize,
 }

@@ -1,6 +1,6 @@
 //! Initialisers of weight matrices (spec: TaskSet §1.4).
 
-use super::matrix::orthonormal_columns;
+use super::matrix::orthonormalize;
 use crate::error::{Error, Result};
 use crate::rng::Key;
 use serde::{Deserialize, Serialize};
@@ -111,13 +111,15 @@ fn scale_by(out: &mut [f32], factor: f64) {
 /// Orthonormal rows or columns, whichever are fewer, times `gain`.
 fn orthogonal(key: Key, rows: usize, cols: usize, gain: f64, out: &mut [f32]) {
     let (long, short) = (rows.max(cols), rows.min(cols));
-    let mut normal = vec![0f32; long * short];
-    key.fill_normal(&mut normal);
-    let q = orthonormal_columns(&normal.iter().map(|&x| f64::from(x)).collect::<Vec<_>>(), long, short);
+    // The stream fills a [long, short] matrix row by row.
+    key.fill_normal(out);
+    let mut q: Vec<f64> =
+        (0..short).flat_map(|j| out.iter().skip(j).step_by(short)).map(|&x| f64::from(x)).collect();
+    orthonormalize(&mut q, long);
     for i in 0..rows {
         for j in 0..cols {
             let (a, b) = if rows >= cols { (i, j) } else { (j, i) };
-            out[i * cols + j] = (q[a * short + b] * gain) as f32;
+            out[i * cols + j] = (q[b * long + a] * gain) as f32;
         }
     }
 }

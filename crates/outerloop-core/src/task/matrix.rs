@@ -106,18 +106,27 @@ impl MatrixKind {
         }
     }
 
-    /// Draws the row-major matrix `[d, d]` into `out`.
-    pub fn fill(&self, key: Key, d: usize, out: &mut [f32]) {
+    /// Draws the row-major matrix `[d, d]` into `out`; allocates only where `scratch` must grow.
+    pub fn fill(&self, key: Key, d: usize, out: &mut [f32], scratch: &mut MatrixScratch) {
         match *self {
             Self::Normal { mean, std } => Distribution::Normal { mean, std }.fill(key, out),
             Self::Uniform { min, max } => Distribution::Uniform { min, max }.fill(key, out),
-            Self::LinspaceEigen { min, max } => rotate(key, d, |u| min + (max - min) * u, out),
+            Self::LinspaceEigen { min, max } => rotate(key, d, |u| min + (max - min) * u, out, scratch),
             Self::LogspaceEigen { min, max } => {
                 let (low, high) = (libm::log(min), libm::log(max));
-                rotate(key, d, |u| libm::exp(low + (high - low) * u), out);
+                rotate(key, d, |u| libm::exp(low + (high - low) * u), out, scratch);
             }
         }
     }
+}
+
+/// Room for [`MatrixKind::fill`].
+#[derive(Clone, Debug, Default)]
+pub struct MatrixScratch {
+    /// Columns of Q, one after another.
+    columns: Vec<f64>,
+    /// One row of the result.
+    row: Vec<f64>,
 }
 
 fn check(ok: bool, field: &str, range: &str, got: &impl std::fmt::Debug) -> Result<()> {
@@ -129,29 +138,35 @@ fn check(ok: bool, field: &str, range: &str, got: &impl std::fmt::Debug) -> Resu
 }
 
 /// Q·diag(λ)·Qᵀ with λ_i = eigenvalue(i/(d−1)) and Q from a uniform(−1, 1) matrix.
-fn rotate(key: Key, d: usize, eigenvalue: impl Fn(f64) -> f64, out: &mut [f32]) {
-    let mut uniform = vec![0f32; d * d];
-    key.fill_uniform(&mut uniform);
-    let q = orthonormal_columns(&uniform.iter().map(|&x| 2.0 * f64::from(x) - 1.0).collect::<Vec<_>>(), d, d);
-    let lambda: Vec<f64> = (0..d).map(|i| eigenvalue(i as f64 / (d.max(2) - 1) as f64)).collect();
+fn rotate(key: Key, d: usize, eigenvalue: impl Fn(f64) -> f64, out: &mut [f32], scratch: &mut MatrixScratch) {
+    let MatrixScratch { columns, row } = scratch;
+    columns.resize(d * d, 0.0);
+    row.resize(d, 0.0);
+    key.fill_uniform(out);
     for i in 0..d {
-        let scaled: Vec<f64> = (0..d).map(|k| q[i * d + k] * lambda[k]).collect();
         for j in 0..d {
-            out[i * d + j] = (0..d).map(|k| scaled[k] * q[j * d + k]).sum::<f64>() as f32;
+            columns[j * d + i] = 2.0 * f64::from(out[i * d + j]) - 1.0;
         }
+    }
+    orthonormalize(columns, d);
+    for i in 0..d {
+        row.fill(0.0);
+        for (k, q) in columns.chunks_exact(d).enumerate() {
+            let scaled = q[i] * eigenvalue(k as f64 / (d.max(2) - 1) as f64);
+            row.iter_mut().zip(q).for_each(|(sum, q)| *sum += scaled * q);
+        }
+        out[i * d..][..d].iter_mut().zip(&*row).for_each(|(out, &sum)| *out = sum as f32);
     }
 }
 
-/// Q of the QR decomposition with R's diagonal positive, of a row-major `[rows, cols]` matrix with `rows >= cols`:
+/// Turns columns of `rows` numbers, at most `rows` of them, into Q of the QR decomposition with R's diagonal positive:
 /// Gram–Schmidt, each column orthogonalised twice.
-pub(super) fn orthonormal_columns(a: &[f64], rows: usize, cols: usize) -> Vec<f64> {
-    let mut columns: Vec<Vec<f64>> =
-        (0..cols).map(|j| (0..rows).map(|i| a[i * cols + j]).collect()).collect();
-    for j in 0..cols {
-        let (done, rest) = columns.split_at_mut(j);
-        let column = &mut rest[0];
+pub(super) fn orthonormalize(columns: &mut [f64], rows: usize) {
+    for j in 0..columns.len() / rows {
+        let (done, rest) = columns.split_at_mut(j * rows);
+        let column = &mut rest[..rows];
         for _ in 0..2 {
-            for q in done.iter() {
+            for q in done.chunks_exact(rows) {
                 let dot: f64 = q.iter().zip(column.iter()).map(|(x, y)| x * y).sum();
                 column.iter_mut().zip(q).for_each(|(x, y)| *x -= dot * y);
             }
@@ -159,13 +174,6 @@ pub(super) fn orthonormal_columns(a: &[f64], rows: usize, cols: usize) -> Vec<f6
         let norm = column.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
         column.iter_mut().for_each(|x| *x /= norm);
     }
-    let mut out = vec![0.0; rows * cols];
-    for (j, column) in columns.iter().enumerate() {
-        for (i, x) in column.iter().enumerate() {
-            out[i * cols + j] = *x;
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -178,7 +186,8 @@ mod tests {
     fn eigenvalues_are_the_given_ones() {
         let d = 20;
         let mut m = vec![0f32; d * d];
-        MatrixKind::LinspaceEigen { min: 1.0, max: 3.0 }.fill(Key::new(1, Purpose::TaskContent), d, &mut m);
+        let (key, mut scratch) = (Key::new(1, Purpose::TaskContent), MatrixScratch::default());
+        MatrixKind::LinspaceEigen { min: 1.0, max: 3.0 }.fill(key, d, &mut m, &mut scratch);
         let trace: f64 = (0..d).map(|i| f64::from(m[i * d + i])).sum();
         let square: f64 = m.iter().map(|&x| f64::from(x).powi(2)).sum();
         let lambda = |i: usize| 1.0 + 2.0 * i as f64 / 19.0;

@@ -1,5 +1,6 @@
 //! The `quadratic` family: loss(x) = out(‖(A + E)·x‖²), spec TaskSet §2.11. All splits share the objective.
 
+use super::matrix::MatrixScratch;
 use super::{Batch, Normalizer, Plan, QuadraticConfig, QuadraticOutput, Task, TaskSpec, TensorInit};
 use crate::data::Split;
 use crate::error::Result;
@@ -27,7 +28,8 @@ impl QuadraticTask {
     pub fn new(config: QuadraticConfig) -> Result<Self> {
         let d = config.dims;
         let mut matrix = vec![0.0; d * d];
-        config.matrix.fill(Key::new(config.instance_seed, Purpose::TaskContent), d, &mut matrix);
+        let key = Key::new(config.instance_seed, Purpose::TaskContent);
+        config.matrix.fill(key, d, &mut matrix, &mut MatrixScratch::default());
         let spec = TaskSpec {
             params: ParamLayout::new(vec![TensorSpec::new("x", [d])])?,
             init: vec![TensorInit::Independent(config.start)],
@@ -47,15 +49,15 @@ impl Task for QuadraticTask {
         let d = self.config.dims;
         batch.resize(d, d);
         let stride = batch.stride();
-        let mut noise = vec![];
+        let Batch { inputs, noise, matrix_scratch, .. } = batch;
         if let Some(kind) = &self.config.noise {
-            noise = vec![0.0; d * d];
-            kind.fill(key.fold(STREAM_NOISE).fold(split as u64).fold(index), d, &mut noise);
+            noise.resize(d * d, 0.0);
+            kind.fill(key.fold(STREAM_NOISE).fold(split as u64).fold(index), d, noise, matrix_scratch);
         }
         for i in 0..d {
-            let row = &mut batch.inputs[i * stride..][..d];
+            let row = &mut inputs[i * stride..][..d];
             row.copy_from_slice(&self.matrix[i * d..][..d]);
-            if !noise.is_empty() {
+            if self.config.noise.is_some() {
                 row.iter_mut().zip(&noise[i * d..]).for_each(|(a, e)| *a += e);
             }
         }
