@@ -8,7 +8,8 @@ import { type OptimizerConfig, optimizerConfigSchema } from '../ts/config/optimi
 import { type Dataset, datasetFromArrays, doctor, initTheta, Unroller } from '../ts/native.js'
 import { optimizerOperations, taskOperations, type Widths } from './operations.js'
 
-const optimizers = {
+/** Optimizers by the name that the command takes. */
+export const optimizers = {
   sgd: { name: 'sgd', lr: 0.1 },
   momentum: { name: 'momentum', lr: 0.03 },
   adam: { name: 'adam', lr: 0.003 },
@@ -24,7 +25,7 @@ const PAIRS_PER_THREAD = 2
 const ROOFLINE_MS = 20
 
 /** Result of the benchmark: what --json prints and records keep. */
-interface InnerResult {
+export interface InnerResult {
   benchmark: 'inner'
   task: string
   batch: number
@@ -59,40 +60,60 @@ export async function benchmarkInner(args: string[]): Promise<void> {
   })
   const [batch, threads, seconds] = [values.batch, values.threads, values.seconds].map(Number)
   const optimizer = Object.entries(optimizers).find(([name]) => name === values.optimizer)?.[1]
-  const widths = /^mlp(-\d+){2,}$/.test(values.task) ? values.task.split('-').slice(1).map(Number) : []
-  if (!optimizer || widths.length < 2 || !(batch! > 0) || !(threads! > 0) || !(seconds! > 0)) {
+  if (!optimizer || widthsOf(values.task).length < 2 || !(batch! > 0) || !(threads! > 0) || !(seconds! > 0)) {
     const names = Object.keys(optimizers).join('|')
     console.error(
       `usage: npm run bench -- inner [--task mlp-64-32-10] [--batch 64] [--optimizer ${names}] [--threads 2] [--seconds 2] [--json]`,
     )
     process.exit(2)
   }
-  const result = await measure(
-    values.task,
-    widths,
-    batch!,
-    optimizerConfigSchema.parse(optimizer),
-    threads!,
-    seconds!,
-  )
-  const { stepsPerSecond, rooflineFraction, peakOperationsPerSecond, operationsPerStep } = result
-  console.log(
-    `${result.task}, batch ${result.batch}, ${result.optimizer}, ${result.threads} threads, ${result.backend}: ` +
-      `${Math.round(stepsPerSecond).toLocaleString('en')} inner steps/s\n` +
-      `${(operationsPerStep / 1e6).toFixed(3)} Mflop a step in matrix products, ` +
-      `${(100 * rooflineFraction).toFixed(1)} % of the ${(peakOperationsPerSecond / 1e9).toFixed(0)} Gflop/s of multiply-adds`,
-  )
+  const result = await measureInner({
+    task: values.task,
+    batch: batch!,
+    optimizer: optimizer.name,
+    threads: threads!,
+    seconds: seconds!,
+  })
+  console.log(describe(result))
   if (values.json) console.log(JSON.stringify(result))
 }
 
-async function measure(
-  task: string,
-  widths: Widths,
-  batch: number,
-  optimizer: OptimizerConfig,
-  threads: number,
-  seconds: number,
-): Promise<InnerResult> {
+/** Two lines for a person. */
+export function describe(result: InnerResult): string {
+  const { stepsPerSecond, rooflineFraction, peakOperationsPerSecond, operationsPerStep } = result
+  return (
+    `${result.task}, batch ${result.batch}, ${result.optimizer}, ${result.threads} thread${result.threads === 1 ? '' : 's'}, ${result.backend}: ` +
+    `${Math.round(stepsPerSecond).toLocaleString('en')} inner steps/s\n` +
+    `${(operationsPerStep / 1e6).toFixed(3)} Mflop a step in matrix products, ` +
+    `${(100 * rooflineFraction).toFixed(1)} % of the ${(peakOperationsPerSecond / 1e9).toFixed(0)} Gflop/s of multiply-adds`
+  )
+}
+
+/** What is measured, and for how long. */
+export interface InnerOptions {
+  /** `mlp-` and the widths, inputs first. */
+  task: string
+  batch: number
+  optimizer: keyof typeof optimizers
+  threads: number
+  seconds: number
+}
+
+/** Widths of `mlp-64-32-10`; empty for another text. */
+function widthsOf(task: string): Widths {
+  return /^mlp(-\d+){2,}$/.test(task) ? task.split('-').slice(1).map(Number) : []
+}
+
+/** Measures one optimizer on one task. */
+export async function measureInner({
+  task,
+  batch,
+  optimizer: name,
+  threads,
+  seconds,
+}: InnerOptions): Promise<InnerResult> {
+  const widths = widthsOf(task)
+  const optimizer = optimizerConfigSchema.parse(optimizers[name])
   const dataset = randomDataset(widths[0]!, widths.at(-1)!)
   await assertThreadsDoNotMatter(widths, batch, optimizer, dataset)
   using lanes = new Lanes(widths, batch, optimizer, dataset, threads)
