@@ -103,7 +103,7 @@ impl Key {
     pub fn fill_integers(self, n: u32, out: &mut [u32]) {
         self.fill_words(out);
         for x in out {
-            *x = (u64::from(*x) * u64::from(n) >> 32) as u32;
+            *x = ((u64::from(*x) * u64::from(n)) >> 32) as u32;
         }
     }
 

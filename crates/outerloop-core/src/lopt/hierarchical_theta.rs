@@ -11,7 +11,7 @@ pub(super) const STATISTICS: usize = 18;
 
 /// ln 0.01 and ln 10: the clipper's first decay and factor.
 const CLIP_LOG_COMPLEMENT: f32 = -4.605_170_2;
-const CLIP_LOG_MULT: f32 = 2.302_585;
+const CLIP_LOG_MULT: f32 = std::f32::consts::LN_10;
 /// Standard deviation of a standard normal cut at ±2.
 const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 

@@ -77,7 +77,7 @@ impl MlpTask {
     fn noisy_label(&self, key: Key, example: u32, label: u32) -> u32 {
         let [coin, class, ..] = key.fold(STREAM_LABELS).block(u64::from(example));
         if f64::from(coin) < self.config.label_noise * 4_294_967_296.0 {
-            (u64::from(class) * self.data.num_classes() as u64 >> 32) as u32
+            ((u64::from(class) * self.data.num_classes() as u64) >> 32) as u32
         } else {
             label
         }
