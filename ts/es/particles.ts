@@ -2,12 +2,10 @@
 import type { TrainConfig } from '../config/trainConfig.js'
 import type { ParticlePlan } from '../native.js'
 import { Key, purposes } from '../tasks/key.js'
+import { taskStreams } from '../tasks/streams.js'
 import { sampleTask } from '../tasks/taskSampler.js'
 import type { EstimatorState, ParticleState, PlannedTruncation } from './estimator.js'
 import { truncationLengthAt, unrollLengthAt } from './schedules.js'
-
-/** Streams of the task purpose. */
-const streams = { tasks: 0, lengths: 1, truncations: 2 } as const
 
 /** What the life of particles depends on. */
 export type PopulationConfig = Pick<
@@ -36,7 +34,7 @@ export function planTruncation(
     config.truncationSchedule,
     estimator.truncationLength,
     outerStep,
-    key.fold(streams.truncations).fold(outerStep),
+    key.fold(taskStreams.truncations).fold(outerStep),
   )
   const particles: ParticlePlan[] = []
   const next: ParticleState[] = []
@@ -45,7 +43,7 @@ export function planTruncation(
     const now = isOver ? restarted(config, before, particle, outerStep, key) : before
     const plan: ParticlePlan = { particle, perturbation: outerStep }
     if (isOver) {
-      const task = sampleTask(config.tasks, key.fold(streams.tasks).fold(particle).fold(now.episode))
+      const task = sampleTask(config.tasks, key.fold(taskStreams.tasks).fold(particle).fold(now.episode))
       plan.restart = { task, episode: now.episode }
     }
     particles.push(plan)
@@ -62,7 +60,7 @@ function restarted(
   key: Key,
 ): ParticleState {
   const draw = key
-    .fold(streams.lengths)
+    .fold(taskStreams.lengths)
     .fold(particle)
     .fold(episode + 1)
   return {

@@ -2,12 +2,11 @@
 import type { TrainConfig } from '../config/trainConfig.js'
 import { type CurveJob, type Dataset, initTheta, type JobOptions, runCurves } from '../native.js'
 import { Key, purposes } from '../tasks/key.js'
+import { taskStreams } from '../tasks/streams.js'
 import { sampleTask } from '../tasks/taskSampler.js'
 
 /** Tasks that every candidate is judged on. */
 const NUM_TASKS = 8
-/** Stream of the task purpose; see es/particles.ts for the others. */
-const STREAM_START = 3
 
 /** The chosen theta and what it cost. */
 export interface Start {
@@ -27,7 +26,7 @@ export async function chooseStart(
   options: JobOptions,
 ): Promise<Start> {
   const { candidates, innerSteps } = config.start
-  const key = new Key(config.seed, purposes.taskSample).fold(STREAM_START)
+  const key = new Key(config.seed, purposes.taskSample).fold(taskStreams.start)
   const tasks = Array.from({ length: NUM_TASKS }, (_, i) => sampleTask(config.tasks, key.fold(i)))
   const thetas = Array.from({ length: candidates }, (_, i) => initTheta(config.optimizer, config.seed, i))
   const jobs: CurveJob[] = thetas.flatMap((_, theta) =>

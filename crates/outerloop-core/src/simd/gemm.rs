@@ -158,7 +158,13 @@ impl Gemm<'_> {
                     }
                 }
             }
-            let mut a = self.a.data.as_ptr().add(i * self.a.row);
+            // One pointer for every three rows: the CPU adds 0, 1 or 2 row distances in the address itself.
+            let row = self.a.row;
+            let mut a = [self.a.data.as_ptr().wrapping_add(i * row); 4];
+            for q in 1..R.div_ceil(3) {
+                a[q] = a[0].wrapping_add(3 * q * row);
+            }
+            let (step_a, step_b) = (self.a.col, self.b.row);
             let mut b = self.b.data.as_ptr().add(j);
             for _ in 0..self.k {
                 let mut bv = [s.splat(0.0); V];
@@ -170,14 +176,16 @@ impl Gemm<'_> {
                     };
                 }
                 for r in 0..R {
-                    let av = s.splat(*a.add(r * self.a.row));
+                    let av = s.splat(*a[r / 3].add(r % 3 * row));
                     for v in 0..V {
                         acc[r][v] = s.fma(av, bv[v], acc[r][v]);
                     }
                 }
                 // Past the end after the last term: never read.
-                a = a.wrapping_add(self.a.col);
-                b = b.wrapping_add(self.b.row);
+                for q in 0..R.div_ceil(3) {
+                    a[q] = a[q].wrapping_add(step_a);
+                }
+                b = b.wrapping_add(step_b);
             }
             if self.has_relu {
                 for r in 0..R {
