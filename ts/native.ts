@@ -9,7 +9,8 @@ import { bundledDatasets, type DatasetSpec } from './config/datasetSpec.js'
 import type { OptimizerConfig } from './config/optimizerConfig.js'
 import type { TaskConfig } from './config/taskConfig.js'
 import type { TrainConfig } from './config/trainConfig.js'
-import { type ErrorCode, OuterloopError } from './errors.js'
+import { OuterloopError } from './errors.js'
+import { codeOf, guarded, settled, toOuterloopError, wrongType } from './nativeErrors.js'
 
 /** A part of a data set. */
 export type Split = 'train' | 'innerValid' | 'outerValid' | 'test'
@@ -363,26 +364,6 @@ export function doctor(): Doctor {
   }
 }
 
-function wrongType(name: string, expected: string, got: unknown): OuterloopError {
-  const came = Object.prototype.toString.call(got).slice(8, -1)
-  return new OuterloopError('DTYPE_MISMATCH', `expected \`${name}\` to be a ${expected}, got ${came}`)
-}
-
-/** A call into the addon with its errors as ours. */
-function guarded<T>(call: () => T): T {
-  try {
-    return call()
-  } catch (error) {
-    throw toOuterloopError(error)
-  }
-}
-
-async function settled<T>(promise: Promise<T>): Promise<T> {
-  return promise.catch((error: unknown) => {
-    throw toOuterloopError(error)
-  })
-}
-
 /** Runs a job that `signal` stops; the rejection is then the signal's reason. */
 async function cancellable<T>(
   signal: AbortSignal | undefined,
@@ -400,30 +381,4 @@ async function cancellable<T>(
   } finally {
     signal?.removeEventListener('abort', onAbort)
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-}
-
-const codes: readonly string[] = [
-  'INVALID_OPTION',
-  'SHAPE_MISMATCH',
-  'DTYPE_MISMATCH',
-  'DATA_INVALID',
-  'DEVICE_UNAVAILABLE',
-  'CHECKPOINT_INVALID',
-  'CLOSED',
-  'INTERNAL',
-] satisfies ErrorCode[]
-
-function toOuterloopError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof OuterloopError) return error
-  const code = codeOf(error)
-  if (typeof code === 'string' && codes.includes(code)) {
-    return new OuterloopError(code as ErrorCode, error.message, { cause: error })
-  }
-  // The addon's own refusal of an argument's type, before our code runs.
-  const isArgument = code === 'InvalidArg' || error instanceof TypeError || String(code).endsWith('Expected')
-  return new OuterloopError(isArgument ? 'DTYPE_MISMATCH' : 'INTERNAL', error.message, { cause: error })
 }

@@ -1,3 +1,6 @@
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
@@ -8,6 +11,7 @@ import {
   type Dataset,
   datasetFromArrays,
   initTheta,
+  loadDataset,
   loadDatasets,
   runCurves,
   Unroller,
@@ -121,8 +125,16 @@ const refusals: [string, () => unknown, ErrorCode][] = [
   ['the state of a closed handle', () => closed((u) => u.saveState()), 'CLOSED'],
   ['a foreign state', () => open(foreignState), 'CHECKPOINT_INVALID'],
   ['images of the wrong length', () => arrays(new Uint8Array(63)), 'DATA_INVALID'],
+  ['a table with NaN', () => csv('a,label\n1,x\nNaN,y\n'), 'DATA_INVALID'],
+  ['a table that is not there', () => loadDataset({ ...table, path: '/nowhere.csv' }), 'DATA_INVALID'],
   ['images that are no bytes', () => arrays([1, 2] as never), 'DTYPE_MISMATCH'],
 ]
+const table = { kind: 'csv', name: 'table', path: '', label: 'label', header: true, delimiter: ',' } as const
+const csv = async (text: string) => {
+  const path = join(await mkdtemp(join(tmpdir(), 'outerloop-test-')), 'table.csv')
+  await writeFile(path, text)
+  return loadDataset({ ...table, path })
+}
 const unstarted = { truncationLength: 5, std: 0.1, particles: [{ particle: 0, perturbation: 0 }] }
 const foreignState = (u: Unroller) => u.loadState({ description: '[]', numbers: new Float32Array(0) })
 const arrays = (images: Uint8Array) =>
