@@ -52,7 +52,9 @@ fn install_panic_hook() {
         std::panic::set_hook(Box::new(move |info| {
             let is_ours = std::thread::current().name().is_some_and(|name| name.starts_with("outerloop-"));
             if IS_GUARDED.get() || is_ours {
-                let what = info.payload_as_str().unwrap_or("panic");
+                let payload = info.payload();
+                let text = payload.downcast_ref::<&str>().copied();
+                let what = text.or_else(|| payload.downcast_ref().map(String::as_str)).unwrap_or("panic");
                 let place =
                     info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
                 *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{what}{place}"));
