@@ -1,4 +1,8 @@
 //! Per-parameter features and per-tensor statistics of the hierarchical optimizer.
+#![expect(
+    clippy::manual_map,
+    reason = "a closure is not inlined into the kernel, and is compiled without its features"
+)]
 
 use super::STRIDE;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, ln, rsqrt, totals};

@@ -8,7 +8,7 @@ use super::Simd;
 /// 1.5·2²³: adding it rounds a small float to an integer, held in the low bits.
 const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts.
-const LN2_HIGH: f32 = 0.693_359_375;
+const LN2_HIGH: f32 = 355.0 / 512.0;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
 /// Evaluates the polynomial with the given coefficients, highest power first.
@@ -111,7 +111,7 @@ pub fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let magnitude = s.abs(x);
     let sign = s.xor(x, magnitude);
     let z = s.mul(x, x);
-    let p = poly(s, z, &[-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1]);
+    let p = poly(s, z, &[-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1]);
     let small = s.fma(s.mul(p, z), x, x);
     let e = exp(s, s.add(magnitude, magnitude));
     let large = s.sub(s.splat(1.0), s.div(s.splat(2.0), s.add(e, s.splat(1.0))));

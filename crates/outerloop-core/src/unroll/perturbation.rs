@@ -127,9 +127,9 @@ mod tests {
             .weighted(&pool, std, &[term(3, 1, 2, 2.0), term(0, 7, 7, -1.0)])
             .expect("valid terms");
         let noise = |particle, index| perturb(&vec![0.0; n], 9, particle, index, std as f32);
-        for j in 0..n {
+        for (j, got) in sum.iter().enumerate() {
             let want = 2.0 * (noise(3, 1)[0][j] + noise(3, 2)[0][j]) - noise(0, 7)[0][j];
-            assert!((sum[j] - want).abs() < 1e-5, "{j}");
+            assert!((got - want).abs() < 1e-5, "{j}");
             assert_eq!(noise(3, 1)[0][j], -noise(3, 1)[1][j]);
         }
     }
