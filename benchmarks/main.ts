@@ -1,13 +1,19 @@
-/** Runs one benchmark: npm run bench -- inner|record [OPTIONS] */
+/** Runs one benchmark: npm run bench -- inner|outer|record [OPTIONS] */
 import { benchmarkInner } from './inner.js'
+import { benchmarkOuter } from './outer.js'
 import { record } from './record.js'
 
+const benchmarks = new Map([
+  ['inner', benchmarkInner],
+  ['outer', benchmarkOuter],
+  ['record', record],
+])
 const [name, ...args] = process.argv.slice(2)
-if (name === 'inner') {
-  await benchmarkInner(args)
-} else if (name === 'record') {
-  await record(args)
-} else {
-  console.error(`expected the name of a benchmark (inner or record), got ${name ?? 'none'}`)
+const benchmark = benchmarks.get(name ?? '')
+if (benchmark === undefined) {
+  console.error(
+    `expected the name of a benchmark (${[...benchmarks.keys()].join(', ')}), got ${name ?? 'none'}`,
+  )
   process.exit(2)
 }
+await benchmark(args)
