@@ -96,7 +96,7 @@ fn check(config: &TaskConfig, worst: &mut Worst) {
         }
     }
     let mut batch = Batch::default();
-    task.sample(Split::Train, key, 5, &mut batch);
+    task.sample(Cpu::detect().unwrap(), Split::Train, key, 5, &mut batch);
     let (loss, grads) = plan(task, &params, &batch);
     let exact = unpadded(task, &params);
     let (graph_loss, graph_grads) = graph(task, &exact, &batch);

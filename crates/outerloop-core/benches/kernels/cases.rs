@@ -139,7 +139,7 @@ fn mlp(cpu: Cpu) -> Case {
     let mut params = AlignedVec::zeros(layout.padded_len());
     task.spec().init_params(key, &mut params);
     let mut batch = Batch::default();
-    task.sample(Split::Train, key, 0, &mut batch);
+    task.sample(cpu, Split::Train, key, 0, &mut batch);
 
     let wide = |i: usize| widen(&params[layout.range(i)]);
     let layers: Vec<MlpLayer> = (0..2).map(|l| MlpLayer { b: wide(2 * l), w: wide(2 * l + 1) }).collect();

@@ -46,7 +46,7 @@ impl Dense {
         d_bias: &mut [f32],
     ) {
         let row = self.outputs.next_multiple_of(LANES);
-        transpose(dz, self.stride, self.outputs, self.batch, &mut self.by_example, row);
+        cpu.run(transpose(dz, self.stride, [self.outputs, self.batch], &mut self.by_example, row));
         cpu.run(sum_rows(&self.by_example, row, self.batch, &mut d_bias[..self.outputs]));
         cpu.run(gemm(
             [self.inputs, self.outputs, self.batch],

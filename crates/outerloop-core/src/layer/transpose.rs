@@ -1,23 +1,52 @@
-//! Transposition by 16×16 blocks.
+//! Transposition by 8×8 blocks.
 
-use crate::simd::LANES;
+use crate::simd::{Kernel, Simd};
 
 /// `to[j, i] = from[i, j]` for `rows × cols` elements, rows `from_row` and `to_row` apart. Data movement only.
 /// # Panics
 /// If a slice is too short for its shape: a bug of the caller.
-pub fn transpose(from: &[f32], from_row: usize, rows: usize, cols: usize, to: &mut [f32], to_row: usize) {
-    for i0 in (0..rows).step_by(LANES) {
-        for j0 in (0..cols).step_by(LANES) {
-            let (height, width) = ((rows - i0).min(LANES), (cols - j0).min(LANES));
-            let mut block = [[0f32; LANES]; LANES];
-            for (i, row) in block.iter_mut().enumerate().take(height) {
-                row[..width].copy_from_slice(&from[(i0 + i) * from_row + j0..][..width]);
-            }
-            for j in 0..width {
-                let out = &mut to[(j0 + j) * to_row + i0..][..height];
-                for (i, x) in out.iter_mut().enumerate() {
-                    *x = block[i][j];
+pub fn transpose<'a>(
+    from: &'a [f32],
+    from_row: usize,
+    [rows, cols]: [usize; 2],
+    to: &'a mut [f32],
+    to_row: usize,
+) -> impl Kernel<Output = ()> {
+    assert!(rows > 0 && cols > 0);
+    assert!((rows - 1) * from_row + cols <= from.len() && (cols - 1) * to_row + rows <= to.len());
+    Transpose { from, from_row, rows, cols, to, to_row }
+}
+
+struct Transpose<'a> {
+    from: &'a [f32],
+    from_row: usize,
+    rows: usize,
+    cols: usize,
+    to: &'a mut [f32],
+    to_row: usize,
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { from, from_row, rows, cols, to, to_row } = self;
+        let (full_rows, full_cols) = (rows / 8 * 8, cols / 8 * 8);
+        for i in (0..full_rows).step_by(8) {
+            for j in (0..full_cols).step_by(8) {
+                // SAFETY: `transpose` checked that all rows and columns are inside the slices.
+                unsafe {
+                    let (block, out) =
+                        (from.as_ptr().add(i * from_row + j), to.as_mut_ptr().add(j * to_row + i));
+                    s.transpose_8(block, from_row, out, to_row);
                 }
+            }
+        }
+        for i in 0..rows {
+            let first = if i < full_rows { full_cols } else { 0 };
+            for j in first..cols {
+                to[j * to_row + i] = from[i * from_row + j];
             }
         }
     }
@@ -26,16 +55,21 @@ pub fn transpose(from: &[f32], from_row: usize, rows: usize, cols: usize, to: &m
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::{Backend, Cpu};
 
     #[test]
     fn every_element_moves() {
-        let (rows, cols) = (19, 37);
-        let from: Vec<f32> = (0..rows * 40).map(|i| i as f32).collect();
-        let mut to = vec![-1.0; cols * 32];
-        transpose(&from, 40, rows, cols, &mut to, 32);
-        for i in 0..rows {
-            for j in 0..cols {
-                assert_eq!(to[j * 32 + i], from[i * 40 + j]);
+        for cpu in Backend::ALL.into_iter().filter_map(|b| Cpu::new(b).ok()) {
+            for (rows, cols) in [(19, 37), (8, 16), (1, 3), (7, 8), (16, 1)] {
+                let from: Vec<f32> = (0..rows * 40).map(|i| i as f32).collect();
+                let mut to = vec![-1.0; cols * 32];
+                cpu.run(transpose(&from, 40, [rows, cols], &mut to, 32));
+                for i in 0..32 {
+                    for j in 0..cols {
+                        let want = if i < rows { from[i * 40 + j] } else { -1.0 };
+                        assert_eq!(to[j * 32 + i], want, "{rows}x{cols} at {i},{j}");
+                    }
+                }
             }
         }
     }

@@ -100,4 +100,28 @@ impl Simd for Avx2 {
         // SAFETY: `self` proves the features.
         unsafe { _mm256_castsi256_ps(self.lane_mask(n)) }
     }
+    #[inline(always)]
+    unsafe fn transpose_8(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        // SAFETY: the caller's promise covers every row; `self` proves the features.
+        unsafe {
+            for half in 0..2 {
+                // Rows r and r + 4, columns 4·half .. 4·half + 4, in the two halves of a register.
+                let mut rows = [_mm256_setzero_ps(); 4];
+                for r in 0..4 {
+                    let low = _mm_loadu_ps(from.add(r * from_row + 4 * half));
+                    let high = _mm_loadu_ps(from.add((r + 4) * from_row + 4 * half));
+                    rows[r] = _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high);
+                }
+                let a = _mm256_unpacklo_ps(rows[0], rows[1]);
+                let b = _mm256_unpackhi_ps(rows[0], rows[1]);
+                let c = _mm256_unpacklo_ps(rows[2], rows[3]);
+                let d = _mm256_unpackhi_ps(rows[2], rows[3]);
+                let out = to.add(4 * half * to_row);
+                _mm256_storeu_ps(out, _mm256_shuffle_ps::<0x44>(a, c));
+                _mm256_storeu_ps(out.add(to_row), _mm256_shuffle_ps::<0xEE>(a, c));
+                _mm256_storeu_ps(out.add(2 * to_row), _mm256_shuffle_ps::<0x44>(b, d));
+                _mm256_storeu_ps(out.add(3 * to_row), _mm256_shuffle_ps::<0xEE>(b, d));
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! AVX-512 (F, BW, DQ, VL): sixteen lanes in one register.
 
-use super::Simd;
+use super::{Simd, avx2::Avx2};
 use std::arch::x86_64::*;
 
 /// Proof that AVX-512 is there; made only by `Cpu::run`.
@@ -99,5 +99,10 @@ impl Simd for Avx512 {
     fn select(self, m: __mmask16, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves the features.
         unsafe { _mm512_mask_blend_ps(m, b, a) }
+    }
+    #[inline(always)]
+    unsafe fn transpose_8(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        // SAFETY: the caller's promise; `self` proves AVX2 too.
+        unsafe { Avx2::new().transpose_8(from, from_row, to, to_row) }
     }
 }

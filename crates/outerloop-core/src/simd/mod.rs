@@ -113,6 +113,18 @@ pub trait Simd: Copy + 'static {
     /// Bit pattern, read as a signed integer, to float.
     fn int_to_float(self, a: Self::V) -> Self::V;
 
+    /// `to[j, i] = from[i, j]` for 8×8 floats, rows `from_row` and `to_row` apart. Data movement only.
+    /// # Safety
+    /// `from` is readable and `to` writable for eight rows of eight.
+    #[inline(always)]
+    unsafe fn transpose_8(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        for i in 0..8 {
+            for j in 0..8 {
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(j * to_row + i) = *from.add(i * from_row + j) };
+            }
+        }
+    }
     /// `min(max(a, low), high)`; NaN stays NaN.
     #[inline(always)]
     fn clamp(self, a: Self::V, low: f32, high: f32) -> Self::V {

@@ -12,6 +12,8 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// Example numbers drawn last; scratch of [`super::Task::sample`].
     pub(super) indices: Vec<u32>,
+    /// The inputs example by example; scratch of [`super::Task::sample`].
+    pub(super) examples: Vec<f32>,
     /// Noise drawn last, and room for drawing it; scratch as well.
     pub(super) noise: Vec<f32>,
     pub(super) matrix_scratch: MatrixScratch,

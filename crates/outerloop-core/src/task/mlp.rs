@@ -8,9 +8,10 @@ use super::mlp_plan::MlpPlan;
 use super::{Batch, MlpConfig, Normalizer, PixelScaling, Plan, Task, TaskSpec, TensorInit};
 use crate::data::{ImageSet, Pixels, Split};
 use crate::error::{Error, Result};
-use crate::layer::Activation;
+use crate::layer::{Activation, transpose};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::rng::Key;
+use crate::simd::{Cpu, Kernel, Simd};
 use candle_core::{D, Tensor};
 use std::ops::Range;
 use std::sync::Arc;
@@ -89,9 +90,10 @@ impl Task for MlpTask {
         &self.spec
     }
 
-    fn sample(&self, split: Split, key: Key, index: u64, batch: &mut Batch) {
+    fn sample(&self, cpu: Cpu, split: Split, key: Key, index: u64, batch: &mut Batch) {
         let features = self.data.example_len();
         batch.resize(features, self.config.batch_size);
+        batch.examples.resize(features * self.config.batch_size, 0.0);
         let range = if split == Split::Train { self.train.clone() } else { self.data.range(split) };
         key.fold(STREAM_SPLITS)
             .fold(split as u64)
@@ -103,16 +105,20 @@ impl Task for MlpTask {
             let label = u32::from(self.data.labels()[*i as usize]);
             batch.labels[b] = if is_noisy { self.noisy_label(key, *i, label) } else { label };
         }
-        let stride = batch.stride();
+        let Batch { indices, examples, .. } = &mut *batch;
         match self.data.pixels() {
             Pixels::U8(bytes) => {
                 let (scale, shift) = self.scaling();
-                gather(bytes, features, &batch.indices, stride, &mut batch.inputs, |x| {
-                    f32::from(x) * scale + shift
-                });
+                cpu.run(GatherBytes { bytes, features, indices, scale, shift, out: examples });
             }
-            Pixels::F32(values) => gather(values, features, &batch.indices, stride, &mut batch.inputs, |x| x),
+            Pixels::F32(values) => {
+                for (row, &i) in examples.chunks_exact_mut(features).zip(indices.iter()) {
+                    row.copy_from_slice(&values[i as usize * features..][..features]);
+                }
+            }
         }
+        let (size, stride) = (batch.size(), batch.stride());
+        cpu.run(transpose(&batch.examples, features, [size, features], &mut batch.inputs, stride));
     }
 
     fn graph(&self, params: &[Tensor], batch: &Batch) -> Result<Tensor> {
@@ -139,25 +145,28 @@ impl Task for MlpTask {
     }
 }
 
-/// Columns of `inputs: [features, stride]` from the chosen rows of `values: [examples, features]`.
-fn gather<T: Copy>(
-    values: &[T],
+/// The chosen rows of `bytes: [examples, features]`, scaled: `out: [chosen, features]`.
+struct GatherBytes<'a> {
+    bytes: &'a [u8],
     features: usize,
-    chosen: &[u32],
-    stride: usize,
-    inputs: &mut [f32],
-    convert: impl Fn(T) -> f32,
-) {
-    const BLOCK: usize = crate::simd::LANES;
-    for (block, indices) in chosen.chunks(BLOCK).enumerate() {
-        let mut rows = [&values[..0]; BLOCK];
-        for (row, &i) in rows.iter_mut().zip(indices) {
-            *row = &values[i as usize * features..][..features];
-        }
-        for f in 0..features {
-            let out = &mut inputs[f * stride + block * BLOCK..][..indices.len()];
-            for (x, row) in out.iter_mut().zip(&rows) {
-                *x = convert(row[f]);
+    indices: &'a [u32],
+    scale: f32,
+    shift: f32,
+    out: &'a mut [f32],
+}
+
+impl Kernel for GatherBytes<'_> {
+    type Output = ();
+
+    /// No vector code of ours: the compiler widens bytes well, and multiplies and adds as it is told.
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { bytes, features, indices, scale, shift, out } = self;
+        for b in 0..indices.len() {
+            let from = &bytes[indices[b] as usize * features..][..features];
+            let to = &mut out[b * features..][..features];
+            for f in 0..features {
+                to[f] = f32::from(from[f]) * scale + shift;
             }
         }
     }

@@ -79,7 +79,7 @@ pub trait Task: Send + Sync {
     fn spec(&self) -> &TaskSpec;
 
     /// Draws minibatch number `index` of `split` for the unroll named by `key` into `batch`.
-    fn sample(&self, split: Split, key: Key, index: u64, batch: &mut Batch);
+    fn sample(&self, cpu: Cpu, split: Split, key: Key, index: u64, batch: &mut Batch);
 
     /// The mean loss of `batch` as a candle expression of the parameter tensors, in their dtype and on their device.
     /// # Errors

@@ -45,7 +45,7 @@ impl Task for QuadraticTask {
     }
 
     /// The batch holds A + E, one row of the matrix a feature row.
-    fn sample(&self, split: Split, key: Key, index: u64, batch: &mut Batch) {
+    fn sample(&self, _: Cpu, split: Split, key: Key, index: u64, batch: &mut Batch) {
         let d = self.config.dims;
         batch.resize(d, d);
         let stride = batch.stride();

@@ -126,7 +126,7 @@ fn train(
                 let mut total = 0.0;
                 for i in 0..job.eval_batches {
                     let number = EVALUATION_BATCHES + points.len() as u64 * job.eval_batches + i;
-                    task.sample(split, key, number, &mut valid);
+                    task.sample(cpu, split, key, number, &mut valid);
                     total += f64::from(lane.loss(cpu, &mut *plan, &valid));
                 }
                 let mean = total / job.eval_batches as f64;
@@ -137,10 +137,10 @@ fn train(
         if t == job.inner_steps {
             break;
         }
-        task.sample(Split::Train, key, t, &mut batch);
+        task.sample(cpu, Split::Train, key, t, &mut batch);
         let has_valid = optimizer.valid_every().is_some_and(|every| t.is_multiple_of(every));
         if has_valid {
-            task.sample(Split::InnerValid, key, t, &mut valid);
+            task.sample(cpu, Split::InnerValid, key, t, &mut valid);
         }
         let loss = lane.step(cpu, &mut *plan, &batch, has_valid.then_some(&valid));
         sum += f64::from(normalizer.apply(loss));

@@ -118,17 +118,17 @@ fn run(
             && t.is_multiple_of(every)
         {
             for i in 0..batches {
-                task.sample(Split::OuterValid, key, t * batches + i, &mut outer);
+                task.sample(cpu, Split::OuterValid, key, t * batches + i, &mut outer);
                 for (sum, lane) in sums.iter_mut().zip(lanes.iter()) {
                     *sum += f64::from(normalizer.apply(lane.loss(cpu, &mut *plan, &outer)));
                 }
             }
             count += batches;
         }
-        task.sample(Split::Train, key, t, &mut batch);
+        task.sample(cpu, Split::Train, key, t, &mut batch);
         let has_valid = valid_every.is_some_and(|every| t.is_multiple_of(every));
         if has_valid {
-            task.sample(Split::InnerValid, key, t, &mut valid);
+            task.sample(cpu, Split::InnerValid, key, t, &mut valid);
         }
         for (sum, lane) in sums.iter_mut().zip(lanes.iter_mut()) {
             let loss = lane.step(cpu, &mut *plan, &batch, has_valid.then_some(&valid));
@@ -143,7 +143,7 @@ fn run(
     if let (0, MetaLoss::OuterValid { batches, .. }) = (count, shared.meta_loss) {
         let t = particle.inner_step + steps;
         for i in 0..batches {
-            task.sample(Split::OuterValid, key, t * batches + i, &mut outer);
+            task.sample(cpu, Split::OuterValid, key, t * batches + i, &mut outer);
             for (sum, lane) in sums.iter_mut().zip(lanes.iter()) {
                 *sum += f64::from(normalizer.apply(lane.loss(cpu, &mut *plan, &outer)));
             }
