@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
+import { doctor } from '../../ts/native.js'
 import { loadTheta } from '../../ts/outer/thetaFile.js'
 import { train } from '../../ts/outer/train.js'
 import { tinyRun } from '../engine/tiny.js'
@@ -23,6 +24,26 @@ test('the same seed gives the same bytes with 1 and with 2 threads', async (t) =
   await train(tinyRun({ seed: 12 }), { out: other })
   t.deepEqual(await thetaBytes(one), await thetaBytes(two))
   t.notDeepEqual(await thetaBytes(one), await thetaBytes(other))
+})
+
+test.serial('the same seed gives the same bytes on every backend of this machine', async (t) => {
+  const { backends } = doctor()
+  const all: Buffer[] = []
+  try {
+    for (const backend of backends) {
+      process.env.OUTERLOOP_CPU = backend
+      t.is(doctor().backend, backend)
+      const directory = await fresh()
+      await train(tinyRun(), { out: directory })
+      all.push(await thetaBytes(directory))
+    }
+    process.env.OUTERLOOP_CPU = 'mmx'
+    await t.throwsAsync(train(tinyRun()), { code: 'INVALID_OPTION' })
+  } finally {
+    delete process.env.OUTERLOOP_CPU
+  }
+  t.log(backends.join(', '))
+  for (const bytes of all) t.deepEqual(bytes, all[0])
 })
 
 for (const name of ['library', 'paper'] as const) {
