@@ -1,12 +1,11 @@
 /** The directory of a training run, as the command line sees it. */
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { loadConfigFile } from '../config/configFile.js'
-import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
+import type { TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
+import { readMetrics } from '../outer/metrics.js'
+import { readRunConfig } from '../outer/runDirectory.js'
 import type { StepRecord } from '../outer/train.js'
-import type { MetaTrainingPoint } from '../report/metaTrainingFigure.js'
-import { readMetrics } from '../report/metricsLog.js'
 
 /** Where a run goes if nothing else is said. */
 export function defaultRunDirectory({ preset, seed }: TrainConfig): string {
@@ -34,27 +33,11 @@ export async function refuseExistingRun(directory: string): Promise<void> {
   )
 }
 
-/**
- * The config of the run in a directory.
- *
- * @throws {OuterloopError} `INVALID_OPTION` if there is none, or it is not valid.
- */
-export async function readRunConfig(directory: string): Promise<TrainConfig> {
-  return parseTrainConfig(await loadConfigFile(join(directory, 'config.json')))
-}
-
 /** Config and metrics of the run that a theta file lies in; empty if it lies elsewhere. */
-export async function readRunOf(
-  theta: string,
-): Promise<{ config?: TrainConfig; records?: MetaTrainingPoint[] }> {
+export async function readRunOf(theta: string): Promise<{ config?: TrainConfig; records?: StepRecord[] }> {
   const directory = dirname(theta)
   const names = await readdir(directory)
   if (!names.includes('metrics.jsonl') || !names.includes('config.json')) return {}
   const records = await readMetrics(join(directory, 'metrics.jsonl'))
-  return { config: await readRunConfig(directory), records: curvePoints(records) }
-}
-
-/** Records as the figure wants them: a meta-loss that is not finite is null in a record, which is JSON, and NaN there. */
-export function curvePoints(records: readonly StepRecord[]): MetaTrainingPoint[] {
-  return records.map((record) => ({ ...record, metaLoss: record.metaLoss ?? Number.NaN }))
+  return { config: await readRunConfig(directory), records }
 }

@@ -3,6 +3,7 @@ import { loadConfigFile } from '../config/configFile.js'
 import { presetNames, presets } from '../config/presets.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
+import { readRunConfig } from '../outer/runDirectory.js'
 import type { StepRecord, TrainOptions, TrainResult } from '../outer/train.js'
 import { describeRun } from './describeRun.js'
 import { INTERRUPTED } from './failure.js'
@@ -10,7 +11,7 @@ import { listenForInterrupts } from './interrupts.js'
 import { numeric } from './optionValues.js'
 import { type Progress, startProgress } from './progress.js'
 import { formatCount } from './quantities.js'
-import { curvePoints, defaultRunDirectory, readRunConfig, refuseExistingRun } from './runDirectory.js'
+import { defaultRunDirectory, refuseExistingRun } from './runDirectory.js'
 
 interface TrainFlags {
   preset?: string
@@ -155,14 +156,13 @@ class TrainDisplay implements Disposable {
 
 function describeStep({ metaLoss, innerStepsPerSecond, numDiverged }: StepRecord): string {
   const diverged = numDiverged === 0 ? '' : `  ${numDiverged} diverged`
-  return `meta-loss ${metaLoss?.toFixed(3) ?? 'not finite'}  ${formatCount(innerStepsPerSecond)} inner steps/s${diverged}`
+  return `meta-loss ${Number.isFinite(metaLoss) ? metaLoss.toFixed(3) : 'not finite'}  ${formatCount(innerStepsPerSecond)} inner steps/s${diverged}`
 }
 
 async function finish(result: TrainResult, directory: string): Promise<void> {
   // The figures need vega, which takes longer to load than the rest of the command.
   const { writeReport } = await import('../report/report.js')
-  const { config } = result
-  const records = curvePoints(result.records)
+  const { config, records } = result
   await writeReport(directory, {
     records,
     config,

@@ -4,7 +4,8 @@ import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../co
 import { OuterloopError } from '../errors.js'
 import { doctor } from '../native.js'
 import { loadNewestCheckpoint, saveCheckpoint } from './checkpoint.js'
-import { createRunDirectory, MetricsWriter, readConfig } from './runDirectory.js'
+import { MetricsWriter } from './metrics.js'
+import { createRunDirectory, readRunConfig } from './runDirectory.js'
 import { saveTheta } from './thetaFile.js'
 import { type StepRecord, Trainer } from './trainer.js'
 
@@ -82,7 +83,7 @@ export async function train(
     using trainer = await Trainer.create(complete, { signal })
     return await runToFiles(trainer, options.out, options)
   }
-  const complete = await readConfig(resume)
+  const complete = await readRunConfig(resume)
   const state = await loadNewestCheckpoint(resume, complete, onNote)
   if (state === undefined) onNote(`${resume} has no checkpoint yet: starting from the beginning.`)
   using trainer = state ? await Trainer.restore(complete, state) : await Trainer.create(complete, { signal })

@@ -1,7 +1,44 @@
-/** Reads metrics.jsonl: one record of an outer step a line. */
-import { readFile } from 'node:fs/promises'
+/** metrics.jsonl: one record of an outer step a line. */
+import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { OuterloopError } from '../errors.js'
-import type { StepRecord } from '../outer/train.js'
+import { writeAtomically } from './atomicFile.js'
+import type { StepRecord } from './trainer.js'
+
+/** Appends step records to `metrics.jsonl`, one line each. */
+export class MetricsWriter {
+  readonly #file: FileHandle
+
+  private constructor(file: FileHandle) {
+    this.#file = file
+  }
+
+  /**
+   * Opens the file, cut back to the records up to `outerStep`, which are returned: those after the checkpoint that a
+   * run resumes from will be written again. Lines that are no record are dropped: they must not keep a run from going on.
+   */
+  static async open(
+    directory: string,
+    outerStep: number,
+  ): Promise<{ writer: MetricsWriter; records: StepRecord[] }> {
+    const path = join(directory, 'metrics.jsonl')
+    const text = await readFile(path, 'utf8').catch(() => '')
+    const records = text.split('\n').flatMap((line) => {
+      const record = parseRecord(line)
+      return record && record.outerStep <= outerStep ? [record] : []
+    })
+    await writeAtomically(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''))
+    return { writer: new MetricsWriter(await open(path, 'a')), records }
+  }
+
+  async write(record: StepRecord): Promise<void> {
+    await this.#file.appendFile(`${JSON.stringify(record)}\n`)
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+}
 
 /**
  * Reads the records of a run, ascending by outer step.
