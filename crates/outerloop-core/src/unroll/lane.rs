@@ -18,6 +18,13 @@ pub enum LaneStatus {
     Diverged,
 }
 
+impl LaneStatus {
+    /// Whether the lane diverged.
+    pub fn is_diverged(self) -> bool {
+        self == Self::Diverged
+    }
+}
+
 /// Parameters and optimizer state of one inner problem.
 #[derive(Clone, Debug)]
 pub(super) struct Lane {

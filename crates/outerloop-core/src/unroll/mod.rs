@@ -11,6 +11,7 @@ mod particle;
 mod perturbation;
 mod plan;
 mod saved;
+mod truncation;
 mod unroller;
 
 pub use curves::{Curve, CurveJob, CurvePoint, run_curves};

@@ -2,13 +2,12 @@
 
 use super::lane::{BoundLane, Lane};
 use super::plan::{AdvancePlan, Carry, LaneResult, MetaLoss, ParticlePlan, ParticleResult, Restart};
-use super::{JobControl, LaneStatus, perturb};
-use crate::data::Split;
+use super::{JobControl, perturb, truncation};
 use crate::error::{Error, Result};
 use crate::optim::Optimizer;
 use crate::rng::{Key, Purpose};
 use crate::simd::{Cpu, FlushDenormals};
-use crate::task::{Batch, Datasets, Task, build_task};
+use crate::task::{Datasets, Task, build_task};
 use std::sync::Arc;
 
 /// What all particles of an unroller share.
@@ -83,8 +82,10 @@ pub(super) fn advance(
         }
         lanes.push(lane);
     }
-    let losses = run(shared, &particle, key, &mut lanes, plan.truncation_length, control)?;
-    particle.inner_step += plan.truncation_length;
+    let end = particle.inner_step + plan.truncation_length;
+    let losses =
+        truncation::run(shared, &*particle.task, key, &mut lanes, particle.inner_step..end, control)?;
+    particle.inner_step = end;
     let result = |i: usize| LaneResult { meta_loss: losses[i], status: lanes[i].lane.status };
     let result = ParticleResult { pos: result(0), neg: result(1) };
     let kept = match shared.carry {
@@ -94,68 +95,4 @@ pub(super) fn advance(
     };
     particle.lanes = lanes.into_iter().map(|l| l.lane).skip(kept.start).take(kept.len()).collect();
     Ok((particle, result))
-}
-
-/// Steps all lanes together, sharing the minibatches; returns each lane's meta-loss.
-fn run(
-    shared: &Shared,
-    particle: &Particle,
-    key: Key,
-    lanes: &mut [BoundLane],
-    steps: u64,
-    control: &JobControl,
-) -> Result<Vec<f64>> {
-    let (task, cpu) = (&*particle.task, shared.cpu);
-    let normalizer = task.spec().normalizer;
-    let valid_every = shared.optimizer.valid_every();
-    let (mut batch, mut valid, mut outer) = (Batch::default(), Batch::default(), Batch::default());
-    let mut plan = task.plan();
-    let mut sums = vec![0f64; lanes.len()];
-    let mut count = 0u64;
-    for t in particle.inner_step..particle.inner_step + steps {
-        control.check()?;
-        if let MetaLoss::OuterValid { every, batches } = shared.meta_loss
-            && t.is_multiple_of(every)
-        {
-            for i in 0..batches {
-                task.sample(cpu, Split::OuterValid, key, t * batches + i, &mut outer);
-                for (sum, lane) in sums.iter_mut().zip(lanes.iter()) {
-                    *sum += f64::from(normalizer.apply(lane.loss(cpu, &mut *plan, &outer)));
-                }
-            }
-            count += batches;
-        }
-        task.sample(cpu, Split::Train, key, t, &mut batch);
-        let has_valid = valid_every.is_some_and(|every| t.is_multiple_of(every));
-        if has_valid {
-            task.sample(cpu, Split::InnerValid, key, t, &mut valid);
-        }
-        for (sum, lane) in sums.iter_mut().zip(lanes.iter_mut()) {
-            let loss = lane.step(cpu, &mut *plan, &batch, has_valid.then_some(&valid));
-            if matches!(shared.meta_loss, MetaLoss::Train {}) {
-                *sum += f64::from(normalizer.apply(loss));
-            }
-        }
-        count += u64::from(matches!(shared.meta_loss, MetaLoss::Train {}));
-        control.add(lanes.len() as u64);
-    }
-    // No evaluation fell into this truncation: its last parameters stand for it.
-    if let (0, MetaLoss::OuterValid { batches, .. }) = (count, shared.meta_loss) {
-        let t = particle.inner_step + steps;
-        for i in 0..batches {
-            task.sample(cpu, Split::OuterValid, key, t * batches + i, &mut outer);
-            for (sum, lane) in sums.iter_mut().zip(lanes.iter()) {
-                *sum += f64::from(normalizer.apply(lane.loss(cpu, &mut *plan, &outer)));
-            }
-        }
-        count = batches;
-    }
-    Ok(sums.into_iter().map(|sum| sum / count as f64).collect())
-}
-
-impl LaneStatus {
-    /// Whether the lane diverged.
-    pub fn is_diverged(self) -> bool {
-        self == Self::Diverged
-    }
 }
