@@ -105,7 +105,7 @@ test.serial(
   async (t) => {
     const { directory, config } = await workspace(t)
     const [whole, parts] = [join(directory, 'whole'), join(directory, 'parts')]
-    const options = ['--config', config, '--outer-steps', '40']
+    const options = ['--config', config, '--outer-steps', '200']
     t.is((await start('train', ...options, '--out', whole).finished).code, 0)
 
     const interrupted = start('train', ...options, '--out', parts)
