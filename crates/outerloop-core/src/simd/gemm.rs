@@ -75,8 +75,13 @@ impl Kernel for Gemm<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let pair = 2 * S::WIDTH;
+        let (quad, pair) = (4 * S::WIDTH, 2 * S::WIDTH);
         let mut j = 0;
+        // Few rows: more columns at once, or there are too few independent sums to keep the multiplier busy.
+        while S::REGISTERS >= 32 && self.m <= 4 && j + quad <= self.n {
+            self.few_rows::<S, 4>(s, j);
+            j += quad;
+        }
         while j + pair <= self.n {
             self.columns::<S, 2>(s, j, S::WIDTH);
             j += pair;
@@ -129,6 +134,17 @@ impl Gemm<'_> {
         }
         if i + 1 < self.m {
             self.tile::<S, 1, V>(s, i + 1, j, last);
+        }
+    }
+
+    /// All of at most four rows, of `V` whole registers' columns from `j`.
+    #[inline(always)]
+    fn few_rows<S: Simd, const V: usize>(&mut self, s: S, j: usize) {
+        match self.m {
+            4 => self.tile::<S, 4, V>(s, 0, j, S::WIDTH),
+            3 => self.tile::<S, 3, V>(s, 0, j, S::WIDTH),
+            2 => self.tile::<S, 2, V>(s, 0, j, S::WIDTH),
+            _ => self.tile::<S, 1, V>(s, 0, j, S::WIDTH),
         }
     }
 
