@@ -16,4 +16,9 @@ if (benchmark === undefined) {
   )
   process.exit(2)
 }
-await benchmark(args)
+try {
+  await benchmark(args)
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(2)
+}
