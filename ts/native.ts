@@ -108,6 +108,11 @@ export interface ThetaLeaf {
   shape: number[]
 }
 
+/** Elements of a tensor; 1 for a scalar. */
+export function numElements({ shape }: ThetaLeaf): number {
+  return shape.reduce((n, d) => n * d, 1)
+}
+
 /** Leaves of an optimizer's theta, in flat order; empty for a hand-designed optimizer. */
 export function thetaLayout(optimizer: OptimizerConfig): ThetaLeaf[] {
   return guarded(() => addon.thetaLayout(JSON.stringify(optimizer)))
@@ -136,7 +141,7 @@ export function describeTask(
 ): { params: ThetaLeaf[]; numParams: number } {
   const handles = datasets.map((dataset) => dataset.native)
   const params = guarded(() => addon.taskParams(JSON.stringify(task), handles))
-  const numParams = params.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1), 0)
+  const numParams = params.reduce((sum, leaf) => sum + numElements(leaf), 0)
   return { params, numParams }
 }
 

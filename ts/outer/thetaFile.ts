@@ -2,7 +2,7 @@
 import { type OptimizerConfig, optimizerConfigSchema } from '../config/optimizerConfig.js'
 import type { TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
-import { doctor, thetaLayout } from '../native.js'
+import { doctor, numElements, thetaLayout } from '../native.js'
 import { readTensorFile, writeTensorFile } from './tensorFile.js'
 
 const FORMAT = 'outerloop-theta-1'
@@ -24,10 +24,10 @@ export async function saveTheta(
   // The number of threads changes nothing in the result, so it is not part of it.
   const { threads: _threads, ...recorded } = config
   let at = 0
-  const tensors = thetaLayout(config.optimizer).map(({ name, shape }) => {
-    const length = shape.reduce((n, d) => n * d, 1)
+  const tensors = thetaLayout(config.optimizer).map((leaf) => {
+    const length = numElements(leaf)
     at += length
-    return { name, shape, data: theta.subarray(at - length, at) }
+    return { ...leaf, data: theta.subarray(at - length, at) }
   })
   if (at !== theta.length) {
     throw new OuterloopError('SHAPE_MISMATCH', `theta: expected ${at} weights, got ${theta.length}`)
@@ -51,7 +51,7 @@ export async function loadTheta(path: string): Promise<TrainedOptimizer> {
   const { tensors, metadata } = await readTensorFile(path, FORMAT)
   const optimizer = optimizerOf(path, metadata.optimizer ?? '')
   const layout = thetaLayout(optimizer)
-  const lengths = layout.map(({ shape }) => shape.reduce((n, d) => n * d, 1))
+  const lengths = layout.map(numElements)
   const theta = new Float32Array(lengths.reduce((sum, length) => sum + length, 0))
   let at = 0
   for (const [i, { name }] of layout.entries()) {

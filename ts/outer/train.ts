@@ -98,6 +98,7 @@ async function runToFiles(
   const { config, outerStep: fromOuterStep } = trainer
   const files = out === undefined ? undefined : await MetricsWriter.open(out, fromOuterStep)
   const records = files?.records ?? []
+  let savedAt: number | undefined
   options.onStart?.({
     outerSteps: config.outerSteps,
     fromOuterStep,
@@ -112,7 +113,10 @@ async function runToFiles(
       await files?.writer.write(record)
       options.onStep?.(record)
       const isDue = record.outerStep % config.checkpoint.everyOuterSteps === 0
-      if (out !== undefined && isDue) await saveCheckpoint(out, config, trainer.state())
+      if (out !== undefined && isDue) {
+        await saveCheckpoint(out, config, trainer.state())
+        savedAt = record.outerStep
+      }
     }
   } finally {
     await files?.writer.close()
@@ -120,7 +124,7 @@ async function runToFiles(
   const theta = trainer.theta
   const outerStepsDone = trainer.outerStep
   if (out !== undefined) {
-    await saveCheckpoint(out, config, trainer.state())
+    if (savedAt !== outerStepsDone) await saveCheckpoint(out, config, trainer.state())
     await saveTheta(join(out, 'theta.safetensors'), { theta, config, outerSteps: outerStepsDone })
   }
   const isComplete = outerStepsDone >= config.outerSteps
