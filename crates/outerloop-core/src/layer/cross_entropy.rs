@@ -1,6 +1,6 @@
 //! Softmax cross entropy, mean over the batch.
 
-use crate::simd::{Kernel, LANES, LaneSum, Simd, exp, ln};
+use crate::simd::{Kernel, LANES, LaneSum, Simd, exp_nonpositive, ln};
 
 /// Mean over the batch of −ln softmax(logits)[label]; `logits` become the gradient of that mean.
 ///
@@ -51,7 +51,7 @@ impl Kernel for CrossEntropy<'_> {
                 }
                 let mut sum = s.splat(0.0);
                 for c in 0..classes {
-                    let e = exp(s, s.sub(s.load(at(c)), max));
+                    let e = exp_nonpositive(s, s.sub(s.load(at(c)), max));
                     s.store(at(c).cast_mut(), e);
                     sum = s.add(sum, e);
                 }
@@ -59,8 +59,7 @@ impl Kernel for CrossEntropy<'_> {
                 s.store(losses.as_mut_ptr().add(column), s.select(live, loss, s.splat(0.0)));
                 let scale = s.select(live, s.div(s.splat(inverse), sum), s.splat(0.0));
                 for c in 0..classes {
-                    let p = s.mul(s.load(at(c)), scale);
-                    s.store(at(c).cast_mut(), s.select(live, p, s.splat(0.0)));
+                    s.store(at(c).cast_mut(), s.mul(s.load(at(c)), scale));
                 }
             }
         }

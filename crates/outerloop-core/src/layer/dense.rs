@@ -21,17 +21,18 @@ impl Dense {
         Self { inputs, outputs, batch, stride: batch.next_multiple_of(LANES), by_example }
     }
 
-    /// `z = Wᵀx + b`.
+    /// `z = Wᵀx + b`, or max(z, 0) if `has_relu`.
     /// # Shapes
     /// `weights: [inputs, outputs]`, `bias: [outputs]`, `x: [inputs, stride]`, `z: [outputs, stride]`.
-    pub fn forward(&self, cpu: Cpu, weights: &[f32], bias: &[f32], x: &[f32], z: &mut [f32]) {
-        cpu.run(gemm(
+    pub fn forward(&self, cpu: Cpu, [weights, bias]: [&[f32]; 2], x: &[f32], z: &mut [f32], has_relu: bool) {
+        let product = gemm(
             [self.outputs, self.stride, self.inputs],
             MatRef { data: weights, row: 1, col: self.outputs },
             MatRef { data: x, row: self.stride, col: 1 },
             MatMut { data: z, row: self.stride },
             GemmInit::Rows(bias),
-        ));
+        );
+        cpu.run(if has_relu { product.with_relu() } else { product });
     }
 
     /// Gradients of the weights and the bias, from the gradient `dz` of the output.

@@ -9,7 +9,7 @@ mod cross_entropy;
 mod dense;
 mod transpose;
 
-pub use activation::{Activation, activate, scale_by};
+pub use activation::{Activation, activate, mask_by, scale_by};
 pub use bias::sum_rows;
 pub use cross_entropy::cross_entropy;
 pub use dense::Dense;

@@ -102,38 +102,32 @@ impl Gemm<'_> {
         Self { has_relu: true, ..self }
     }
 
-    /// All rows of `V` registers' columns from `j`; the last register holds `last` columns.
+    /// All rows of `V` registers' columns from `j`; the last register holds `last` columns. The rows are spread evenly
+    /// over as few tiles as hold them: a last tile of one or two rows would wait for its own sums.
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, s: S, j: usize, last: usize) {
+        let most = if S::REGISTERS >= 32 || V == 1 { 12 } else { 6 };
+        let tiles = self.m.div_ceil(most);
+        let (rows, longer) = (self.m / tiles, self.m % tiles);
         let mut i = 0;
-        if S::REGISTERS >= 32 {
-            while i + 12 <= self.m {
-                self.tile::<S, 12, V>(s, i, j, last);
-                i += 12;
+        for t in 0..tiles {
+            let rows = rows + usize::from(t < longer);
+            match rows {
+                1 => self.tile::<S, 1, V>(s, i, j, last),
+                2 => self.tile::<S, 2, V>(s, i, j, last),
+                3 => self.tile::<S, 3, V>(s, i, j, last),
+                4 => self.tile::<S, 4, V>(s, i, j, last),
+                5 => self.tile::<S, 5, V>(s, i, j, last),
+                6 => self.tile::<S, 6, V>(s, i, j, last),
+                // Never taken where there are sixteen registers and two of columns.
+                7 => self.tile::<S, 7, V>(s, i, j, last),
+                8 => self.tile::<S, 8, V>(s, i, j, last),
+                9 => self.tile::<S, 9, V>(s, i, j, last),
+                10 => self.tile::<S, 10, V>(s, i, j, last),
+                11 => self.tile::<S, 11, V>(s, i, j, last),
+                _ => self.tile::<S, 12, V>(s, i, j, last),
             }
-            while i + 8 <= self.m {
-                self.tile::<S, 8, V>(s, i, j, last);
-                i += 8;
-            }
-        } else {
-            while i + 6 <= self.m {
-                self.tile::<S, 6, V>(s, i, j, last);
-                i += 6;
-            }
-        }
-        if i + 4 <= self.m {
-            self.tile::<S, 4, V>(s, i, j, last);
-            i += 4;
-        }
-        if i + 2 <= self.m {
-            self.tile::<S, 2, V>(s, i, j, last);
-            i += 2;
-        }
-        if i < self.m {
-            self.tile::<S, 1, V>(s, i, j, last);
-        }
-        if i + 1 < self.m {
-            self.tile::<S, 1, V>(s, i + 1, j, last);
+            i += rows;
         }
     }
 
@@ -152,9 +146,10 @@ impl Gemm<'_> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize>(&mut self, s: S, i: usize, j: usize, last: usize) {
         let w = S::WIDTH;
-        let is_full = last == w;
+        // Whether whole registers of B can be read, be it past its columns: what comes of those is not stored.
+        let is_full = last == w || self.k == 0 || (self.k - 1) * self.b.row + j + V * w <= self.b.data.len();
         // SAFETY: `gemm` checked that rows below `m`, columns below `n` and `k` terms are inside the operands;
-        // the last register touches only `last` columns unless all `w` are there.
+        // the last register of C touches only `last` columns, and that of B likewise unless all `w` are in the slice.
         unsafe {
             let c = self.c.data.as_mut_ptr().add(i * self.c.row + j);
             let mut acc = [[s.splat(0.0); V]; R];

@@ -11,6 +11,9 @@ const ROUND: f32 = 12_582_912.0;
 const LN2_HIGH: f32 = 355.0 / 512.0;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
+/// (eˣ − 1 − x)/x² for |x| ≤ ln 2 / 2.
+const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+
 /// Evaluates the polynomial with the given coefficients, highest power first.
 #[inline(always)]
 fn poly<S: Simd, const N: usize>(s: S, x: S::V, coefficients: &[f32; N]) -> S::V {
@@ -37,13 +40,27 @@ pub fn exp<S: Simd>(s: S, x: S::V) -> S::V {
     let n = s.sub(t, s.splat(ROUND));
     let r = s.fnma(n, s.splat(LN2_HIGH), clamped);
     let r = s.fnma(n, s.splat(LN2_LOW), r);
-    let p = poly(s, r, &[1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
+    let p = poly(s, r, &EXP);
     let y = s.add(s.fma(p, s.mul(r, r), r), s.splat(1.0));
     // y·2ⁿ by adding to the exponent: y < 1 where n = 128, y ≥ 1 where n = −126.
     let y = s.int_add(y, s.int_shl_23(t));
     let y = s.select(s.gt(s.splat(SMALLEST), x), s.splat(0.0), y);
     let y = s.select(s.gt(x, s.splat(LARGEST)), s.splat(f32::INFINITY), y);
     s.select(is_nan(s, x), x, y)
+}
+
+/// eˣ within 2 ulp for x ≤ 0; below −87.33 it stays at e⁻⁸⁷·³³ = 1.2e-38. Not for x > 0. NaN stays NaN.
+#[inline(always)]
+pub fn exp_nonpositive<S: Simd>(s: S, x: S::V) -> S::V {
+    let x = s.max(s.splat(-87.336_54), x);
+    let t = s.fma(x, s.splat(std::f32::consts::LOG2_E), s.splat(ROUND));
+    let n = s.sub(t, s.splat(ROUND));
+    let r = s.fnma(n, s.splat(LN2_HIGH), x);
+    let r = s.fnma(n, s.splat(LN2_LOW), r);
+    let p = poly(s, r, &EXP);
+    let y = s.add(s.fma(p, s.mul(r, r), r), s.splat(1.0));
+    // x − x is 0, or NaN where x is: integer arithmetic would lose it.
+    s.add(s.int_add(y, s.int_shl_23(t)), s.sub(x, x))
 }
 
 /// ln x within 2 ulp (absolute 1e-7 near 1) for positive normal x; ln 0 and denormals −∞, ln ∞ = ∞, negative NaN.
@@ -158,6 +175,7 @@ mod tests {
     #[derive(Clone, Copy, Debug)]
     enum Function {
         Exp,
+        ExpNonpositive,
         Ln,
         Rsqrt,
         Sigmoid,
@@ -180,6 +198,7 @@ mod tests {
                     let v = s.load_first(x.as_ptr().add(i), n);
                     let r = match f {
                         Function::Exp => exp(s, v),
+                        Function::ExpNonpositive => exp_nonpositive(s, v),
                         Function::Ln => ln(s, v),
                         Function::Rsqrt => rsqrt(s, v),
                         Function::Sigmoid => sigmoid(s, v),
@@ -206,7 +225,7 @@ mod tests {
     fn exact(f: Function, x: f32) -> f64 {
         let x = f64::from(x);
         match f {
-            Function::Exp => libm::exp(x),
+            Function::Exp | Function::ExpNonpositive => libm::exp(x),
             Function::Ln => libm::log(x),
             Function::Rsqrt => 1.0 / x.sqrt(),
             Function::Sigmoid => 1.0 / (1.0 + libm::exp(-x)),
@@ -240,6 +259,7 @@ mod tests {
             assert!(worst <= ulps, "{f:?} on [{low}, {high}]: {worst} ulp");
         };
         within(Function::Exp, -87.3, 88.7, false, 2.0);
+        within(Function::ExpNonpositive, -87.3, 0.0, false, 2.0);
         within(Function::Ln, 2.0, 1e38, true, 2.0);
         within(Function::Ln, 1.2e-38, 0.5, true, 2.0);
         within(Function::Rsqrt, 1.2e-38, 3e38, true, 2.0);
@@ -262,7 +282,16 @@ mod tests {
         assert_eq!(apply(cpu, Function::Rsqrt, &[4.0, inf])[1], 0.0);
         assert_eq!(apply(cpu, Function::Tanh, &[0.0, inf, -inf, 20.0]), [0.0, 1.0, -1.0, 1.0]);
         assert_eq!(apply(cpu, Function::Sigmoid, &[0.0, inf, -inf]), [0.5, 1.0, 0.0]);
-        for f in [Function::Exp, Function::Ln, Function::Rsqrt, Function::Sigmoid, Function::Tanh] {
+        assert_eq!(apply(cpu, Function::ExpNonpositive, &[0.0, -0.0])[..], [1.0, 1.0]);
+        assert!(apply(cpu, Function::ExpNonpositive, &[-inf])[0] < 1.3e-38);
+        for f in [
+            Function::Exp,
+            Function::ExpNonpositive,
+            Function::Ln,
+            Function::Rsqrt,
+            Function::Sigmoid,
+            Function::Tanh,
+        ] {
             assert!(apply(cpu, f, &[f32::NAN])[0].is_nan(), "{f:?}");
         }
         assert!(apply(cpu, Function::Ln, &[-1.0])[0].is_nan());
@@ -273,6 +302,7 @@ mod tests {
         let x: Vec<f32> = (0..100_003u32).map(|i| f32::from_bits(i.wrapping_mul(42_949))).collect();
         for f in [
             Function::Exp,
+            Function::ExpNonpositive,
             Function::Ln,
             Function::Rsqrt,
             Function::Sigmoid,

@@ -27,7 +27,7 @@ pub use aligned::AlignedVec;
 pub use cpu::{Backend, Cpu, Kernel};
 pub use denormals::FlushDenormals;
 pub use gemm::{GemmInit, MatMut, MatRef, gemm};
-pub use math::{cos_sin, exp, ln, relu, rsqrt, sigmoid, tanh};
+pub use math::{cos_sin, exp, exp_nonpositive, ln, relu, rsqrt, sigmoid, tanh};
 pub use peak::fma_flops_per_second;
 
 /// Logical lanes of every reduction, and the unit all arrays are padded to.

@@ -1,7 +1,7 @@
 //! The MLP's loss and gradient as hand-written layers.
 
 use super::{Batch, Plan};
-use crate::layer::{Activation, Dense, activate, cross_entropy, scale_by};
+use crate::layer::{Activation, Dense, activate, cross_entropy, mask_by, scale_by};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ pub(super) struct MlpPlan {
     layers: Vec<Dense>,
     /// Outputs of every layer, `[width, stride]`; the last one holds the logits, then their gradient.
     outputs: Vec<AlignedVec>,
-    /// Derivatives of the hidden layers' activations.
+    /// Derivatives of the hidden layers' activations; empty for ReLU, whose outputs tell them.
     derivatives: Vec<AlignedVec>,
     /// Gradient of a hidden layer's output; as long as the widest.
     d_hidden: [AlignedVec; 2],
@@ -30,13 +30,17 @@ impl MlpPlan {
     ) -> Self {
         let stride = batch.next_multiple_of(LANES);
         let hidden = &widths[1..widths.len() - 1];
+        let is_relu = activation == Activation::Relu;
         let widest = hidden.iter().copied().max().unwrap_or(0) * stride;
         Self {
             layout,
             activation,
             layers: widths.windows(2).map(|w| Dense::new(w[0], w[1], batch)).collect(),
             outputs: widths[1..].iter().map(|w| AlignedVec::zeros(w * stride)).collect(),
-            derivatives: hidden.iter().map(|w| AlignedVec::zeros(w * stride)).collect(),
+            derivatives: hidden
+                .iter()
+                .map(|w| AlignedVec::zeros(if is_relu { 0 } else { w * stride }))
+                .collect(),
             d_hidden: [AlignedVec::zeros(widest), AlignedVec::zeros(widest)],
             losses: AlignedVec::zeros(stride),
         }
@@ -50,8 +54,10 @@ impl Plan for MlpPlan {
             let (before, here) = self.outputs.split_at_mut(l);
             let x = before.last().map_or(&*batch.inputs, |x| &**x);
             let bias = &params[self.layout.range(2 * l)];
-            self.layers[l].forward(cpu, &params[self.layout.range(2 * l + 1)], bias, x, &mut here[0]);
-            if l < last {
+            let weights = &params[self.layout.range(2 * l + 1)];
+            let has_relu = l < last && self.activation == Activation::Relu;
+            self.layers[l].forward(cpu, [weights, bias], x, &mut here[0], has_relu);
+            if l < last && !has_relu {
                 cpu.run(activate(self.activation, &mut here[0], &mut self.derivatives[l]));
             }
         }
@@ -72,7 +78,10 @@ impl Plan for MlpPlan {
             if l > 0 {
                 let dx = &mut below[..self.outputs[l - 1].len()];
                 self.layers[l].backward_input(cpu, &params[self.layout.range(2 * l + 1)], dz, dx);
-                cpu.run(scale_by(dx, &self.derivatives[l - 1]));
+                match self.activation {
+                    Activation::Relu => cpu.run(mask_by(dx, &self.outputs[l - 1])),
+                    _ => cpu.run(scale_by(dx, &self.derivatives[l - 1])),
+                }
                 self.d_hidden.swap(0, 1);
             }
         }
