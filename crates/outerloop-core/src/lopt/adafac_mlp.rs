@@ -13,7 +13,7 @@ use super::adafac_features::{
 use super::apply::ApplyStep;
 use super::embedding::tanh_embedding;
 use super::factored::{DECAYS, FoldSide, Side, SumSquares, UpdateSide};
-use super::mlp::ParamMlp;
+use super::mlp::{ParamMlp, Start};
 use super::runs::{Factoring, Run, blocks_of, runs_of};
 use crate::error::Result;
 use crate::optim::rounding::{exp, ln};
@@ -307,9 +307,9 @@ impl Bound {
                 sides: self.side_starts.each_ref().map(|x| &**x),
                 side_stride: self.side_stride,
                 features: &mut mlp.features,
-                start: &mut mlp.h1,
+                start: &mut mlp.start,
             });
-            mlp.run(cpu, elements.len());
+            mlp.run(cpu, elements.len(), Start::Columns, None);
             let (step, magnitude) = mlp.outputs.split_at(super::STRIDE);
             cpu.run(ApplyStep {
                 params: &mut arrays.params[elements],

@@ -6,8 +6,8 @@ use super::hierarchical::{Hierarchical, OLD_AGE};
 use super::hierarchical_features::{Accumulate, Clip, FillBlock, MAX_CHANNELS, Sums, TensorArrays};
 use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
 use super::hierarchical_theta::{num_channels, num_lstm_inputs};
-use super::lstm::{AddColumns, Linear, Lstm};
-use super::mlp::ParamMlp;
+use super::lstm::{Linear, Lstm};
+use super::mlp::{ParamMlp, Start};
 use super::{BLOCK, STRIDE, loss_normalizer};
 use crate::optim::{FEATURE_CLIP, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, rounding};
 use crate::optim::{HierarchicalConfig, Losses, OptimizerState, Update, Variant};
@@ -208,21 +208,19 @@ impl Bound {
     fn step_tensor(&mut self, cpu: Cpu, row: usize, arrays: &mut TensorArrays<'_>, from_mlp: &mut [f32]) {
         let n = arrays.len as f32;
         let scale = self.sums[row].squares.map(|x| 1.0 / (NORMALIZER_FLOOR + x / n).sqrt());
+        // Without a clip in between, the normalisers go into the weights.
+        let folds = self.clip.is_none();
+        for (c, row) in self.mlp.w0.chunks_exact_mut(self.config.hidden).enumerate() {
+            let from = &self.first.w[c * self.config.hidden..];
+            let scale = if folds { scale[c] } else { 1.0 };
+            row.iter_mut().zip(from).for_each(|(to, w)| *to = w * scale);
+        }
         self.hidden_lanes.fill(0.0);
         for at in (0..arrays.len).step_by(BLOCK) {
             let n = (arrays.len - at).min(BLOCK);
             let features = &mut self.mlp.features;
             cpu.run(FillBlock { arrays, at, n, scale: &scale, clip: self.clip, features });
-            for (start, &b) in self.mlp.h1.chunks_exact_mut(STRIDE).zip(&self.bias) {
-                start[..n].fill(b);
-            }
-            self.mlp.run(cpu, n);
-            cpu.run(AddColumns {
-                h: &self.mlp.h2,
-                stride: STRIDE,
-                columns: n,
-                lanes: &mut self.hidden_lanes,
-            });
+            self.mlp.run(cpu, n, Start::Bias(&self.bias), Some(&mut self.hidden_lanes));
             let (direction, magnitude) = self.mlp.outputs.split_at(STRIDE);
             cpu.run(ApplyStep {
                 params: &mut arrays.params[at..at + n],

@@ -188,12 +188,12 @@ impl Kernel for Deviation<'_> {
     }
 }
 
-/// Normalised channels of elements `at..at + n` into `features`, rows [`STRIDE`] apart.
+/// Channels of elements `at..at + n` into `features`, rows [`STRIDE`] apart; normalised only if they are to be clipped.
 pub(super) struct FillBlock<'a, 'b> {
     pub(super) arrays: &'a TensorArrays<'b>,
     pub(super) at: usize,
     pub(super) n: usize,
-    /// Reciprocal root mean square of every channel.
+    /// Reciprocal root mean square of every channel; read if `clip` is given.
     pub(super) scale: &'a [f32; MAX_CHANNELS],
     /// Bound of the normalised channels.
     pub(super) clip: Option<f32>,
@@ -228,9 +228,9 @@ impl Kernel for FillBlock<'_, '_> {
                 let out = features.as_mut_ptr().add(column);
                 let values = channels(s, g, p, old, m, v);
                 for c in 0..num_channels {
-                    let mut x = s.mul(values[c], s.splat(scale[c]));
+                    let mut x = values[c];
                     if let Some(bound) = clip {
-                        x = s.clamp(x, -bound, bound);
+                        x = s.clamp(s.mul(x, s.splat(scale[c])), -bound, bound);
                     }
                     s.store(out.add(c * STRIDE), x);
                 }

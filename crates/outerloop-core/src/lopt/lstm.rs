@@ -2,7 +2,7 @@
 //!
 //! z = [x, h]·W + b in four parts i, g, f, o; c' = σ(f+1)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c').
 
-use crate::simd::{AlignedVec, Cpu, GemmInit, Kernel, LANES, MatMut, MatRef, Simd, gemm, sigmoid, tanh};
+use crate::simd::{AlignedVec, Cpu, GemmInit, Kernel, MatMut, MatRef, Simd, gemm, sigmoid, tanh};
 
 /// The cell bound to its weights, for a fixed number of rows.
 pub(super) struct Lstm {
@@ -115,34 +115,6 @@ impl Kernel for Linear<'_> {
                     y = s.fma(s.splat(x), s.load_first(self.w.as_ptr().add(i * n + at), live), y);
                 }
                 s.store_first(self.y.as_mut_ptr().add(at), y, live);
-            }
-        }
-    }
-}
-
-/// Adds columns of `h: [units, stride]` to sixteen running lanes a unit: `lanes: [units, LANES]`.
-pub(super) struct AddColumns<'a> {
-    pub(super) h: &'a [f32],
-    pub(super) stride: usize,
-    pub(super) columns: usize,
-    pub(super) lanes: &'a mut [f32],
-}
-
-impl Kernel for AddColumns<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        assert!(self.columns <= self.stride && self.h.len() >= self.lanes.len() / LANES * self.stride);
-        for (row, lanes) in self.h.chunks_exact(self.stride).zip(self.lanes.chunks_exact_mut(LANES)) {
-            for at in (0..self.columns).step_by(S::WIDTH) {
-                let live = (self.columns - at).min(S::WIDTH);
-                // SAFETY: `live` columns remain in the row; a lane group holds `at % LANES + WIDTH`.
-                unsafe {
-                    let lane = lanes.as_mut_ptr().add(at % LANES);
-                    let x = s.load_first(row.as_ptr().add(at), live);
-                    s.store(lane, s.add(s.load(lane), x));
-                }
             }
         }
     }

@@ -1,12 +1,18 @@
 //! The per-parameter network, applied to a block of parameters at a time.
 
 use super::STRIDE;
-use crate::simd::{AlignedVec, Cpu, GemmInit, MatMut, MatRef, gemm};
+use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, relu};
+
+/// Registers of columns that go through both hidden layers together.
+const VECTORS: usize = 3;
+/// Widest register, in floats.
+const WIDEST: usize = 16;
 
 /// Features → ReLU → ReLU → outputs, one column a parameter.
 ///
 /// The features are `[num_features, STRIDE]`. What is constant over a tensor, row or column is not a feature: the
-/// caller adds it to the first layer's start instead.
+/// caller adds it to the first layer's start instead. The hidden layers never leave the first-level cache: a few
+/// registers of columns pass through the whole network before the next ones.
 pub(super) struct ParamMlp {
     pub(super) num_features: usize,
     pub(super) hidden: usize,
@@ -15,22 +21,31 @@ pub(super) struct ParamMlp {
     pub(super) w0: AlignedVec,
     w1: Vec<f32>,
     b1: Vec<f32>,
-    /// Output layer, `[hidden, num_outputs]`.
+    /// Output layer, `[num_outputs, hidden]`.
     w2: Vec<f32>,
     b2: Vec<f32>,
     /// Features of a block, `[num_features, STRIDE]`.
     pub(super) features: AlignedVec,
-    /// First hidden layer; before [`ParamMlp::run`] it holds the start of every unit and column.
-    pub(super) h1: AlignedVec,
-    /// Second hidden layer.
-    pub(super) h2: AlignedVec,
+    /// Where every unit and column of the first layer starts, `[hidden, STRIDE]`; for [`Start::Columns`].
+    pub(super) start: AlignedVec,
+    /// First hidden layer of the columns under way.
+    h1: AlignedVec,
     /// Outputs, `[num_outputs, STRIDE]`.
     pub(super) outputs: AlignedVec,
 }
 
+/// What the first layer's sums start from.
+#[derive(Clone, Copy)]
+pub(super) enum Start<'a> {
+    /// One value a unit.
+    Bias(&'a [f32]),
+    /// [`ParamMlp::start`].
+    Columns,
+}
+
 impl ParamMlp {
-    /// A network with the given second and third layer; of the output layer only the first `num_outputs` columns of
-    /// the `w2_cols` in `w2` and `b2` are computed.
+    /// A network with the given second and third layer; of the output layer only the first `num_outputs` (1 or 2) of
+    /// the `w2_cols` columns in `w2` and `b2` are computed.
     pub(super) fn new(
         num_features: usize,
         hidden: usize,
@@ -38,6 +53,8 @@ impl ParamMlp {
         w2_cols: usize,
         num_outputs: usize,
     ) -> Self {
+        assert!(num_outputs == 1 || num_outputs == 2);
+        let column = |o: usize| w2.iter().skip(o).step_by(w2_cols).copied();
         Self {
             num_features,
             hidden,
@@ -45,44 +62,215 @@ impl ParamMlp {
             w0: AlignedVec::zeros(num_features * hidden),
             w1: w1.to_vec(),
             b1: b1.to_vec(),
-            w2: w2.chunks_exact(w2_cols).flat_map(|row| &row[..num_outputs]).copied().collect(),
+            w2: (0..num_outputs).flat_map(column).collect(),
             b2: b2[..num_outputs].to_vec(),
             features: AlignedVec::zeros(num_features * STRIDE),
-            h1: AlignedVec::zeros(hidden * STRIDE),
-            h2: AlignedVec::zeros(hidden * STRIDE),
+            start: AlignedVec::zeros(hidden * STRIDE),
+            h1: AlignedVec::zeros(hidden * VECTORS * WIDEST),
             outputs: AlignedVec::zeros(num_outputs * STRIDE),
         }
     }
 
-    /// Outputs of the first `n` columns, from `features` and the start in `h1`.
-    pub(super) fn run(&mut self, cpu: Cpu, n: usize) {
-        let (h, o) = (self.hidden, self.num_outputs);
-        cpu.run(
-            gemm(
-                [h, n, self.num_features],
-                MatRef { data: &self.w0, row: 1, col: h },
-                MatRef { data: &self.features, row: STRIDE, col: 1 },
-                MatMut { data: &mut self.h1, row: STRIDE },
-                GemmInit::Keep,
-            )
-            .with_relu(),
-        );
-        cpu.run(
-            gemm(
-                [h, n, h],
-                MatRef { data: &self.w1, row: 1, col: h },
-                MatRef { data: &self.h1, row: STRIDE, col: 1 },
-                MatMut { data: &mut self.h2, row: STRIDE },
-                GemmInit::Rows(&self.b1),
-            )
-            .with_relu(),
-        );
-        cpu.run(gemm(
-            [o, n, h],
-            MatRef { data: &self.w2, row: 1, col: o },
-            MatRef { data: &self.h2, row: STRIDE, col: 1 },
-            MatMut { data: &mut self.outputs, row: STRIDE },
-            GemmInit::Rows(&self.b2),
-        ));
+    /// Outputs of the first `n` columns. If given, `sums: [hidden, LANES]` gets the second hidden layer added up over
+    /// the columns, column i to lane i mod [`LANES`].
+    pub(super) fn run(&mut self, cpu: Cpu, n: usize, start: Start<'_>, sums: Option<&mut [f32]>) {
+        assert!(n.next_multiple_of(LANES) <= STRIDE);
+        let (start, unit, column) = match start {
+            Start::Bias(bias) => {
+                assert!(bias.len() >= self.hidden);
+                (bias.as_ptr(), 1, false)
+            }
+            Start::Columns => (self.start.as_ptr(), STRIDE, true),
+        };
+        let sums = sums.map(|sums| {
+            assert!(sums.len() >= self.hidden * LANES);
+            sums.as_mut_ptr()
+        });
+        cpu.run(Forward { net: self, n, start, unit, column, sums });
+    }
+}
+
+struct Forward<'a> {
+    net: &'a mut ParamMlp,
+    n: usize,
+    /// Start of unit h and column c: `start[h * unit + c]` where `column`, else `start[h * unit]`.
+    start: *const f32,
+    unit: usize,
+    column: bool,
+    sums: Option<*mut f32>,
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let vectors = self.n.div_ceil(S::WIDTH);
+        let mut v = 0;
+        while v + VECTORS <= vectors {
+            self.columns::<S, VECTORS>(s, v * S::WIDTH);
+            v += VECTORS;
+        }
+        match vectors - v {
+            1 => self.columns::<S, 1>(s, v * S::WIDTH),
+            2 => self.columns::<S, 2>(s, v * S::WIDTH),
+            _ => {}
+        }
+    }
+}
+
+impl Forward<'_> {
+    /// `V` registers of columns from `at` through all layers.
+    #[inline(always)]
+    fn columns<S: Simd, const V: usize>(&mut self, s: S, at: usize) {
+        let hidden = self.net.hidden;
+        let mut h = 0;
+        if S::REGISTERS >= 32 {
+            while h + 8 <= hidden {
+                self.first::<S, 8, V>(s, h, at);
+                h += 8;
+            }
+        }
+        while h + 4 <= hidden {
+            self.first::<S, 4, V>(s, h, at);
+            h += 4;
+        }
+        while h < hidden {
+            self.first::<S, 1, V>(s, h, at);
+            h += 1;
+        }
+        let mut out = [[s.splat(0.0); V]; 2];
+        for o in 0..self.net.num_outputs {
+            out[o] = [s.splat(self.net.b2[o]); V];
+        }
+        let mut h = 0;
+        if S::REGISTERS >= 32 {
+            while h + 8 <= hidden {
+                self.second::<S, 8, V>(s, h, at, &mut out);
+                h += 8;
+            }
+        }
+        while h + 4 <= hidden {
+            self.second::<S, 4, V>(s, h, at, &mut out);
+            h += 4;
+        }
+        while h < hidden {
+            self.second::<S, 1, V>(s, h, at, &mut out);
+            h += 1;
+        }
+        for o in 0..self.net.num_outputs {
+            for v in 0..V {
+                // SAFETY: `at + V·WIDTH <= STRIDE`, the length of a row of outputs.
+                unsafe {
+                    s.store(self.net.outputs.as_mut_ptr().add(o * STRIDE + at + v * S::WIDTH), out[o][v])
+                };
+            }
+        }
+    }
+
+    /// Units `h..h + R` of the first layer.
+    #[inline(always)]
+    fn first<S: Simd, const R: usize, const V: usize>(&mut self, s: S, h: usize, at: usize) {
+        let (net, w) = (&mut *self.net, S::WIDTH);
+        // SAFETY: units below `hidden`, columns below STRIDE; `run` checked the start.
+        unsafe {
+            let mut acc = [[s.splat(0.0); V]; R];
+            for r in 0..R {
+                let start = self.start.add((h + r) * self.unit);
+                for v in 0..V {
+                    acc[r][v] = if self.column { s.load(start.add(at + v * w)) } else { s.splat(*start) };
+                }
+            }
+            let (weights, features) = (net.w0.as_ptr().add(h), net.features.as_ptr().add(at));
+            tile(s, net.num_features, weights, net.hidden, features, STRIDE, &mut acc);
+            let out = net.h1.as_mut_ptr();
+            for r in 0..R {
+                for v in 0..V {
+                    s.store(out.add(((h + r) * V + v) * w), relu(s, acc[r][v]));
+                }
+            }
+        }
+    }
+
+    /// Units `h..h + R` of the second layer, added to the outputs.
+    #[inline(always)]
+    fn second<S: Simd, const R: usize, const V: usize>(
+        &mut self,
+        s: S,
+        h: usize,
+        at: usize,
+        out: &mut [[S::V; V]; 2],
+    ) {
+        let (net, w) = (&mut *self.net, S::WIDTH);
+        let hidden = net.hidden;
+        // SAFETY: units below `hidden`; the first layer wrote `V` registers of each to `h1`; `run` checked the sums.
+        unsafe {
+            let mut acc = [[s.splat(0.0); V]; R];
+            for r in 0..R {
+                acc[r] = [s.splat(*net.b1.as_ptr().add(h + r)); V];
+            }
+            tile(s, hidden, net.w1.as_ptr().add(h), hidden, net.h1.as_ptr(), V * w, &mut acc);
+            for r in 0..R {
+                let mut x = acc[r];
+                for v in 0..V {
+                    x[v] = relu(s, x[v]);
+                }
+                for o in 0..2 {
+                    if o < net.num_outputs {
+                        let weight = s.splat(*net.w2.as_ptr().add(o * hidden + h + r));
+                        for v in 0..V {
+                            out[o][v] = s.fma(weight, x[v], out[o][v]);
+                        }
+                    }
+                }
+                if let Some(sums) = self.sums {
+                    let sums = sums.add((h + r) * LANES);
+                    for v in 0..V {
+                        let column = at + v * w;
+                        let live = self.n.saturating_sub(column).min(w);
+                        let lane = sums.add(column % LANES);
+                        let x = if live == w { x[v] } else { s.select(s.first(live), x[v], s.splat(0.0)) };
+                        s.store(lane, s.add(s.load(lane), x));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `acc[r][v] += Σ_k a[k · a_step + r] · b[k · b_step + v · WIDTH ..]`, in order of k.
+/// # Safety
+/// `a` is readable for `R`, `b` for `V · WIDTH` floats at each of `k` steps.
+#[inline(always)]
+unsafe fn tile<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    k: usize,
+    mut a: *const f32,
+    a_step: usize,
+    mut b: *const f32,
+    b_step: usize,
+    acc: &mut [[S::V; V]; R],
+) {
+    // SAFETY: the caller's promise. The cast is between arrays of one type where both sizes are those of the tile.
+    unsafe {
+        if R == 4 && V == 3 && S::HAS_TILE_4X3 {
+            return s.tile_4x3(k, a, a_step, b, b_step, &mut *std::ptr::from_mut(acc).cast());
+        }
+        let mut sums = *acc;
+        for _ in 0..k {
+            let mut x = [s.splat(0.0); V];
+            for v in 0..V {
+                x[v] = s.load(b.add(v * S::WIDTH));
+            }
+            for r in 0..R {
+                let weight = s.splat(*a.add(r));
+                for v in 0..V {
+                    sums[r][v] = s.fma(weight, x[v], sums[r][v]);
+                }
+            }
+            a = a.wrapping_add(a_step);
+            b = b.wrapping_add(b_step);
+        }
+        *acc = sums;
     }
 }

@@ -23,8 +23,9 @@ mod runs;
 pub use adafac_mlp::AdafacMlp;
 pub use hierarchical::Hierarchical;
 
-/// Elements of a tensor that are processed together: their features stay in the first-level cache.
-const BLOCK: usize = 256;
+/// Elements of a tensor that are processed together: their features stay in the first-level cache. A multiple of three
+/// registers of every instruction set.
+const BLOCK: usize = 192;
 
 /// Distance between rows of a block's arrays: room for the last run to write whole registers.
 const STRIDE: usize = BLOCK + crate::simd::LANES;

@@ -113,6 +113,25 @@ pub trait Simd: Copy + 'static {
     /// Bit pattern, read as a signed integer, to float.
     fn int_to_float(self, a: Self::V) -> Self::V;
 
+    /// Whether [`Simd::tile_4x3`] is there: where compilers spill its fifteen live registers.
+    const HAS_TILE_4X3: bool = false;
+
+    /// `acc[r][v] += Σ_k a[k · a_step + r] · b[k · b_step + v · WIDTH ..]`: fused multiply-adds in order of k.
+    /// # Safety
+    /// `a` is readable for 4, `b` for 3 · `WIDTH` floats at each of `k` steps.
+    #[inline(always)]
+    unsafe fn tile_4x3(
+        self,
+        _k: usize,
+        _a: *const f32,
+        _a_step: usize,
+        _b: *const f32,
+        _b_step: usize,
+        _acc: &mut [[Self::V; 3]; 4],
+    ) {
+        unreachable!("only where HAS_TILE_4X3 says so")
+    }
+
     /// `to[j, i] = from[i, j]` for 8×8 floats, rows `from_row` and `to_row` apart. Data movement only.
     /// # Safety
     /// `from` is readable and `to` writable for eight rows of eight.
