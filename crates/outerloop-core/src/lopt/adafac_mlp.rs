@@ -12,7 +12,7 @@ use super::adafac_features::{
 };
 use super::apply::ApplyStep;
 use super::embedding::tanh_embedding;
-use super::factored::{DECAYS, FoldSide, Side, SumSquares, UpdateSide};
+use super::factored::{self, DECAYS, FoldSide, Side};
 use super::mlp::{ParamMlp, Start};
 use super::runs::{Factoring, Run, blocks_of, runs_of};
 use crate::error::Result;
@@ -212,35 +212,23 @@ impl Bound {
     }
 
     /// One factored tensor's sides: accumulators, factors and what they add to the first layer.
-    fn update_sides(
-        &mut self,
-        cpu: Cpu,
-        tensor: usize,
-        grads: &[f32],
-        accumulators: [&mut [f32]; 2 * DECAYS],
-    ) {
+    fn update_sides(&mut self, cpu: Cpu, tensor: usize, grads: &[f32], state: &mut [f32]) {
         let TensorPlan { runs, factoring: Some(factoring), .. } = &self.tensors[tensor] else { return };
-        let [row, col] = &mut self.sides;
-        cpu.run(SumSquares { grads, runs, factoring, row: &mut row.sum, col: &mut col.sum });
+        let mut accumulators = factored::accumulators(state, factoring);
+        let borrowed = accumulators.each_mut().map(|side| side.each_mut().map(|a| &mut **a));
+        let sums = factored::update_sides(
+            cpu,
+            &mut self.sides,
+            grads,
+            runs,
+            factoring,
+            borrowed,
+            self.decays.factored,
+        );
         let hidden = self.bias.len();
-        let [r0, r1, r2, c0, c1, c2] = accumulators;
-        let sides = [
-            ([r0, r1, r2], factoring.row_len, factoring.row_count, Some(factoring.row_mean)),
-            ([c0, c1, c2], factoring.col_len, factoring.col_count, None),
-        ];
-        for (which, (mut accumulators, len, count, mean_over)) in sides.into_iter().enumerate() {
-            let side = &mut self.sides[which];
-            let sums = cpu.run(UpdateSide {
-                side,
-                accumulators: accumulators.each_mut().map(|a| &mut **a),
-                len,
-                count,
-                beta: self.decays.factored.map(|d| d[0]),
-                complement: self.decays.factored.map(|d| d[1]),
-                mean_over,
-            });
+        for (which, len) in [factoring.row_len, factoring.col_len].into_iter().enumerate() {
             for k in 0..DECAYS {
-                for (kind, sum) in sums[k].into_iter().enumerate() {
+                for (kind, sum) in sums[which][k].into_iter().enumerate() {
                     // The mean over the tensor is the mean over the side: every place counts equally often.
                     let scale = 1.0 / (NORMALIZER_FLOOR + sum / len as f32).sqrt();
                     let from = &self.w0[(ROWS[2 * kind + which] + k) * hidden..][..hidden];
@@ -249,8 +237,8 @@ impl Bound {
                 }
             }
             cpu.run(FoldSide {
-                side,
-                accumulators: accumulators.map(|a| &*a),
+                side: &self.sides[which],
+                accumulators: accumulators[which].each_ref().map(|a| &**a),
                 weights: &self.side_weights,
                 hidden,
                 len,
@@ -268,10 +256,8 @@ impl Bound {
         let (accumulators, square) = rest.split_at_mut(rest.len() - padded);
         let is_factored = self.tensors[tensor].factoring.is_some();
         let mut diagonal: [&mut [f32]; DECAYS] = Default::default();
-        if let Some(f) = &self.tensors[tensor].factoring {
-            let (row, col) = accumulators.split_at_mut(DECAYS * f.row_len.next_multiple_of(LANES));
-            let ([r0, r1, r2], [c0, c1, c2]) = (thirds(row), thirds(col));
-            self.update_sides(cpu, tensor, grads, [r0, r1, r2, c0, c1, c2]);
+        if is_factored {
+            self.update_sides(cpu, tensor, grads, accumulators);
         } else {
             diagonal = thirds(accumulators);
         }

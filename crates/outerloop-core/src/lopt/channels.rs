@@ -64,11 +64,7 @@ pub(super) struct Fill<'a, 'b> {
 unsafe fn load<S: Simd>(s: S, p: *const f32, column: usize, n: usize) -> S::V {
     // SAFETY: the caller's promise.
     unsafe {
-        if column + S::WIDTH <= n {
-            s.load(p.add(column))
-        } else {
-            s.load_first(p.add(column), n - column)
-        }
+        if column + S::WIDTH <= n { s.load(p.add(column)) } else { s.load_first(p.add(column), n - column) }
     }
 }
 
@@ -133,7 +129,12 @@ impl Kernel for Fill<'_, '_> {
                     }
                 }
                 if let Some(squares) = &mut squares {
-                    add_squares(s, row, n, (&mut squares[c * LANES..][..LANES]).try_into().expect("LANES long"));
+                    add_squares(
+                        s,
+                        row,
+                        n,
+                        (&mut squares[c * LANES..][..LANES]).try_into().expect("LANES long"),
+                    );
                 }
             }
         }
@@ -192,7 +193,14 @@ impl Kernel for FillFactors<'_> {
     fn run<S: Simd>(self, s: S) {
         let Self { places, sides: [row, col], out } = self;
         for k in 0..DECAYS {
-            fill_outer::<S, true>(s, &places, &row.factor[k], &col.factor[k], 0.0, &mut out[k * STRIDE..][..STRIDE]);
+            fill_outer::<S, true>(
+                s,
+                &places,
+                &row.factor[k],
+                &col.factor[k],
+                0.0,
+                &mut out[k * STRIDE..][..STRIDE],
+            );
         }
     }
 }
@@ -237,8 +245,16 @@ fn fill_outer<S: Simd, const IS_PRODUCT: bool>(
         let run = runs[i];
         let (first, end) = (run.start.max(at), (run.start + run.len).min(at + n));
         let offset = first - run.start;
-        let rows = if factoring.is_row_constant { &row[run.row..][..1] } else { &row[run.row + offset..][..end - first] };
-        let cols = if factoring.is_col_constant { &col[run.col..][..1] } else { &col[run.col + offset..][..end - first] };
+        let rows = if factoring.is_row_constant {
+            &row[run.row..][..1]
+        } else {
+            &row[run.row + offset..][..end - first]
+        };
+        let cols = if factoring.is_col_constant {
+            &col[run.col..][..1]
+        } else {
+            &col[run.col + offset..][..end - first]
+        };
         let mut j = 0;
         while j < end - first {
             let live = (end - first - j).min(S::WIDTH);
@@ -300,7 +316,11 @@ impl Kernel for Blend<'_> {
                 };
                 let p = x.as_mut_ptr().add(at);
                 let y = s.fma(b, load(s, p, 0, n), s.mul(c, g));
-                if n == S::WIDTH { s.store(p, y) } else { s.store_first(p, y, n) };
+                if n == S::WIDTH {
+                    s.store(p, y)
+                } else {
+                    s.store_first(p, y, n)
+                };
             }
             at += S::WIDTH;
         }

@@ -1,7 +1,7 @@
 //! Factored second moments in the manner of Adafactor (spec: learned_optimizers §1.3).
 
 use super::runs::{Factoring, Run};
-use crate::simd::{AlignedVec, Kernel, LANES, LaneSum, Simd, rsqrt};
+use crate::simd::{AlignedVec, Cpu, Kernel, LANES, LaneSum, Simd, rsqrt};
 
 /// Number of decays.
 pub(super) const DECAYS: usize = 3;
@@ -149,6 +149,38 @@ impl Kernel for UpdateSide<'_> {
         }
         sums
     }
+}
+
+/// A tensor's row and column accumulators out of its state, each padded.
+pub(super) fn accumulators<'a>(state: &'a mut [f32], factoring: &Factoring) -> [[&'a mut [f32]; DECAYS]; 2] {
+    let (row, col) = state.split_at_mut(DECAYS * factoring.row_len.next_multiple_of(LANES));
+    [row, col].map(|side| {
+        let (a, rest) = side.split_at_mut(side.len() / DECAYS);
+        let (b, c) = rest.split_at_mut(rest.len() / 2);
+        [a, b, c]
+    })
+}
+
+/// Updates both sides of a tensor; returns for rows and columns what [`UpdateSide`] gives.
+pub(super) fn update_sides(
+    cpu: Cpu,
+    sides: &mut [Side; 2],
+    grads: &[f32],
+    runs: &[Run],
+    factoring: &Factoring,
+    [row, col]: [[&mut [f32]; DECAYS]; 2],
+    decays: [[f32; 2]; DECAYS],
+) -> [[[f32; 2]; DECAYS]; 2] {
+    let (beta, complement) = (decays.map(|d| d[0]), decays.map(|d| d[1]));
+    let [rows, cols] = sides;
+    cpu.run(SumSquares { grads, runs, factoring, row: &mut rows.sum, col: &mut cols.sum });
+    let (len, count) = (factoring.row_len, factoring.row_count);
+    let mean_over = Some(factoring.row_mean);
+    let row = cpu.run(UpdateSide { side: rows, accumulators: row, len, count, beta, complement, mean_over });
+    let (len, count) = (factoring.col_len, factoring.col_count);
+    let col =
+        cpu.run(UpdateSide { side: cols, accumulators: col, len, count, beta, complement, mean_over: None });
+    [row, col]
 }
 
 /// R = rsqrt(max(a/(mean over the middle axis + 1e-9), 1e-9)).

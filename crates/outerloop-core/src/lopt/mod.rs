@@ -1,13 +1,18 @@
 //! Learned optimizers: update rules whose constants, theta, are meta-trained.
 //!
-//! Each is one file that fills a block of features per parameter and hands it to the shared per-parameter network
-//! (`mlp::ParamMlp`). Theta's leaves have the names and shapes of google/learned_optimization, so that files are
+//! Each fills a block of features per parameter and hands it to the shared per-parameter network (`mlp::ParamMlp`). The
+//! features of `mlp_lopt` and Celo2 are data (`channels::Formula`, `rule::Rule`): a new optimizer of their kind is a list
+//! of formulas and needs no kernel. `adafac_mlp` and the hierarchical optimizer have passes of their own that do more at
+//! once. Theta's leaves have the names and shapes of google/learned_optimization, so that files are
 //! interchangeable.
 #![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
 mod adafac_features;
 mod adafac_mlp;
 mod apply;
+mod celo2;
+mod celo2_bound;
+mod channels;
 mod embedding;
 mod factored;
 mod hierarchical;
@@ -18,10 +23,15 @@ mod hierarchical_theta;
 mod loss_normalizer;
 mod lstm;
 mod mlp;
+mod mlp_lopt;
+mod newton_schulz;
+mod rule;
 mod runs;
 
 pub use adafac_mlp::AdafacMlp;
+pub use celo2::Celo2;
 pub use hierarchical::Hierarchical;
+pub use mlp_lopt::MlpLopt;
 
 /// Elements of a tensor that are processed together: their features stay in the first-level cache. A multiple of three
 /// registers of every instruction set.

@@ -53,7 +53,6 @@ impl NewtonSchulz {
         let scale = 1.0 / (squares.sqrt() + FLOOR);
         x.iter_mut().for_each(|x| *x *= scale);
         let [a, b, c] = COEFFICIENTS;
-        let by_rows = |data, row| MatRef { data, row, col: 1 };
         for _ in 0..ITERATIONS {
             cpu.run(transpose(x, n, [m, n], transposed, m));
             let out = MatMut { data: &mut *gram, row: m };
@@ -72,4 +71,8 @@ impl NewtonSchulz {
             matrix.copy_from_slice(x);
         }
     }
+}
+
+fn by_rows(data: &[f32], row: usize) -> MatRef<'_> {
+    MatRef { data, row, col: 1 }
 }

@@ -74,17 +74,20 @@ impl Update for Adam {
     }
 }
 
-struct Step<'a> {
-    beta: [f32; 2],
-    complement: [f32; 2],
-    correction: [f32; 2],
-    lr: f32,
-    eps: f32,
-    eps_root: f32,
-    params: &'a mut [f32],
-    grads: &'a [f32],
-    m: &'a mut [f32],
-    v: &'a mut [f32],
+/// One step of the rule on padded arrays.
+pub(crate) struct Step<'a> {
+    pub(crate) beta: [f32; 2],
+    /// 1 − β.
+    pub(crate) complement: [f32; 2],
+    /// 1/(1 − βᵗ).
+    pub(crate) correction: [f32; 2],
+    pub(crate) lr: f32,
+    pub(crate) eps: f32,
+    pub(crate) eps_root: f32,
+    pub(crate) params: &'a mut [f32],
+    pub(crate) grads: &'a [f32],
+    pub(crate) m: &'a mut [f32],
+    pub(crate) v: &'a mut [f32],
 }
 
 impl Kernel for Step<'_> {

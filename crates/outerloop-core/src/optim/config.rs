@@ -2,7 +2,7 @@
 
 use super::{Optimizer, ThetaSpec, adam::Adam, momentum::Momentum, sgd::Sgd};
 use crate::error::{Error, Result};
-use crate::lopt::{AdafacMlp, Hierarchical};
+use crate::lopt::{AdafacMlp, Celo2, Hierarchical, MlpLopt};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -43,6 +43,10 @@ pub enum OptimizerConfig {
         #[serde(default)]
         eps_root: f64,
     },
+    /// Per-parameter MLP on momenta.
+    MlpLopt(MlpLoptConfig),
+    /// Celo2, or Celo2-base: per-parameter MLP with normalised directions.
+    Celo2(Celo2Config),
     /// Per-parameter MLP on Adafactor features.
     AdafacMlp(AdafacMlpConfig),
     /// Per-tensor LSTM and per-parameter MLP.
@@ -62,6 +66,54 @@ pub struct AdafacMlpConfig {
     /// Factor of the output inside the exponential, at least 0.
     #[serde(default = "thousandth")]
     pub exp_mult: f64,
+}
+
+/// Size and scales of `mlp_lopt`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MlpLoptConfig {
+    /// Width of both hidden layers, 1 to 1,024.
+    #[serde(default = "hidden")]
+    pub hidden: usize,
+    /// Factor of every step, above 0.
+    #[serde(default = "thousandth")]
+    pub step_mult: f64,
+    /// Factor of the output inside the exponential, at least 0.
+    #[serde(default = "thousandth")]
+    pub exp_mult: f64,
+}
+
+/// Options of Celo2. Celo2-base is `orthogonalize: false` with `adamPattern: null`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Celo2Config {
+    /// Learning rate, above 0: the root mean square of a learned step.
+    #[serde(default = "thousandth")]
+    pub step_mult: f64,
+    /// Factor of the second output inside the exponential, at least 0. At 0 that output has no effect.
+    #[serde(default)]
+    pub exp_mult: f64,
+    /// Decay of all parameters in units of their learning rate, at least 0.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Whether directions of tensors of rank 2 and more are orthogonalised.
+    #[serde(default = "yes")]
+    pub orthogonalize: bool,
+    /// Tensors whose name this regular expression finds take Adam instead of the learned rule; `null`: none.
+    #[serde(default = "adam_pattern")]
+    pub adam_pattern: Option<String>,
+    /// Adam's learning rate in units of `stepMult`, above 0.
+    #[serde(default = "twenty")]
+    pub adam_mult: f64,
+    /// Decay of Adam's mean, in [0, 1).
+    #[serde(default = "point_nine")]
+    pub adam_beta1: f64,
+    /// Decay of Adam's mean square, in [0, 1).
+    #[serde(default = "point_95")]
+    pub adam_beta2: f64,
+    /// Whether Adam's moments are divided by 1 − βᵗ.
+    #[serde(default)]
+    pub adam_bias_correction: bool,
 }
 
 /// Which form of the hierarchical optimizer.
@@ -139,6 +191,19 @@ fn point_nine() -> f64 {
 fn point_999() -> f64 {
     0.999
 }
+fn point_95() -> f64 {
+    0.95
+}
+fn twenty() -> f64 {
+    20.0
+}
+fn yes() -> bool {
+    true
+}
+#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
+fn adam_pattern() -> Option<String> {
+    Some(r"(^|/)b$|bias|embed".into())
+}
 fn eps() -> f64 {
     1e-8
 }
@@ -196,6 +261,24 @@ impl OptimizerConfig {
                 .and(fraction("beta2", *beta2))
                 .and(at_least_0("eps", *eps))
                 .and(at_least_0("epsRoot", *eps_root)),
+            Self::MlpLopt(c) => size("hidden", c.hidden, 1024)
+                .and(positive("stepMult", c.step_mult))
+                .and(at_least_0("expMult", c.exp_mult)),
+            Self::Celo2(c) => {
+                positive("stepMult", c.step_mult)?;
+                at_least_0("expMult", c.exp_mult)?;
+                at_least_0("weightDecay", c.weight_decay)?;
+                positive("adamMult", c.adam_mult)?;
+                fraction("adamBeta1", c.adam_beta1)?;
+                fraction("adamBeta2", c.adam_beta2)?;
+                let is_pattern = c.adam_pattern.as_deref().is_none_or(|p| regex::Regex::new(p).is_ok());
+                expect(
+                    is_pattern,
+                    "adamPattern",
+                    "null or a regular expression without look-around",
+                    &c.adam_pattern,
+                )
+            }
             Self::AdafacMlp(c) => size("hidden", c.hidden, 1024)
                 .and(positive("stepMult", c.step_mult))
                 .and(at_least_0("expMult", c.exp_mult)),
@@ -247,6 +330,8 @@ pub fn build_optimizer(config: &OptimizerConfig) -> Result<Arc<dyn Optimizer>> {
         OptimizerConfig::Adam { lr, beta1, beta2, eps, eps_root } => {
             Arc::new(Adam { lr, beta1, beta2, eps, eps_root, theta })
         }
+        OptimizerConfig::MlpLopt(config) => Arc::new(MlpLopt::new(config)),
+        OptimizerConfig::Celo2(config) => Arc::new(Celo2::new(config)),
         OptimizerConfig::AdafacMlp(config) => Arc::new(AdafacMlp::new(config)),
         OptimizerConfig::Hierarchical(config) => Arc::new(Hierarchical::new(config)),
     })

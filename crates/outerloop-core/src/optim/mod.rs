@@ -4,13 +4,16 @@
 //! the shapes of the parameters, and gives an [`Update`]: packed weights and scratch, no state. State is the
 //! caller's: an [`OptimizerState`] whose arrays are named by [`Optimizer::state_layout`].
 
-mod adam;
+pub(crate) mod adam;
 mod config;
 mod momentum;
 pub(crate) mod rounding;
 mod sgd;
 
-pub use config::{AdafacMlpConfig, HierarchicalConfig, OldParams, OptimizerConfig, Variant, build_optimizer};
+pub use config::{
+    AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig, OldParams, OptimizerConfig, Variant,
+    build_optimizer,
+};
 pub(crate) use config::{FEATURE_CLIP, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY};
 
 use crate::error::{Error, Result};

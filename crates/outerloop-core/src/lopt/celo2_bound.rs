@@ -1,0 +1,421 @@
+//! Celo2 at work: one step over all tensors of a lane.
+
+use super::apply::Direction;
+use super::celo2::{Celo2, DECAYS, HIDDEN, OUTPUTS};
+use super::channels::{Arrays, Blend, Formula, Source};
+use super::factored::{self, FoldSide, Side};
+use super::hierarchical_features::Clip;
+use super::mlp::ParamMlp;
+use super::newton_schulz::NewtonSchulz;
+use super::rule::{Factored, Rule, Span, spans_of};
+use super::runs::{Factoring, Run, runs_of};
+use crate::optim::adam::Step as AdamStep;
+use crate::optim::rounding::one_minus_power;
+use crate::optim::{Celo2Config, Losses, OptimizerState, Update};
+use crate::params::ParamLayout;
+use crate::simd::{AlignedVec, Cpu, Kernel, LANES, LaneSum, Simd};
+use std::ops::Range;
+
+const GRADIENT_BOUND: f32 = 1000.0;
+const SQUARE_DECAY: f64 = 0.95;
+/// Added inside the reciprocal root of the second moment, and inside Adam's.
+const SECOND_MOMENT_FLOOR: f32 = 1e-8;
+const NORMALIZER_FLOOR: f32 = 1e-9;
+/// Added to every squared gradient of a diagonal accumulator, and to the accumulator inside its root.
+const SQUARE_FLOOR: f32 = 1e-30;
+const DIAGONAL_FLOOR: f32 = 1e-9;
+/// Groups of features: rows and columns, and their roots.
+const SIDE_GROUPS: [[usize; 2]; 2] = [[9, 10], [11, 12]];
+/// Group of the factored momenta.
+const FACTORED_MOMENTUM: usize = 13;
+const NUM: usize = DECAYS.len();
+
+/// One tensor's shape and places, worked out once.
+struct TensorPlan {
+    params: Range<usize>,
+    state: Range<usize>,
+    len: usize,
+    is_adam: bool,
+    runs: Vec<Run>,
+    factoring: Option<Factoring>,
+    /// Matrices that are normalised by themselves.
+    spans: Vec<Span>,
+    /// Shape of one of them, where the rank is at least 2.
+    matrix: Option<[usize; 2]>,
+}
+
+/// Celo2 bound to theta and shapes.
+pub(super) struct Bound {
+    tensors: Vec<TensorPlan>,
+    config: Celo2Config,
+    b0: Vec<f32>,
+    /// Weights of the side features: accumulators of rows and columns, then their roots; `[3, hidden]` each.
+    side_weights: [[Vec<f32>; 2]; 2],
+    factored: Rule,
+    plain: Rule,
+    sides: [Side; 2],
+    /// One side's weights with normalisers, `[6, hidden]`.
+    scaled: Vec<f32>,
+    side_starts: [AlignedVec; 2],
+    side_stride: usize,
+    directions: AlignedVec,
+    newton_schulz: NewtonSchulz,
+}
+
+/// Channels with the group and place within it that their weights have in theta.
+fn channels(is_factored: bool) -> Vec<(usize, usize, Formula)> {
+    use Formula::{Clip, Copy, Product, ReciprocalRoot};
+    use Source::{Channel, Factor, Gradient, Param, State};
+    let mut out = vec![(0, 0, Copy(Gradient)), (1, 0, Clip(Gradient, 0.1)), (2, 0, Copy(Param))];
+    out.extend((0..NUM).map(|k| (3, k, Copy(State(k)))));
+    out.push((4, 0, Copy(State(NUM))));
+    let root = Channel(out.len());
+    out.push((6, 0, ReciprocalRoot(State(NUM), SECOND_MOMENT_FLOOR)));
+    out.extend((0..NUM).map(|k| (5, k, Product(State(k), root))));
+    out.extend((0..NUM).map(|k| (7, k, Product(Gradient, Factor(k)))));
+    out.push((8, 0, Product(Gradient, root)));
+    if is_factored {
+        out.extend((0..NUM).map(|k| (FACTORED_MOMENTUM, k, Product(State(k), Factor(k)))));
+    }
+    out
+}
+
+impl Bound {
+    /// Packs `theta`, whose length was checked.
+    pub(super) fn new(optimizer: &Celo2, theta: &[f32], params: &ParamLayout) -> Self {
+        let leaf = |name: &str| optimizer.theta.leaf(theta, &format!("ff_mod_stack/~/{name}"));
+        let group = |i: usize| leaf(&format!("w0__{i}"));
+        let config = optimizer.config.clone();
+        let num_outputs = if config.exp_mult == 0.0 { 1 } else { 2 };
+        let rule = |is_factored: bool| {
+            let channels = channels(is_factored);
+            let weights =
+                channels.iter().flat_map(|&(g, i, _)| &group(g)[i * HIDDEN..][..HIDDEN]).copied().collect();
+            let diagonal = |k| Formula::ReciprocalRoot(Source::State(NUM + 1 + k), DIAGONAL_FLOOR);
+            let factors = if is_factored { vec![] } else { (0..NUM).map(diagonal).collect() };
+            let mlp = ParamMlp::new(
+                channels.len(),
+                HIDDEN,
+                ["w1", "b1", "w2", "b2"].map(leaf),
+                OUTPUTS,
+                num_outputs,
+            );
+            let formulas = channels.into_iter().map(|(_, _, formula)| formula).collect();
+            Rule::new(formulas, factors, weights, NORMALIZER_FLOOR, mlp)
+        };
+        let mut at = 0;
+        let tensors = params.specs().iter().enumerate().map(|(i, spec)| {
+            let padded = |len: usize| len.next_multiple_of(LANES);
+            let (runs, factoring) = runs_of(&spec.shape);
+            let is_adam = optimizer.is_adam(&spec.name);
+            let accumulators = match &factoring {
+                _ if is_adam => 2 * padded(spec.len()),
+                None => (2 * NUM + 1) * padded(spec.len()),
+                Some(f) => (NUM + 1) * padded(spec.len()) + NUM * (padded(f.row_len) + padded(f.col_len)),
+            };
+            let state = at..at + accumulators;
+            at = state.end;
+            let matrix = match spec.shape[..] {
+                [.., rows, cols] => Some([rows, cols]),
+                _ => None,
+            };
+            let span_len = matrix.map_or(spec.len(), |[rows, cols]| rows * cols);
+            let spans = spans_of(spec.len(), span_len, &runs);
+            TensorPlan {
+                params: params.padded_range(i),
+                state,
+                len: spec.len(),
+                is_adam,
+                runs,
+                factoring,
+                spans,
+                matrix,
+            }
+        });
+        let tensors: Vec<_> = tensors.collect();
+        let learned = || tensors.iter().filter(|t| !t.is_adam);
+        let longest = |f: fn(&Factoring) -> usize| {
+            learned().filter_map(|t| t.factoring.as_ref()).map(f).max().unwrap_or(0).next_multiple_of(LANES)
+        };
+        let (row_len, col_len) = (longest(|f| f.row_len), longest(|f| f.col_len));
+        let side_stride = row_len.max(col_len);
+        let matrices = learned().filter_map(|t| t.matrix).filter(|_| config.orthogonalize);
+        Self {
+            b0: leaf("b0").to_vec(),
+            side_weights: SIDE_GROUPS.map(|kinds| kinds.map(|g| group(g).to_vec())),
+            factored: rule(true),
+            plain: rule(false),
+            sides: [Side::new(row_len), Side::new(col_len)],
+            scaled: vec![0.0; 2 * NUM * HIDDEN],
+            side_starts: std::array::from_fn(|_| AlignedVec::zeros(HIDDEN * side_stride)),
+            side_stride,
+            directions: AlignedVec::zeros(learned().map(|t| t.params.len()).max().unwrap_or(0)),
+            newton_schulz: NewtonSchulz::new(matrices),
+            tensors,
+            config,
+        }
+    }
+
+    /// What rows and columns add to the first layer in one span, from their mean squares there.
+    fn fold_sides(
+        &mut self,
+        cpu: Cpu,
+        accumulators: [[&[f32]; NUM]; 2],
+        lens: [usize; 2],
+        means: [[[f32; 2]; NUM]; 2],
+    ) {
+        for which in 0..2 {
+            for k in 0..NUM {
+                for kind in 0..2 {
+                    let scale = 1.0 / (NORMALIZER_FLOOR + means[which][k][kind]).sqrt();
+                    let from = &self.side_weights[kind][which][k * HIDDEN..][..HIDDEN];
+                    let to = &mut self.scaled[(kind * NUM + k) * HIDDEN..][..HIDDEN];
+                    to.iter_mut().zip(from).for_each(|(to, w)| *to = w * scale);
+                }
+            }
+            cpu.run(FoldSide {
+                side: &self.sides[which],
+                accumulators: accumulators[which],
+                weights: &self.scaled,
+                hidden: HIDDEN,
+                len: lens[which],
+                out: &mut self.side_starts[which],
+                stride: self.side_stride,
+            });
+        }
+    }
+
+    /// Directions of a learned tensor, before they are normalised.
+    fn direct(&mut self, cpu: Cpu, tensor: usize, state: &mut [f32], params: &[f32], grads: &mut [f32]) {
+        let plan = &self.tensors[tensor];
+        let (padded, len) = (params.len(), plan.len);
+        cpu.run(Clip { grads, bound: GRADIENT_BOUND });
+        let (elementwise, rest) = state.split_at_mut((NUM + 1) * padded);
+        for (k, x) in elementwise.chunks_exact_mut(padded).enumerate() {
+            let (decay, square) = if k < NUM { (DECAYS[k], None) } else { (SQUARE_DECAY, Some(0.0)) };
+            cpu.run(Blend { x, grads, beta: decay as f32, complement: (1.0 - decay) as f32, square, len });
+        }
+        let Some(factoring) = &plan.factoring else {
+            for (x, decay) in rest.chunks_exact_mut(padded).zip(DECAYS) {
+                let (beta, complement) = (decay as f32, (1.0 - decay) as f32);
+                cpu.run(Blend { x, grads, beta, complement, square: Some(SQUARE_FLOOR), len });
+            }
+            let arrays = Arrays { params, grads, state };
+            let span = &plan.spans[0];
+            self.plain.measure(cpu, &arrays, span, None);
+            for block in &span.blocks {
+                self.plain.run(cpu, &arrays, block, &self.b0, None);
+                let outputs = &self.plain.mlp.outputs;
+                let out = &mut self.directions[block.at..block.at + block.n];
+                cpu.run(Direction { outputs, exp_mult: self.config.exp_mult as f32, out });
+            }
+            return;
+        };
+        let [mut row, mut col] = factored::accumulators(rest, factoring);
+        let decays = DECAYS.map(|decay| [decay as f32, (1.0 - decay) as f32]);
+        let sums = factored::update_sides(
+            cpu,
+            &mut self.sides,
+            grads,
+            &plan.runs,
+            factoring,
+            [row.each_mut().map(|a| &mut **a), col.each_mut().map(|a| &mut **a)],
+            decays,
+        );
+        let lens = [factoring.row_len, factoring.col_len];
+        let num_spans = plan.spans.len();
+        for i in 0..num_spans {
+            let accumulators = [row.each_ref().map(|a| &**a), col.each_ref().map(|a| &**a)];
+            let plan = &self.tensors[tensor];
+            let Some(factoring) = &plan.factoring else { return };
+            let means = if num_spans == 1 {
+                // Every place counts equally often, so the mean over the elements is that over the places.
+                std::array::from_fn(|which| sums[which].map(|s| s.map(|s| s / lens[which] as f32)))
+            } else {
+                let runs = &plan.runs;
+                let span = &plan.spans[i];
+                std::array::from_fn(|which| {
+                    mean_squares(runs, span, factoring, which, accumulators[which], &self.sides[which])
+                })
+            };
+            self.fold_sides(cpu, accumulators, lens, means);
+            let plan = &self.tensors[tensor];
+            let (Some(factoring), span) = (&plan.factoring, &plan.spans[i]) else { return };
+            let factored = Factored {
+                factoring,
+                runs: &plan.runs,
+                sides: self.sides.each_ref(),
+                starts: self.side_starts.each_ref().map(|x| &**x),
+                stride: self.side_stride,
+            };
+            let arrays = Arrays { params, grads, state: elementwise };
+            self.factored.measure(cpu, &arrays, span, Some(factored));
+            for block in &span.blocks {
+                self.factored.run(cpu, &arrays, block, &self.b0, Some(factored));
+                let outputs = &self.factored.mlp.outputs;
+                let out = &mut self.directions[block.at..block.at + block.n];
+                cpu.run(Direction { outputs, exp_mult: self.config.exp_mult as f32, out });
+            }
+        }
+    }
+}
+
+/// Mean squares of one side's accumulators and their roots over a span of a tensor of rank above 2, where a place may
+/// count more than once: element by element, in f64.
+fn mean_squares(
+    runs: &[Run],
+    span: &Span,
+    factoring: &Factoring,
+    which: usize,
+    accumulators: [&[f32]; NUM],
+    side: &Side,
+) -> [[f32; 2]; NUM] {
+    let is_constant = [factoring.is_row_constant, factoring.is_col_constant][which];
+    let mut sums = [[0f64; 2]; NUM];
+    for run in runs {
+        let (first, end) = (run.start.max(span.start), (run.start + run.len).min(span.start + span.len));
+        for e in first..end {
+            let place = [run.row, run.col][which] + if is_constant { 0 } else { e - run.start };
+            for k in 0..NUM {
+                let values = [accumulators[k][place], side.root[k][place]].map(f64::from);
+                sums[k] = [sums[k][0] + values[0] * values[0], sums[k][1] + values[1] * values[1]];
+            }
+        }
+    }
+    sums.map(|s| s.map(|s| (s / span.len as f64) as f32))
+}
+
+/// Σx², element i in lane i mod [`LANES`].
+struct SumSquares<'a>(&'a [f32]);
+
+impl Kernel for SumSquares<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f32 {
+        let mut sum = LaneSum::zero(s);
+        let (x, len) = (self.0.as_ptr(), self.0.len());
+        let mut at = 0;
+        while at < len {
+            for half in 0..LANES / S::WIDTH {
+                let from = at + half * S::WIDTH;
+                if from < len {
+                    // SAFETY: only what remains is read.
+                    let v = unsafe { s.load_first(x.add(from), (len - from).min(S::WIDTH)) };
+                    sum.fma(s, half, v, v);
+                }
+            }
+            at += LANES;
+        }
+        sum.total(s)
+    }
+}
+
+/// p ← p − (scale·d + decay·p).
+struct Descend<'a> {
+    params: &'a mut [f32],
+    directions: &'a [f32],
+    scale: f32,
+    decay: f32,
+}
+
+impl Kernel for Descend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { params, directions, scale, decay } = self;
+        assert!(directions.len() >= params.len());
+        let (scale, decay) = (s.splat(scale), s.splat(decay));
+        for at in (0..params.len()).step_by(S::WIDTH) {
+            let n = (params.len() - at).min(S::WIDTH);
+            // SAFETY: `n` elements remain in both.
+            unsafe {
+                let place = params.as_mut_ptr().add(at);
+                let p = s.load_first(place, n);
+                let d = s.mul(scale, s.load_first(directions.as_ptr().add(at), n));
+                s.store_first(place, s.sub(p, s.fma(decay, p, d)), n);
+            }
+        }
+    }
+}
+
+impl Update for Bound {
+    fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
+
+    fn step(
+        &mut self,
+        cpu: Cpu,
+        state: &mut OptimizerState,
+        params: &mut [f32],
+        grads: &mut [f32],
+        _: Losses,
+    ) {
+        state.iteration += 1;
+        let t = state.iteration as f64;
+        let lr = self.config.step_mult as f32;
+        let weight_decay = self.config.weight_decay as f32;
+        for tensor in 0..self.tensors.len() {
+            let plan = &self.tensors[tensor];
+            let (params, grads) = (&mut params[plan.params.clone()], &mut grads[plan.params.clone()]);
+            let state = &mut state.data[plan.state.clone()];
+            if plan.is_adam {
+                let len = plan.len;
+                let lr = (self.config.adam_mult * self.config.step_mult) as f32;
+                if weight_decay > 0.0 {
+                    // As one step would: the decay reads the old parameters, and Adam's direction does not read any.
+                    let params = &mut params[..len];
+                    cpu.run(Descend {
+                        params,
+                        directions: &grads[..len],
+                        scale: 0.0,
+                        decay: lr * weight_decay,
+                    });
+                }
+                cpu.run(adam_step(&self.config, lr, t, state, params, grads));
+                continue;
+            }
+            self.direct(cpu, tensor, state, params, grads);
+            let plan = &self.tensors[tensor];
+            for span in &plan.spans {
+                let range = span.start..span.start + span.len;
+                let directions = &mut self.directions[range.clone()];
+                let mut squares = cpu.run(SumSquares(directions));
+                if let (Some(matrix), true) = (plan.matrix, self.config.orthogonalize) {
+                    self.newton_schulz.run(cpu, directions, matrix, squares);
+                    squares = cpu.run(SumSquares(directions));
+                }
+                let scale = lr / (NORMALIZER_FLOOR + squares / span.len as f32).sqrt();
+                let params = &mut params[range];
+                cpu.run(Descend { params, directions, scale, decay: lr * weight_decay });
+            }
+        }
+    }
+}
+
+/// Adam's rule as Celo2 has it: the floor inside the root, moments corrected only on demand.
+fn adam_step<'a>(
+    config: &Celo2Config,
+    lr: f32,
+    t: f64,
+    state: &'a mut [f32],
+    params: &'a mut [f32],
+    grads: &'a [f32],
+) -> AdamStep<'a> {
+    let betas = [config.adam_beta1, config.adam_beta2];
+    let correction =
+        |beta: f64| if config.adam_bias_correction { 1.0 / one_minus_power(beta as f32, t) } else { 1.0 };
+    let (m, v) = state.split_at_mut(params.len());
+    AdamStep {
+        beta: betas.map(|b| b as f32),
+        complement: betas.map(|b| (1.0 - b) as f32),
+        correction: betas.map(correction),
+        lr,
+        eps: 0.0,
+        eps_root: SECOND_MOMENT_FLOOR,
+        params,
+        grads,
+        m,
+        v,
+    }
+}

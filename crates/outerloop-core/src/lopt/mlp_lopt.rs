@@ -1,0 +1,148 @@
+//! `mlp_lopt`: a per-parameter MLP on the gradient, the parameter and six momenta.
+//!
+//! # References
+//! Metz, Maheswaranathan, Nixon, Freeman, Sohl-Dickstein 2019, "Understanding and correcting pathologies in the training
+//! of learned optimizers", arXiv:1810.10180. Reference implementation: google/learned_optimization,
+//! learned_optimizers/mlp_lopt.py, 32186aa. Differences: normalisers and time features are folded into the first layer
+//! (rounding only); time features are computed in f64.
+
+use super::apply::ApplyStep;
+use super::channels::{Arrays, Blend, Formula, Source};
+use super::embedding::tanh_embedding;
+use super::mlp::ParamMlp;
+use super::rule::{Rule, Span, spans_of};
+use crate::error::Result;
+use crate::optim::{Cost, LeafInit, Losses, MlpLoptConfig, Optimizer, OptimizerState, ThetaSpec, Update};
+use crate::params::{ParamLayout, TensorSpec};
+use crate::simd::Cpu;
+use std::ops::Range;
+
+const DECAYS: [f64; 6] = [0.1, 0.5, 0.9, 0.99, 0.999, 0.9999];
+/// Normalised channels: gradient, parameter, momenta.
+const CHANNELS: usize = 2 + DECAYS.len();
+/// Those and the time features.
+const INPUTS: usize = CHANNELS + 11;
+const NORMALIZER_FLOOR: f32 = 1e-5;
+
+/// The optimizer as an immutable value.
+pub struct MlpLopt {
+    config: MlpLoptConfig,
+    theta: ThetaSpec,
+}
+
+impl MlpLopt {
+    /// With the given sizes and scales; their ranges are the caller's to check.
+    pub fn new(config: MlpLoptConfig) -> Self {
+        let h = config.hidden;
+        let mut leaves = vec![];
+        for (layer, (rows, cols)) in [(INPUTS, h), (h, h), (h, 2)].into_iter().enumerate() {
+            let weights = LeafInit::TruncatedNormal(1.0 / (rows as f64).sqrt());
+            leaves.push((TensorSpec::new(format!("mlp/~/linear_{layer}/b"), [cols]), LeafInit::Zero));
+            leaves.push((TensorSpec::new(format!("mlp/~/linear_{layer}/w"), [rows, cols]), weights));
+        }
+        Self { config, theta: ThetaSpec { leaves } }
+    }
+}
+
+impl Optimizer for MlpLopt {
+    fn theta_spec(&self) -> &ThetaSpec {
+        &self.theta
+    }
+
+    fn state_layout(&self, params: &ParamLayout) -> Option<ParamLayout> {
+        let momenta = |spec: &TensorSpec| {
+            let len = spec.len();
+            let name = spec.name.clone();
+            (0..DECAYS.len()).map(move |k| TensorSpec::new(format!("momentum{k}/{name}"), [len]))
+        };
+        ParamLayout::new(params.specs().iter().flat_map(momenta).collect()).ok()
+    }
+
+    fn bind(&self, theta: &[f32], params: &ParamLayout) -> Result<Box<dyn Update>> {
+        self.theta.check(theta)?;
+        let leaf = |name: &str| self.theta.leaf(theta, name);
+        let hidden = self.config.hidden;
+        let layers =
+            ["linear_1/w", "linear_1/b", "linear_2/w", "linear_2/b"].map(|l| leaf(&format!("mlp/~/{l}")));
+        let mut formulas = vec![Formula::Copy(Source::Gradient), Formula::Copy(Source::Param)];
+        formulas.extend((0..DECAYS.len()).map(|k| Formula::Copy(Source::State(k))));
+        let w0 = leaf("mlp/~/linear_0/w");
+        let (weights, time_weights) = w0.split_at(CHANNELS * hidden);
+        let mlp = ParamMlp::new(CHANNELS, hidden, layers, 2, 2);
+        let mut at = 0;
+        let tensors = (0..params.num_tensors()).map(|i| {
+            let range = params.padded_range(i);
+            let len = params.range(i).len();
+            let state = at..at + DECAYS.len() * range.len();
+            at = state.end;
+            (range, state, spans_of(len, len, &[]).swap_remove(0))
+        });
+        Ok(Box::new(Bound {
+            tensors: tensors.collect(),
+            rule: Rule::new(formulas, vec![], weights.to_vec(), NORMALIZER_FLOOR, mlp),
+            time_weights: time_weights.to_vec(),
+            b0: leaf("mlp/~/linear_0/b").to_vec(),
+            bias: vec![0.0; hidden],
+            step_mult: self.config.step_mult as f32,
+            exp_mult: self.config.exp_mult as f32,
+        }))
+    }
+
+    fn cost(&self) -> Cost {
+        let h = self.config.hidden;
+        Cost { state_floats: DECAYS.len(), macs: INPUTS * h + h * h + 2 * h }
+    }
+
+    fn valid_every(&self) -> Option<u64> {
+        None
+    }
+}
+
+struct Bound {
+    /// Padded range among the parameters, range in the state, all elements as one span.
+    tensors: Vec<(Range<usize>, Range<usize>, Span)>,
+    rule: Rule,
+    time_weights: Vec<f32>,
+    b0: Vec<f32>,
+    /// Bias with the time features of this step.
+    bias: Vec<f32>,
+    step_mult: f32,
+    exp_mult: f32,
+}
+
+impl Update for Bound {
+    fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
+
+    fn step(
+        &mut self,
+        cpu: Cpu,
+        state: &mut OptimizerState,
+        params: &mut [f32],
+        grads: &mut [f32],
+        _: Losses,
+    ) {
+        let Self { tensors, rule, time_weights, b0, bias, step_mult, exp_mult } = self;
+        let hidden = bias.len();
+        bias.copy_from_slice(b0);
+        for (x, row) in tanh_embedding(state.iteration).into_iter().zip(time_weights.chunks_exact(hidden)) {
+            bias.iter_mut().zip(row).for_each(|(b, w)| *b = w.mul_add(x, *b));
+        }
+        for (range, arrays, span) in tensors {
+            let (params, grads) = (&mut params[range.clone()], &grads[range.clone()]);
+            let state = &mut state.data[arrays.clone()];
+            for (x, beta) in state.chunks_exact_mut(grads.len()).zip(DECAYS) {
+                let (beta, complement) = (beta as f32, (1.0 - beta) as f32);
+                cpu.run(Blend { x, grads, beta, complement, square: None, len: span.len });
+            }
+            rule.measure(cpu, &Arrays { params, grads, state }, span, None);
+            for block in &span.blocks {
+                rule.run(cpu, &Arrays { params, grads, state }, block, bias, None);
+                let (direction, magnitude) = rule.mlp.outputs.split_at(super::STRIDE);
+                let params = &mut params[block.at..block.at + block.n];
+                let (exp_mult, step_mult) = (*exp_mult, *step_mult);
+                cpu.run(ApplyStep { params, direction, magnitude, exp_mult, step_mult });
+            }
+        }
+        state.iteration += 1;
+    }
+}
