@@ -4,10 +4,12 @@ import { join } from 'node:path'
 
 type Json = Record<string, unknown>
 
-const optimizers = 'sgd sgdm nesterov adam adam_lo adafac_mlp_lopt rnn_mlp_lopt rnn_mlp_lopt_valid'.split(' ')
+const handDesigned = 'sgd sgdm nesterov adam adam_lo'.split(' ')
+const learned =
+  'mlp_lopt adafac_mlp_lopt rnn_mlp_lopt rnn_mlp_lopt_valid celo2 celo2_base celo2_wd_exp'.split(' ')
 const tasks =
   'mlp_relu_3hidden mlp_tanh mlp_leaky_relu4 mlp_swish mlp_cos quadratic_identity quadratic_log'.split(' ')
-const specCases = ['adafac_mlp_lopt_h4', 'rnn_mlp_lopt']
+const specCases = ['mlp_lopt', 'adafac_mlp_lopt_h4', 'rnn_mlp_lopt', 'celo2_base', 'celo2']
 
 const source = process.argv[2]
 if (source === undefined) throw new Error('usage: npx tsx scripts/copy-golden.ts SOURCE_DIR')
@@ -31,7 +33,7 @@ function without(from: Json, isDropped: (key: string) => boolean): Json {
 
 mkdirSync(target, { recursive: true })
 write('inputs.json', read('inputs.json'))
-for (const name of optimizers) write(`opt_${name}.json`, read(`opt_${name}.json`))
+for (const name of [...handDesigned, ...learned]) write(`opt_${name}.json`, read(`opt_${name}.json`))
 
 // The double-precision columns are the authority for losses and gradients.
 const { cases, ...tasksHeader } = read('tasks.json')

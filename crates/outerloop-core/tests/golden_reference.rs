@@ -7,16 +7,30 @@ use golden::{Leaf, OptCase};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::adafac_mlp::{AdafacMlp, AdafacMlpConfig};
 use outerloop_core::reference::adam::{Adam, AdamConfig};
+use outerloop_core::reference::celo2::{Celo2, Celo2Config};
 use outerloop_core::reference::hierarchical::{Hierarchical, HierarchicalConfig, Variant};
 use outerloop_core::reference::mlp::{self, Activation, MlpLayer};
+use outerloop_core::reference::mlp_lopt::{MlpLopt, MlpLoptConfig};
 use outerloop_core::reference::perturbation::{Boundary, Estimate, TruncationLosses, pes, truncated_es};
 use outerloop_core::reference::quadratic::{self, QuadraticOutput};
 use outerloop_core::reference::sgd::{Sgd, SgdConfig};
 use outerloop_core::reference::{Constants, ReferenceOptimizer, Tensor, set_state};
 use std::collections::BTreeMap;
 
-const OPTIMIZERS: [&str; 8] =
-    ["sgd", "sgdm", "nesterov", "adam", "adam_lo", "adafac_mlp_lopt", "rnn_mlp_lopt", "rnn_mlp_lopt_valid"];
+const OPTIMIZERS: [&str; 12] = [
+    "sgd",
+    "sgdm",
+    "nesterov",
+    "adam",
+    "adam_lo",
+    "mlp_lopt",
+    "adafac_mlp_lopt",
+    "rnn_mlp_lopt",
+    "rnn_mlp_lopt_valid",
+    "celo2",
+    "celo2_base",
+    "celo2_wd_exp",
+];
 
 fn build(
     name: &str,
@@ -34,6 +48,18 @@ fn build(
             let [lr, beta1, beta2, eps, eps_root] =
                 ["lr", "b1", "b2", "eps", "eps_root"].map(|key| case.number(key));
             Box::new(Adam::new(AdamConfig { lr, beta1, beta2, eps, eps_root }, specs, constants))
+        }
+        "mlp_lopt" => {
+            let config = MlpLoptConfig {
+                hidden: case.size("hidden_size"),
+                step_mult: case.number("step_mult"),
+                exp_mult: case.number("exp_mult"),
+            };
+            Box::new(MlpLopt::new(config, &case.theta_flat(), specs, constants).unwrap())
+        }
+        "celo2" | "celo2_base" | "celo2_wd_exp" => {
+            let config = celo2_config(name, &case.config, specs);
+            Box::new(Celo2::new(config, &case.theta_flat(), specs, constants).unwrap())
         }
         "adafac_mlp_lopt" => {
             let config = AdafacMlpConfig {
@@ -56,6 +82,27 @@ fn build(
             };
             Box::new(Hierarchical::new(config, &case.theta_flat(), specs, constants).unwrap())
         }
+    }
+}
+
+/// What `published` says, and the defaults where it is silent. Its `regex_1d`, "/b$", names the biases.
+fn celo2_config(name: &str, published: &serde_json::Value, specs: &[TensorSpec]) -> Celo2Config {
+    let default = if name == "celo2_base" {
+        Celo2Config::base(specs.len())
+    } else {
+        assert_eq!(published["regex_1d"], "/b$");
+        Celo2Config::celo2(specs.iter().map(|s| s.name.ends_with("|b") || s.name.ends_with("/b")).collect())
+    };
+    let number = |key: &str, default| published[key].as_f64().unwrap_or(default);
+    Celo2Config {
+        step_mult: number("step_mult", default.step_mult),
+        exp_mult: number("exp_mult", default.exp_mult),
+        weight_decay: number("weight_decay", default.weight_decay),
+        adam_b1: number("adam_b1", default.adam_b1),
+        adam_b2: number("adam_b2", default.adam_b2),
+        mult_1d: number("mult_1d", default.mult_1d),
+        adam_bias_correction: published["adam_bias_correction"] == true,
+        ..default
     }
 }
 
@@ -109,7 +156,7 @@ fn parameters_follow_the_f32_runs() {
 fn parameters_follow_the_f64_runs() {
     for name in OPTIMIZERS {
         let mut worst = 0f64;
-        let tolerance = if name.contains("lopt") { 1e-6 } else { 1e-12 };
+        let tolerance = if is_learned(name) { 1e-6 } else { 1e-12 };
         run(name, Constants::Exact, |steps, case, params, _| {
             for (p, expected) in params.iter().zip(case.params_after_x64.get(&steps).into_iter().flatten()) {
                 for (&got, &expected) in p.data.iter().zip(expected) {
@@ -139,7 +186,7 @@ fn states_follow_the_f32_runs() {
             let expected =
                 case.state_after.get(&steps).into_iter().flatten().filter(|leaf| is_read(name, leaf));
             for leaf in expected {
-                let got = state[leaf.name.trim_start_matches("optax_opt_state|0|")];
+                let got = state[twin_name(leaf)];
                 assert_eq!(got.shape, leaf.shape, "{name} {}", leaf.name);
                 let largest = leaf.data.iter().fold(0f64, |m, &x| m.max(f64::from(x).abs()));
                 for (&got, &expected) in got.data.iter().zip(&leaf.data) {
@@ -159,9 +206,22 @@ fn states_follow_the_f32_runs() {
     }
 }
 
-/// Not the counters beside the accumulators, the number of steps, or the wrapper's second iteration counter.
+fn is_learned(optimizer: &str) -> bool {
+    optimizer.contains("lopt") || optimizer.contains("celo2")
+}
+
+/// The twin's name of a published state tensor: without the wrapper's prefix, or that of Celo2's two rules.
+fn twin_name(leaf: &Leaf) -> &str {
+    let prefixes = ["optax_opt_state|0|", "state_1d|", "state_2d|"];
+    prefixes.iter().find_map(|prefix| leaf.name.strip_prefix(prefix)).unwrap_or(&leaf.name)
+}
+
+/// Not the counters beside the accumulators, the number of steps, the wrapper's second iteration counter, or Celo2's
+/// learning rates.
 fn is_read(optimizer: &str, leaf: &Leaf) -> bool {
-    let is_counter = leaf.name.ends_with("|t") || leaf.name.ends_with("|count") || leaf.name == "num_steps";
+    let constants = ["num_steps", "step_mult", "step_mult_1d"];
+    let is_counter =
+        leaf.name.ends_with("|t") || leaf.name.ends_with("|count") || constants.contains(&&leaf.name[..]);
     let has_no_time = matches!(optimizer, "sgd" | "sgdm" | "nesterov") && leaf.name == "iteration";
     !is_counter && !has_no_time
 }
@@ -174,7 +234,7 @@ fn one_step_from_a_copied_state_follows_the_f32_run() {
         let mut optimizer = build(name, &case, &inputs.leaves, Constants::Rounded);
         let widen = |leaf: &Leaf| {
             let data = leaf.data.iter().map(|&x| f64::from(x)).collect();
-            Tensor::new(leaf.name.trim_start_matches("optax_opt_state|0|"), leaf.shape.clone(), data)
+            Tensor::new(twin_name(leaf), leaf.shape.clone(), data)
         };
         let state: Vec<Tensor> = case.state_after[&1].iter().map(widen).collect();
         set_state(optimizer.as_mut(), &state).unwrap();
@@ -199,15 +259,29 @@ fn one_step_from_a_copied_state_follows_the_f32_run() {
 /// enlarged, so that 8 of them amplify rounding: 1e-5 relative and absolute.
 #[test]
 fn parameters_follow_the_rule_made_cases() {
-    for name in ["adafac_mlp_lopt_h4", "rnn_mlp_lopt"] {
+    for name in ["mlp_lopt", "adafac_mlp_lopt_h4", "rnn_mlp_lopt", "celo2", "celo2_base"] {
         let case = golden::formula(name);
-        let mut optimizer: Box<dyn ReferenceOptimizer> = if name == "rnn_mlp_lopt" {
-            let config = HierarchicalConfig { step_mult: 0.1, ..HierarchicalConfig::new(Variant::Library) };
-            assert_eq!(config.theta_length(), 35_799);
-            Box::new(Hierarchical::new(config, &case.theta, &case.leaves, Constants::Rounded).unwrap())
-        } else {
-            let config = AdafacMlpConfig { step_mult: 0.1, ..AdafacMlpConfig::default() };
-            Box::new(AdafacMlp::new(config, &case.theta, &case.leaves, Constants::Rounded).unwrap())
+        let (theta, leaves, constants) = (&case.theta, &case.leaves, Constants::Rounded);
+        let mut optimizer: Box<dyn ReferenceOptimizer> = match name {
+            "mlp_lopt" => {
+                let config = MlpLoptConfig { step_mult: 0.1, ..MlpLoptConfig::default() };
+                assert_eq!(MlpLopt::theta_length(config.hidden), 1762);
+                Box::new(MlpLopt::new(config, theta, leaves, constants).unwrap())
+            }
+            "adafac_mlp_lopt_h4" => {
+                let config = AdafacMlpConfig { step_mult: 0.1, ..AdafacMlpConfig::default() };
+                Box::new(AdafacMlp::new(config, theta, leaves, constants).unwrap())
+            }
+            "rnn_mlp_lopt" => {
+                let config =
+                    HierarchicalConfig { step_mult: 0.1, ..HierarchicalConfig::new(Variant::Library) };
+                assert_eq!(config.theta_length(), 35_799);
+                Box::new(Hierarchical::new(config, theta, leaves, constants).unwrap())
+            }
+            _ => {
+                let config = celo2_config(name, &case.config, leaves);
+                Box::new(Celo2::new(config, theta, leaves, constants).unwrap())
+            }
         };
         let mut params = tensors(&case.leaves, &case.params);
         let mut worst = 0f64;

@@ -55,11 +55,11 @@ pub struct FactoredView {
 }
 
 impl FactoredMoment {
-    /// All zero, under the published library's names.
-    pub fn new(spec: &TensorSpec, num_decays: usize) -> Self {
-        let tensor = |group: &str, shape: Option<Vec<usize>>| {
+    /// All zero, under the published library's names: `group|v_row|parameter` and so on.
+    pub fn new(group: &str, spec: &TensorSpec, num_decays: usize) -> Self {
+        let tensor = |part: &str, shape: Option<Vec<usize>>| {
             let shape = shape.map_or(vec![0], |s| [s, vec![num_decays]].concat());
-            Tensor::filled(format!("fac_rolling_features|{group}|{}", spec.name), shape, 0.0)
+            Tensor::filled(format!("{group}|{part}|{}", spec.name), shape, 0.0)
         };
         let axes = factored_axes(&spec.shape);
         Self {
@@ -148,7 +148,7 @@ mod tests {
     fn outer_products_are_reconstructed() {
         let (a, b) = ([1.0, -2.0, 0.5], [3.0, 1.5]);
         let g: Vec<f64> = a.iter().flat_map(|a| b.iter().map(move |b| a * b)).collect();
-        let mut moment = FactoredMoment::new(&TensorSpec::new("w", [3, 2]), 1);
+        let mut moment = FactoredMoment::new("fac", &TensorSpec::new("w", [3, 2]), 1);
         let view = moment.update(&g, &[Decay::array(0.0, Constants::Exact)]);
         for (g, scale) in g.iter().zip(&view.scale) {
             assert!((g.abs() * scale[0] - 1.0).abs() < 1e-8, "{g} {scale:?}");

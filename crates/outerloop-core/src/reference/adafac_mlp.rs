@@ -89,7 +89,10 @@ impl AdafacMlp {
             layers: w.into_iter().zip(b).map(|(w, b)| Dense { w, b }).collect(),
             momentum: Tensor::per_param("mom_rolling|m", specs, &[DECAYS.len()]),
             rms: Tensor::per_param("rms_rolling|rms", specs, &[1]),
-            factored: specs.iter().map(|s| FactoredMoment::new(s, DECAYS.len())).collect(),
+            factored: specs
+                .iter()
+                .map(|s| FactoredMoment::new("fac_rolling_features", s, DECAYS.len()))
+                .collect(),
             iteration: Tensor::scalar("iteration", 0.0),
         })
     }
@@ -123,7 +126,7 @@ impl AdafacMlp {
             f.extend((0..3).map(|k| m[k] * if is_factored { scale[k] } else { rsqrt(row[k] + 1e-6) }));
             rows.push(f);
         }
-        normalise_columns(&mut rows);
+        normalise_columns(&mut rows, 1e-5);
         rows
     }
 }

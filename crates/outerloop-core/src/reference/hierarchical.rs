@@ -249,7 +249,7 @@ impl Hierarchical {
             f.extend(v.iter().map(|v| rsqrt(v + 1e-6)));
             rows.push(f);
         }
-        normalise_columns(&mut rows);
+        normalise_columns(&mut rows, 1e-5);
         if let Variant::Paper { feature_clip, .. } = self.config.variant {
             rows.iter_mut().flatten().for_each(|x| *x = clip(*x, -feature_clip, feature_clip));
         }

@@ -12,11 +12,14 @@
 pub mod accumulators;
 pub mod adafac_mlp;
 pub mod adam;
+pub mod celo2;
 pub mod constants;
 pub mod gradient_clipper;
 pub mod hierarchical;
 pub mod loss_normaliser;
 pub mod mlp;
+pub mod mlp_lopt;
+pub mod newton_schulz;
 pub mod old_params;
 pub mod perturbation;
 pub mod primitives;

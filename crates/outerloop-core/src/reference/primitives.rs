@@ -66,13 +66,13 @@ pub fn sine_embedding(iteration: f64) -> Vec<f64> {
     TIME_SCALES.iter().map(|scale| (iteration / (scale * std::f64::consts::PI)).sin()).collect()
 }
 
-/// Divides every column of `rows` by its root mean square: x·rsqrt(1e-5 + mean(x²)).
+/// Divides every column of `rows` by its root mean square: x·rsqrt(eps + mean(x²)).
 /// # Shapes
 /// `rows: [num_params][num_features]`.
-pub fn normalise_columns(rows: &mut [Vec<f64>]) {
+pub fn normalise_columns(rows: &mut [Vec<f64>], eps: f64) {
     let num_rows = rows.len() as f64;
     for k in 0..rows.first().map_or(0, Vec::len) {
-        let scale = rsqrt(1e-5 + rows.iter().map(|r| r[k] * r[k]).sum::<f64>() / num_rows);
+        let scale = rsqrt(eps + rows.iter().map(|r| r[k] * r[k]).sum::<f64>() / num_rows);
         rows.iter_mut().for_each(|r| r[k] *= scale);
     }
 }

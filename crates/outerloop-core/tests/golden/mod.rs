@@ -184,12 +184,13 @@ pub fn inputs() -> Inputs {
     Inputs { leaves, params, grads: file.grads, losses: file.losses }
 }
 
-/// The run of `sgd`, `sgdm`, `nesterov`, `adam`, `adam_lo`, `adafac_mlp_lopt`, `rnn_mlp_lopt` or `rnn_mlp_lopt_valid`.
+/// The run of `sgd`, `sgdm`, `nesterov`, `adam`, `adam_lo`, `mlp_lopt`, `adafac_mlp_lopt`, `rnn_mlp_lopt`,
+/// `rnn_mlp_lopt_valid`, `celo2`, `celo2_base` or `celo2_wd_exp`.
 pub fn optimizer(name: &str) -> OptCase {
     read(&format!("opt_{name}.json"))
 }
 
-/// The rule-made case `adafac_mlp_lopt_h4` or `rnn_mlp_lopt`.
+/// The rule-made case `mlp_lopt`, `adafac_mlp_lopt_h4`, `rnn_mlp_lopt`, `celo2` or `celo2_base`.
 pub fn formula(name: &str) -> FormulaCase {
     #[derive(Deserialize)]
     struct Case {
