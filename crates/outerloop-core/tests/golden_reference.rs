@@ -17,12 +17,8 @@ use outerloop_core::reference::sgd::{Sgd, SgdConfig};
 use outerloop_core::reference::{Constants, ReferenceOptimizer, Tensor, set_state};
 use std::collections::BTreeMap;
 
-const OPTIMIZERS: [&str; 12] = [
-    "sgd",
-    "sgdm",
-    "nesterov",
-    "adam",
-    "adam_lo",
+const HAND_DESIGNED: [&str; 5] = ["sgd", "sgdm", "nesterov", "adam", "adam_lo"];
+const LEARNED: [&str; 7] = [
     "mlp_lopt",
     "adafac_mlp_lopt",
     "rnn_mlp_lopt",
@@ -130,7 +126,7 @@ fn run(
 /// Tolerance: [`OptCase::tolerance`], 1e-5 relative plus the published f32 code's own sensitivity to rounding.
 #[test]
 fn parameters_follow_the_f32_runs() {
-    for name in OPTIMIZERS {
+    for name in HAND_DESIGNED.into_iter().chain(LEARNED) {
         let mut worst = 0f64;
         run(name, Constants::Rounded, |steps, case, params, _| {
             for (p, expected) in params.iter().zip(case.params_after.get(&steps).into_iter().flatten()) {
@@ -154,9 +150,9 @@ fn parameters_follow_the_f32_runs() {
 /// 1e-12. The learned ones keep f32 islands there (time embeddings, rounded literals): 1e-6.
 #[test]
 fn parameters_follow_the_f64_runs() {
-    for name in OPTIMIZERS {
+    for name in HAND_DESIGNED.into_iter().chain(LEARNED) {
         let mut worst = 0f64;
-        let tolerance = if is_learned(name) { 1e-6 } else { 1e-12 };
+        let tolerance = if LEARNED.contains(&name) { 1e-6 } else { 1e-12 };
         run(name, Constants::Exact, |steps, case, params, _| {
             for (p, expected) in params.iter().zip(case.params_after_x64.get(&steps).into_iter().flatten()) {
                 for (&got, &expected) in p.data.iter().zip(expected) {
@@ -178,7 +174,7 @@ fn parameters_follow_the_f64_runs() {
 /// element (running means of both signs cancel, and keep the rounding of what cancelled).
 #[test]
 fn states_follow_the_f32_runs() {
-    for name in OPTIMIZERS {
+    for name in HAND_DESIGNED.into_iter().chain(LEARNED) {
         let mut worst = 0f64;
         run(name, Constants::Rounded, |steps, case, _, optimizer| {
             let state: BTreeMap<&str, &Tensor> =
@@ -206,10 +202,6 @@ fn states_follow_the_f32_runs() {
     }
 }
 
-fn is_learned(optimizer: &str) -> bool {
-    optimizer.contains("lopt") || optimizer.contains("celo2")
-}
-
 /// The twin's name of a published state tensor: without the wrapper's prefix, or that of Celo2's two rules.
 fn twin_name(leaf: &Leaf) -> &str {
     let prefixes = ["optax_opt_state|0|", "state_1d|", "state_2d|"];
@@ -229,7 +221,7 @@ fn is_read(optimizer: &str, leaf: &Leaf) -> bool {
 /// One step from the published f32 state: 1e-7 absolute (a rounding of a parameter near 1) and 1e-6 relative.
 #[test]
 fn one_step_from_a_copied_state_follows_the_f32_run() {
-    for name in OPTIMIZERS {
+    for name in HAND_DESIGNED.into_iter().chain(LEARNED) {
         let (inputs, case) = (golden::inputs(), golden::optimizer(name));
         let mut optimizer = build(name, &case, &inputs.leaves, Constants::Rounded);
         let widen = |leaf: &Leaf| {
