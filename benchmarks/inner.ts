@@ -13,7 +13,13 @@ export const optimizers = {
   sgd: { name: 'sgd', lr: 0.1 },
   momentum: { name: 'momentum', lr: 0.03 },
   adam: { name: 'adam', lr: 0.003 },
+  mlp_lopt: { name: 'mlp_lopt' },
   adafac_mlp: { name: 'adafac_mlp' },
+  adafac_mlp_32: { name: 'adafac_mlp', hidden: 32 },
+  /** The learned rule on every tensor, without orthogonalisation: what is called Celo2-base. */
+  celo2: { name: 'celo2', orthogonalize: false, adamPattern: null },
+  /** Celo2 as published: matrices orthogonalised, biases stepped by Adam. */
+  celo2_orthogonal: { name: 'celo2' },
   hierarchical: { name: 'hierarchical', variant: 'library' },
 } as const
 

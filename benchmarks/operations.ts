@@ -34,6 +34,22 @@ export function optimizerOperations(optimizer: OptimizerConfig, widths: Widths):
     case 'momentum':
     case 'adam':
       return 0
+    case 'mlp_lopt': {
+      const { hidden } = optimizer
+      return 2 * (numWeights + numBiases) * (8 * hidden + hidden * hidden + 2 * hidden)
+    }
+    case 'celo2': {
+      // lopt/celo2_bound.rs, channels: 18 where a tensor is factored, 15 else; one output without expMult.
+      const outputs = optimizer.expMult === 0 ? 1 : 2
+      const network = (channels: number) => channels * 8 + 8 * 8 + outputs * 8
+      const biases = optimizer.adamPattern === null ? numBiases * network(15) : 0
+      let products = 0
+      for (let i = 1; optimizer.orthogonalize && i < widths.length; i++) {
+        const [m, n] = [Math.min(widths[i - 1]!, widths[i]!), Math.max(widths[i - 1]!, widths[i]!)]
+        products += 5 * (2 * m * m * n + m * m * m)
+      }
+      return 2 * (numWeights * network(18) + biases + products)
+    }
     case 'adafac_mlp': {
       // Channels that differ from element to element: lopt/adafac_features.rs, CHANNELS and CHANNELS_DIAGONAL.
       const { hidden } = optimizer

@@ -17,6 +17,7 @@ export function describeRun(config: TrainConfig): string {
 const estimatorTitles = { pes: 'PES', truncatedEs: 'truncated ES' }
 
 function describeOptimizer(optimizer: LearnedOptimizerConfig): string {
+  if (optimizer.name === 'celo2') return `celo2${optimizer.orthogonalize ? '' : ' without orthogonalisation'}`
   const variant = optimizer.name === 'hierarchical' ? `, ${optimizer.variant} variant` : ''
   return `${optimizer.name} (hidden ${optimizer.hidden}${variant})`
 }

@@ -33,6 +33,52 @@ const outputScales = {
   expMult: nonNegative().default(0.001),
 }
 
+/** Per-parameter MLP over six momenta (Metz et al. 2019, arXiv:1810.10180). */
+export const mlpLoptSchema = z.strictObject({
+  name: z.literal('mlp_lopt'),
+  /** Width of both hidden layers. */
+  hidden: integer(1, 1024).default(32),
+  ...outputScales,
+})
+
+/** Whether a text is a regular expression. */
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Celo2 (Moudgil et al. 2026, arXiv:2602.19142): a tiny per-parameter MLP with normalised directions. Celo2-base is
+ * `orthogonalize: false` with `adamPattern: null`.
+ */
+export const celo2Schema = z.strictObject({
+  name: z.literal('celo2'),
+  /** Learning rate: the root mean square of a learned step. */
+  stepMult: positive().default(0.001),
+  /** Factor of the second output inside the exponential; at 0 that output has no effect. */
+  expMult: nonNegative().default(0),
+  /** Decay of all parameters, in units of their learning rate. */
+  weightDecay: nonNegative().default(0),
+  /** Whether directions of tensors of rank 2 and more are orthogonalised (Newton–Schulz). */
+  orthogonalize: z.boolean().default(true),
+  /** Tensors whose name this regular expression finds take Adam instead of the learned rule; null: none. */
+  adamPattern: z
+    .string()
+    .refine(isPattern, { error: 'expected a regular expression' })
+    .nullable()
+    .default('(^|/)b$|bias|embed'),
+  /** Adam's learning rate in units of `stepMult`. */
+  adamMult: positive().default(20),
+  adamBeta1: fraction().default(0.9),
+  adamBeta2: fraction().default(0.95),
+  /** Whether Adam's moments are divided by 1 − βᵗ. */
+  adamBiasCorrection: z.boolean().default(false),
+})
+
 /** Per-parameter MLP over momentum, second-moment and factored second-moment features. */
 export const adafacMlpSchema = z.strictObject({
   name: z.literal('adafac_mlp'),
@@ -76,14 +122,21 @@ export const hierarchicalSchema = z.discriminatedUnion('variant', [
 ])
 
 /** Optimizers that have a theta. */
-export const learnedOptimizerSchema = z.discriminatedUnion('name', [adafacMlpSchema, hierarchicalSchema])
+export const learnedOptimizerSchema = z.discriminatedUnion('name', [
+  mlpLoptSchema,
+  adafacMlpSchema,
+  celo2Schema,
+  hierarchicalSchema,
+])
 
 /** Any inner optimizer. */
 export const optimizerConfigSchema = z.discriminatedUnion('name', [
   sgdSchema,
   momentumSchema,
   adamSchema,
+  mlpLoptSchema,
   adafacMlpSchema,
+  celo2Schema,
   hierarchicalSchema,
 ])
 

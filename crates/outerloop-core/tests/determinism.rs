@@ -15,11 +15,14 @@ use outerloop_core::unroll::{
 };
 use std::time::{Duration, Instant};
 
-const OPTIMIZERS: [&str; 8] = [
+const OPTIMIZERS: [&str; 11] = [
     r#"{"name":"sgd","lr":0.1}"#,
     r#"{"name":"momentum","lr":0.03}"#,
     r#"{"name":"momentum","lr":0.03,"nesterov":true}"#,
     r#"{"name":"adam","lr":0.01}"#,
+    r#"{"name":"mlp_lopt","stepMult":0.01,"hidden":11}"#,
+    r#"{"name":"celo2","stepMult":0.01}"#,
+    r#"{"name":"celo2","stepMult":0.01,"orthogonalize":false,"adamPattern":null,"expMult":0.1,"weightDecay":0.1}"#,
     r#"{"name":"adafac_mlp","stepMult":0.01,"hidden":7}"#,
     r#"{"name":"hierarchical","variant":"library","stepMult":0.01,"hidden":9,"fromMlp":5,"fromLstm":3,"lstmToFf":2,"lstmHidden":21}"#,
     r#"{"name":"hierarchical","variant":"paper","stepMult":0.01}"#,

@@ -44,8 +44,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const OPTIMIZERS: [&str; 4] = [
+const OPTIMIZERS: [&str; 6] = [
     r#"{"name":"adam","lr":0.01}"#,
+    r#"{"name":"mlp_lopt"}"#,
+    r#"{"name":"celo2"}"#,
     r#"{"name":"adafac_mlp"}"#,
     r#"{"name":"hierarchical","variant":"paper"}"#,
     r#"{"name":"hierarchical","variant":"library"}"#,

@@ -10,8 +10,20 @@ use outerloop_core::simd::Cpu;
 use std::collections::BTreeMap;
 use twin::{Fast, config};
 
-const OPTIMIZERS: [&str; 8] =
-    ["sgd", "sgdm", "nesterov", "adam", "adam_lo", "adafac_mlp_lopt", "rnn_mlp_lopt", "rnn_mlp_lopt_valid"];
+const OPTIMIZERS: [&str; 12] = [
+    "sgd",
+    "sgdm",
+    "nesterov",
+    "adam",
+    "adam_lo",
+    "mlp_lopt",
+    "adafac_mlp_lopt",
+    "rnn_mlp_lopt",
+    "rnn_mlp_lopt_valid",
+    "celo2",
+    "celo2_base",
+    "celo2_wd_exp",
+];
 
 fn config_of(name: &str, case: &OptCase) -> OptimizerConfig {
     let n = |key: &str| case.number(key);
@@ -37,6 +49,13 @@ fn config_of(name: &str, case: &OptCase) -> OptimizerConfig {
             n("step_mult"),
             n("exp_mult")
         ),
+        "mlp_lopt" => format!(
+            r#"{{"name":"mlp_lopt","hidden":{},"stepMult":{},"expMult":{}}}"#,
+            case.size("hidden_size"),
+            n("step_mult"),
+            n("exp_mult")
+        ),
+        "celo2" | "celo2_base" | "celo2_wd_exp" => celo2(name, &case.config),
         _ => format!(
             r#"{{"name":"hierarchical","variant":"library","stepMult":{},"expMult":{},"hidden":{},"fromMlp":{},"fromLstm":{},"lstmToFf":{},"lstmHidden":{}}}"#,
             n("step_multiplier"),
@@ -48,6 +67,29 @@ fn config_of(name: &str, case: &OptCase) -> OptimizerConfig {
             case.size("lstm_hidden_size")
         ),
     })
+}
+
+/// What `published` says, and the defaults where it is silent. Its `regex_1d`, "/b$", names the biases.
+fn celo2(name: &str, published: &serde_json::Value) -> String {
+    let mut config =
+        serde_json::json!({"name": "celo2", "stepMult": published["step_mult"], "adamPattern": "[|/]b$"});
+    if name == "celo2_base" {
+        config["adamPattern"] = serde_json::Value::Null;
+        config["orthogonalize"] = false.into();
+    }
+    for (theirs, ours) in [
+        ("exp_mult", "expMult"),
+        ("weight_decay", "weightDecay"),
+        ("adam_b1", "adamBeta1"),
+        ("adam_b2", "adamBeta2"),
+        ("mult_1d", "adamMult"),
+        ("adam_bias_correction", "adamBiasCorrection"),
+    ] {
+        if !published[theirs].is_null() {
+            config[ours] = published[theirs].clone();
+        }
+    }
+    config.to_string()
 }
 
 fn run(name: &str, mut see: impl FnMut(usize, &OptCase, &OptimizerConfig, &Fast)) {
@@ -64,7 +106,7 @@ fn run(name: &str, mut see: impl FnMut(usize, &OptCase, &OptimizerConfig, &Fast)
 /// Theta files are interchangeable: same leaves, same order, same shapes.
 #[test]
 fn theta_leaves_are_the_published_ones() {
-    for name in ["adafac_mlp_lopt", "rnn_mlp_lopt"] {
+    for name in ["mlp_lopt", "adafac_mlp_lopt", "rnn_mlp_lopt", "celo2", "celo2_base"] {
         let case = golden::optimizer(name);
         let optimizer = build_optimizer(&config_of(name, &case)).unwrap();
         let ours: Vec<_> = optimizer
@@ -115,10 +157,12 @@ fn states_follow_the_f32_runs() {
                 fast.twin_state(config).into_iter().map(|t| (t.name, t.data)).collect();
             for leaf in leaves {
                 let is_counter = leaf.name.ends_with("|t") || leaf.name.ends_with("|count");
-                if is_counter || leaf.name == "num_steps" {
+                if is_counter || ["num_steps", "step_mult", "step_mult_1d"].contains(&&leaf.name[..]) {
                     continue;
                 }
-                let got = &state[leaf.name.trim_start_matches("optax_opt_state|0|")];
+                let prefixes = ["optax_opt_state|0|", "state_1d|", "state_2d|"];
+                let short = prefixes.iter().find_map(|p| leaf.name.strip_prefix(p)).unwrap_or(&leaf.name);
+                let got = &state[short];
                 assert_eq!(got.len(), leaf.data.len(), "{name} {}", leaf.name);
                 let largest = leaf.data.iter().fold(0f64, |m, &x| m.max(f64::from(x).abs()));
                 for (&got, &expected) in got.iter().zip(&leaf.data) {
@@ -143,10 +187,14 @@ fn states_follow_the_f32_runs() {
 #[test]
 fn parameters_follow_the_rule_made_cases() {
     for (name, json) in [
+        ("mlp_lopt", r#"{"name":"mlp_lopt","stepMult":0.1}"#),
+        ("celo2_base", ""),
+        ("celo2", ""),
         ("adafac_mlp_lopt_h4", r#"{"name":"adafac_mlp","stepMult":0.1}"#),
         ("rnn_mlp_lopt", r#"{"name":"hierarchical","variant":"library","stepMult":0.1}"#),
     ] {
-        let (case, config) = (golden::formula(name), config(json));
+        let case = golden::formula(name);
+        let config = config(&if json.is_empty() { celo2(name, &case.config) } else { json.to_owned() });
         let mut fast = Fast::new(&config, &case.theta, &case.leaves, &case.params, Cpu::detect().unwrap());
         let mut worst = 0f64;
         for t in 0..8 {

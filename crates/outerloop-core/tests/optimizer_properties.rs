@@ -35,6 +35,8 @@ fn one_step(json: &str, shapes: &[Vec<usize>], seed: u64, warm: u64, cpu: Cpu) -
     let config = twin::config(json);
     let step_mult = match &config {
         OptimizerConfig::AdafacMlp(c) => c.step_mult,
+        OptimizerConfig::MlpLopt(c) => c.step_mult,
+        OptimizerConfig::Celo2(c) => c.step_mult,
         OptimizerConfig::Hierarchical(c) => c.step_mult,
         _ => 1.0,
     };
@@ -95,6 +97,32 @@ proptest! {
         let backend = Backend::ALL[backend];
         let cpu = Cpu::new(backend).or_else(|_| Cpu::new(Backend::Portable)).unwrap();
         let json = format!(r#"{{"name":"adafac_mlp","hidden":{hidden},"stepMult":0.01,"expMult":0.1}}"#);
+        one_step(&json, &shapes, seed, warm, cpu)?;
+    }
+
+    #[test]
+    fn mlp_lopt_follows_its_twin(shapes in shapes(), seed in 0u64..1000, warm in 0u64..6, hidden in 1usize..20, backend in 0usize..3) {
+        let backend = Backend::ALL[backend];
+        let cpu = Cpu::new(backend).or_else(|_| Cpu::new(Backend::Portable)).unwrap();
+        let json = format!(r#"{{"name":"mlp_lopt","hidden":{hidden},"stepMult":0.01,"expMult":0.1}}"#);
+        one_step(&json, &shapes, seed, warm, cpu)?;
+    }
+
+    #[test]
+    fn celo2_follows_its_twin(
+        shapes in shapes(),
+        seed in 0u64..1000,
+        warm in 0u64..6,
+        orthogonalize: bool,
+        adam in 0usize..6,
+        (exp_mult, weight_decay) in (prop_oneof![Just(0.0), Just(0.1)], prop_oneof![Just(0.0), Just(0.1)]),
+        backend in 0usize..3,
+    ) {
+        let backend = Backend::ALL[backend];
+        let cpu = Cpu::new(backend).or_else(|_| Cpu::new(Backend::Portable)).unwrap();
+        let json = format!(
+            r#"{{"name":"celo2","stepMult":0.01,"orthogonalize":{orthogonalize},"adamPattern":"p{adam}$","expMult":{exp_mult},"weightDecay":{weight_decay}}}"#
+        );
         one_step(&json, &shapes, seed, warm, cpu)?;
     }
 

@@ -20,7 +20,7 @@ pub(super) const OUTPUTS: usize = 3;
 /// Channels of the fourteen groups of features.
 pub(super) const GROUPS: [usize; 14] = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3];
 /// Decays of momentum and of the factored second moment.
-pub(super) const DECAYS: [f64; 3] = [0.9, 0.99, 0.999];
+pub(super) const DECAYS: [f32; 3] = [0.9, 0.99, 0.999];
 
 /// The optimizer as an immutable value.
 pub struct Celo2 {

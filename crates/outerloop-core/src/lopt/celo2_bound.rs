@@ -17,7 +17,7 @@ use crate::simd::{AlignedVec, Cpu, Kernel, LANES, LaneSum, Simd};
 use std::ops::Range;
 
 const GRADIENT_BOUND: f32 = 1000.0;
-const SQUARE_DECAY: f64 = 0.95;
+const SQUARE_DECAY: f32 = 0.95;
 /// Added inside the reciprocal root of the second moment, and inside Adam's.
 const SECOND_MOMENT_FLOOR: f32 = 1e-8;
 const NORMALIZER_FLOOR: f32 = 1e-9;
@@ -192,12 +192,12 @@ impl Bound {
         cpu.run(Clip { grads, bound: GRADIENT_BOUND });
         let (elementwise, rest) = state.split_at_mut((NUM + 1) * padded);
         for (k, x) in elementwise.chunks_exact_mut(padded).enumerate() {
-            let (decay, square) = if k < NUM { (DECAYS[k], None) } else { (SQUARE_DECAY, Some(0.0)) };
-            cpu.run(Blend { x, grads, beta: decay as f32, complement: (1.0 - decay) as f32, square, len });
+            let (beta, square) = if k < NUM { (DECAYS[k], None) } else { (SQUARE_DECAY, Some(0.0)) };
+            cpu.run(Blend { x, grads, beta, complement: 1.0 - beta, square, len });
         }
         let Some(factoring) = &plan.factoring else {
-            for (x, decay) in rest.chunks_exact_mut(padded).zip(DECAYS) {
-                let (beta, complement) = (decay as f32, (1.0 - decay) as f32);
+            for (x, beta) in rest.chunks_exact_mut(padded).zip(DECAYS) {
+                let complement = 1.0 - beta;
                 cpu.run(Blend { x, grads, beta, complement, square: Some(SQUARE_FLOOR), len });
             }
             let arrays = Arrays { params, grads, state };
@@ -212,7 +212,7 @@ impl Bound {
             return;
         };
         let [mut row, mut col] = factored::accumulators(rest, factoring);
-        let decays = DECAYS.map(|decay| [decay as f32, (1.0 - decay) as f32]);
+        let decays = DECAYS.map(|beta| [beta, 1.0 - beta]);
         let sums = factored::update_sides(
             cpu,
             &mut self.sides,
@@ -408,7 +408,7 @@ fn adam_step<'a>(
     let (m, v) = state.split_at_mut(params.len());
     AdamStep {
         beta: betas.map(|b| b as f32),
-        complement: betas.map(|b| (1.0 - b) as f32),
+        complement: betas.map(|b| 1.0 - b as f32),
         correction: betas.map(correction),
         lr,
         eps: 0.0,

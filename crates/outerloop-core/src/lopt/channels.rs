@@ -4,7 +4,7 @@
 use super::STRIDE;
 use super::factored::{DECAYS, Side};
 use super::runs::{Factoring, Run};
-use crate::simd::{Kernel, LANES, Simd, ln, rsqrt};
+use crate::simd::{Kernel, LANES, Simd, rsqrt};
 
 /// Where a formula reads from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,8 +30,6 @@ pub(super) enum Formula {
     Clip(Source, f32),
     /// 1/√(x + floor).
     ReciprocalRoot(Source, f32),
-    /// ln(|x| + floor).
-    LogAbs(Source, f32),
     /// x·y.
     Product(Source, Source),
 }
@@ -118,10 +116,6 @@ impl Kernel for Fill<'_, '_> {
                     Formula::ReciprocalRoot(x, floor) => {
                         let (x, floor) = (pointer(x), s.splat(floor));
                         fill_row!(s, n, row, column => rsqrt(s, s.add(load(s, x, column, n), floor)));
-                    }
-                    Formula::LogAbs(x, floor) => {
-                        let (x, floor) = (pointer(x), s.splat(floor));
-                        fill_row!(s, n, row, column => ln(s, s.add(s.abs(load(s, x, column, n)), floor)));
                     }
                     Formula::Product(x, y) => {
                         let (x, y) = (pointer(x), pointer(y));

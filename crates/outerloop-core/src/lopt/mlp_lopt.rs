@@ -17,7 +17,7 @@ use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Cpu;
 use std::ops::Range;
 
-const DECAYS: [f64; 6] = [0.1, 0.5, 0.9, 0.99, 0.999, 0.9999];
+const DECAYS: [f32; 6] = [0.1, 0.5, 0.9, 0.99, 0.999, 0.9999];
 /// Normalised channels: gradient, parameter, momenta.
 const CHANNELS: usize = 2 + DECAYS.len();
 /// Those and the time features.
@@ -131,7 +131,7 @@ impl Update for Bound {
             let (params, grads) = (&mut params[range.clone()], &grads[range.clone()]);
             let state = &mut state.data[arrays.clone()];
             for (x, beta) in state.chunks_exact_mut(grads.len()).zip(DECAYS) {
-                let (beta, complement) = (beta as f32, (1.0 - beta) as f32);
+                let complement = 1.0 - beta;
                 cpu.run(Blend { x, grads, beta, complement, square: None, len: span.len });
             }
             rule.measure(cpu, &Arrays { params, grads, state }, span, None);

@@ -8,11 +8,14 @@ use outerloop_core::optim::{
 use outerloop_core::params::{ParamLayout, TensorSpec};
 use outerloop_core::reference::adafac_mlp::{AdafacMlp, AdafacMlpConfig};
 use outerloop_core::reference::adam::{Adam, AdamConfig};
+use outerloop_core::reference::celo2::{Celo2, Celo2Config};
 use outerloop_core::reference::hierarchical::{Hierarchical, HierarchicalConfig, Variant as TwinVariant};
+use outerloop_core::reference::mlp_lopt::{MlpLopt, MlpLoptConfig};
 use outerloop_core::reference::old_params::OldParamsMode;
 use outerloop_core::reference::sgd::{Sgd, SgdConfig};
 use outerloop_core::reference::{Constants, ReferenceOptimizer, Tensor, set_state};
 use outerloop_core::simd::{AlignedVec, Cpu};
+use regex::Regex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,6 +30,26 @@ pub fn twin_of(config: &OptimizerConfig, theta: &[f32], specs: &[TensorSpec]) ->
         }
         &OptimizerConfig::Adam { lr, beta1, beta2, eps, eps_root } => {
             Box::new(Adam::new(AdamConfig { lr, beta1, beta2, eps, eps_root }, specs, constants))
+        }
+        OptimizerConfig::MlpLopt(c) => {
+            let config = MlpLoptConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
+            Box::new(MlpLopt::new(config, theta, specs, constants).unwrap())
+        }
+        OptimizerConfig::Celo2(c) => {
+            let pattern = c.adam_pattern.as_deref().map(|p| Regex::new(p).unwrap());
+            let is_adam = |s: &TensorSpec| pattern.as_ref().is_some_and(|p| p.is_match(&s.name));
+            let config = Celo2Config {
+                step_mult: c.step_mult,
+                exp_mult: c.exp_mult,
+                weight_decay: c.weight_decay,
+                orthogonalize: c.orthogonalize,
+                adam: specs.iter().map(is_adam).collect(),
+                adam_b1: c.adam_beta1,
+                adam_b2: c.adam_beta2,
+                mult_1d: c.adam_mult,
+                adam_bias_correction: c.adam_bias_correction,
+            };
+            Box::new(Celo2::new(config, theta, specs, constants).unwrap())
         }
         OptimizerConfig::AdafacMlp(c) => {
             let config = AdafacMlpConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
@@ -147,6 +170,20 @@ impl Fast {
                 OptimizerConfig::Adam { .. } => {
                     put(format!("mu|{name}"), arrays["m"][self.layout.range(i)].to_vec());
                     put(format!("nu|{name}"), arrays["v"][self.layout.range(i)].to_vec());
+                }
+                OptimizerConfig::MlpLopt(_) => {
+                    put(format!("rolling_features|m|{name}"), interleaved("momentum", name, 6).unwrap());
+                }
+                OptimizerConfig::Celo2(_) => {
+                    let momentum =
+                        interleaved("momentum", name, 3).or_else(|| interleaved("momentum", name, 1));
+                    put(format!("mom_rolling|m|{name}"), momentum.unwrap());
+                    put(format!("rms_rolling|rms|{name}"), arrays[&format!("square0/{name}")].clone());
+                    for (ours, theirs) in [("row", "v_row"), ("col", "v_col"), ("diagonal", "v_diag")] {
+                        if let Some(data) = interleaved(ours, name, 3) {
+                            put(format!("fac_rolling|{theirs}|{name}"), data);
+                        }
+                    }
                 }
                 OptimizerConfig::AdafacMlp(_) => {
                     put(format!("mom_rolling|m|{name}"), interleaved("momentum", name, 3).unwrap());
