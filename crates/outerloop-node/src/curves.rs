@@ -22,7 +22,7 @@ pub struct NativeCurve {
     pub is_diverged: bool,
 }
 
-/// Runs the JSON jobs on `threads` threads.
+/// Runs the JSON jobs on `threads` threads and the backend that `cpu` names.
 #[napi(ts_return_type = "Promise<Array<NativeCurve>>")]
 pub fn run_curves<'env>(
     env: &'env Env,
@@ -32,6 +32,7 @@ pub fn run_curves<'env>(
     threads: u32,
     token: &NativeCancelToken,
     on_progress: Option<Function<'env, f64, ()>>,
+    cpu: Option<String>,
 ) -> napi::Result<Object<'env>> {
     let (thetas, datasets) =
         (thetas.iter().map(|theta| theta.to_vec()).collect::<Vec<_>>(), collect(&datasets));
@@ -43,7 +44,7 @@ pub fn run_curves<'env>(
             let jobs: Vec<CurveJob> = parse("run", &jobs)?;
             let num_splits: Vec<usize> = jobs.iter().map(|job| job.splits.len()).collect();
             let pool = thread_pool(threads as usize).map_err(to_js)?;
-            let cpu = Cpu::detect().map_err(to_js)?;
+            let cpu = Cpu::choose(cpu.as_deref()).map_err(to_js)?;
             let curves = run(&jobs, &thetas, &datasets, &pool, cpu, control).map_err(to_js)?;
             Ok(curves.into_iter().zip(num_splits).collect::<Vec<_>>())
         },
