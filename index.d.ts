@@ -88,6 +88,14 @@ export interface NativeCurve {
   isDiverged: boolean
 }
 
+/** What runs the jobs. */
+export interface NativeCurveOptions {
+  /** Threads of the pool. */
+  threads: number
+  /** Name of the backend, or `auto`, which is the default. */
+  cpu?: string
+}
+
 /** What is in a data set. */
 export interface NativeDatasetInfo {
   /** Name under which tasks refer to it. */
@@ -176,8 +184,8 @@ export declare function perturbedTheta(theta: Float32Array, seed: number, partic
 /** Words `4 * block .. 4 * block + count` of the stream named by (seed, purpose, path). */
 export declare function randomWords(seed: number, purpose: number, path: Array<number>, block: number, count: number): Uint32Array
 
-/** Runs the JSON jobs on `threads` threads and the backend that `cpu` names. */
-export declare function runCurves(jobs: string, thetas: Array<Float32Array>, datasets: Array<NativeDataset>, threads: number, token: NativeCancelToken, onProgress?: ((arg: number) => void) | undefined | null, cpu?: string | undefined | null): Promise<Array<NativeCurve>>
+/** Runs the JSON jobs. */
+export declare function runCurves(jobs: string, thetas: Array<Float32Array>, datasets: Array<NativeDataset>, options: NativeCurveOptions, token: NativeCancelToken, onProgress?: ((arg: number) => void) | undefined | null): Promise<Array<NativeCurve>>
 
 /** Parameter tensors of a task. */
 export declare function taskParams(task: string, datasets: Array<NativeDataset>): Array<NativeTensorSpec>

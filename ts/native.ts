@@ -204,10 +204,9 @@ export async function runCurves(
       JSON.stringify(jobs),
       thetas,
       handles,
-      threads,
+      { threads, ...(cpu !== undefined && { cpu }) },
       token,
       onProgress && ((done) => onProgress({ done, total })),
-      cpu,
     ),
   )
   return curves.map(({ steps, losses, meanTrainLoss, isDiverged }, i) => ({

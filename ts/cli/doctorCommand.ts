@@ -18,7 +18,7 @@ async function runDoctor(flags: { cpu?: CpuName; json?: boolean }): Promise<void
   // Only now: a missing native build must not keep `--help` from printing.
   const { doctor } = await import('../native.js')
   const { cpu } = flags
-  const facts = { ...doctor(cpu && { cpu }), node: process.version }
+  const facts = { ...doctor(cpu === undefined ? {} : { cpu }), node: process.version }
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(facts)}\n`)
     return
