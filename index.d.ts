@@ -25,8 +25,8 @@ export declare class NativeDataset {
 
 /** The inner problems of a run. */
 export declare class NativeUnroller {
-  /** An unroller from JSON options and data sets. */
-  constructor(options: string, datasets: Array<NativeDataset>)
+  /** An unroller from JSON options and data sets, on the backend that `cpu` names. */
+  constructor(options: string, datasets: Array<NativeDataset>, cpu?: string | undefined | null)
   /** Runs one truncation of the JSON plan's particles. `theta` is copied. */
   advance(theta: Float32Array, plan: string, token: NativeCancelToken, onProgress?: ((arg: number) => void) | undefined | null): Promise<NativeAdvanceResult>
   /** `std` times the weighted sum of the perturbations that the JSON terms name. */
@@ -45,14 +45,20 @@ export declare function datasetFromArrays(name: string, images: Uint8Array, labe
 /** Reads a safetensors file. */
 export declare function decodeTensors(bytes: Uint8Array): NativeTensorFile
 
-/** Looks at the machine. */
-export declare function doctor(): NativeDoctor
+/** Looks at the machine, and at which backend `cpu` names. */
+export declare function doctor(cpu?: string | undefined | null): NativeDoctor
 
 /** The bytes of a safetensors file. One metadata entry alone, since several would come in no fixed order. */
 export declare function encodeTensors(tensors: Array<NativeTensor>, key: string, value: string): Uint8Array
 
-/** Floating-point operations a second in fused multiply-adds on registers alone, over `threads` threads. */
-export declare function fmaPeak(threads: number, durationMs: number): Promise<number>
+/** Version of the native build. */
+export declare function engineVersion(): string
+
+/**
+ * Floating-point operations a second in fused multiply-adds on registers alone, over `threads` threads, on the
+ * backend that `cpu` names.
+ */
+export declare function fmaPeak(threads: number, durationMs: number, cpu?: string | undefined | null): Promise<number>
 
 /** Candidate `index` of the first thetas that `seed` names. */
 export declare function initTheta(optimizer: string, seed: number, index: number): Float32Array
@@ -80,6 +86,14 @@ export interface NativeCurve {
   meanTrainLoss: number
   /** Whether it diverged. */
   isDiverged: boolean
+}
+
+/** What runs the jobs. */
+export interface NativeCurveOptions {
+  /** Threads of the pool. */
+  threads: number
+  /** Name of the backend, or `auto`, which is the default. */
+  cpu?: string
 }
 
 /** What is in a data set. */
@@ -170,8 +184,8 @@ export declare function perturbedTheta(theta: Float32Array, seed: number, partic
 /** Words `4 * block .. 4 * block + count` of the stream named by (seed, purpose, path). */
 export declare function randomWords(seed: number, purpose: number, path: Array<number>, block: number, count: number): Uint32Array
 
-/** Runs the JSON jobs on `threads` threads. */
-export declare function runCurves(jobs: string, thetas: Array<Float32Array>, datasets: Array<NativeDataset>, threads: number, token: NativeCancelToken, onProgress?: ((arg: number) => void) | undefined | null): Promise<Array<NativeCurve>>
+/** Runs the JSON jobs. */
+export declare function runCurves(jobs: string, thetas: Array<Float32Array>, datasets: Array<NativeDataset>, options: NativeCurveOptions, token: NativeCancelToken, onProgress?: ((arg: number) => void) | undefined | null): Promise<Array<NativeCurve>>
 
 /** Parameter tensors of a task. */
 export declare function taskParams(task: string, datasets: Array<NativeDataset>): Array<NativeTensorSpec>

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeCancelToken, NativeDataset, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, fmaPeak, initTheta, loadDataset, perturbedTheta, randomWords, runCurves, taskParams, thetaLayout } = nativeBinding
+const { NativeCancelToken, NativeDataset, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, fmaPeak, initTheta, loadDataset, perturbedTheta, randomWords, runCurves, taskParams, thetaLayout } = nativeBinding
 export { NativeCancelToken }
 export { NativeDataset }
 export { NativeUnroller }
@@ -781,6 +781,7 @@ export { datasetFromArrays }
 export { decodeTensors }
 export { doctor }
 export { encodeTensors }
+export { engineVersion }
 export { fmaPeak }
 export { initTheta }
 export { loadDataset }

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import { fmaPeak } from '../index.js'
+import type { CpuName } from '../ts/config/fields.js'
 import { type OptimizerConfig, optimizerConfigSchema } from '../ts/config/optimizerConfig.js'
 import { type Dataset, datasetFromArrays, doctor, initTheta, Unroller } from '../ts/native.js'
 import { optimizerOperations, taskOperations, type Widths } from './operations.js'
@@ -61,6 +62,7 @@ export async function benchmarkInner(args: string[]): Promise<void> {
       optimizer: { type: 'string', default: 'adam' },
       threads: { type: 'string', default: '2' },
       seconds: { type: 'string', default: '2' },
+      cpu: { type: 'string', default: 'auto' },
       json: { type: 'boolean', default: false },
     },
   })
@@ -69,7 +71,7 @@ export async function benchmarkInner(args: string[]): Promise<void> {
   if (!optimizer || widthsOf(values.task).length < 2 || !(batch! > 0) || !(threads! > 0) || !(seconds! > 0)) {
     const names = Object.keys(optimizers).join('|')
     console.error(
-      `usage: npm run bench -- inner [--task mlp-64-32-10] [--batch 64] [--optimizer ${names}] [--threads 2] [--seconds 2] [--json]`,
+      `usage: npm run bench -- inner [--task mlp-64-32-10] [--batch 64] [--optimizer ${names}] [--threads 2] [--seconds 2] [--cpu auto] [--json]`,
     )
     process.exit(2)
   }
@@ -79,6 +81,7 @@ export async function benchmarkInner(args: string[]): Promise<void> {
     optimizer: optimizer.name,
     threads: threads!,
     seconds: seconds!,
+    cpu: values.cpu as CpuName,
   })
   console.log(describe(result))
   if (values.json) console.log(JSON.stringify(result))
@@ -103,6 +106,8 @@ export interface InnerOptions {
   optimizer: keyof typeof optimizers
   threads: number
   seconds: number
+  /** Instruction set of the engine and of the loop it is compared with. Default `auto`. */
+  cpu?: CpuName
 }
 
 /** Widths of `mlp-64-32-10`; empty for another text. */
@@ -117,12 +122,15 @@ export async function measureInner({
   optimizer: name,
   threads,
   seconds,
+  cpu = 'auto',
 }: InnerOptions): Promise<InnerResult> {
+  // First, as it refuses a `cpu` that is not there.
+  const { backend, cpuModel, profile, version } = doctor({ cpu })
   const widths = widthsOf(task)
   const optimizer = optimizerConfigSchema.parse(optimizers[name])
   const dataset = randomDataset(widths[0]!, widths.at(-1)!)
-  await assertThreadsDoNotMatter(widths, batch, optimizer, dataset)
-  using lanes = new Lanes(widths, batch, optimizer, dataset, threads)
+  await assertThreadsDoNotMatter(widths, batch, optimizer, dataset, cpu)
+  using lanes = new Lanes(widths, batch, optimizer, dataset, { threads, cpu })
   await lanes.assertLearns()
   const operationsPerStep = taskOperations(widths, batch) + optimizerOperations(optimizer, widths)
   const [rates, fractions, peaks]: [number[], number[], number[]] = [[], [], []]
@@ -131,12 +139,11 @@ export async function measureInner({
     const start = performance.now()
     await lanes.advance()
     const rate = (1000 * lanes.stepsPerTruncation) / (performance.now() - start)
-    const peak = await fmaPeak(threads, ROOFLINE_MS)
+    const peak = await fmaPeak(threads, ROOFLINE_MS, cpu)
     rates.push(rate)
     peaks.push(peak)
     fractions.push((rate * operationsPerStep) / peak)
   }
-  const { backend, cpuModel, profile, version } = doctor()
   return {
     benchmark: 'inner',
     task,
@@ -169,7 +176,7 @@ class Lanes implements Disposable {
     batch: number,
     optimizer: OptimizerConfig,
     dataset: Dataset,
-    threads: number,
+    { threads, cpu }: { threads: number; cpu: CpuName },
     numPairs = PAIRS_PER_THREAD * threads,
   ) {
     this.#numPairs = numPairs
@@ -186,7 +193,15 @@ class Lanes implements Disposable {
       labelNoise: 0,
     } as const
     this.#unroller = new Unroller(
-      { optimizer, seed: 0, numParticles: numPairs, threads, carry: 'both', metaLoss: { source: 'train' } },
+      {
+        optimizer,
+        seed: 0,
+        numParticles: numPairs,
+        threads,
+        cpu,
+        carry: 'both',
+        metaLoss: { source: 'train' },
+      },
       [dataset],
     )
   }
@@ -229,10 +244,11 @@ async function assertThreadsDoNotMatter(
   batch: number,
   optimizer: OptimizerConfig,
   dataset: Dataset,
+  cpu: CpuName,
 ): Promise<void> {
   const losses: number[][] = []
   for (const threads of [1, 2]) {
-    using lanes = new Lanes(widths, batch, optimizer, dataset, threads, 2)
+    using lanes = new Lanes(widths, batch, optimizer, dataset, { threads, cpu }, 2)
     losses.push(await lanes.advance())
   }
   if (JSON.stringify(losses[0]) !== JSON.stringify(losses[1])) {

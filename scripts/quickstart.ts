@@ -1,9 +1,9 @@
 /**
  * Meta-trains preset `quick` and measures the result: npx tsx scripts/quickstart.ts (after npm run build)
  *
- * Options: --outer-steps N, --seed N and --threads N as for `outerloop train`; --tasks N, --seeds N and --inner-steps LIST
- * as for `outerloop eval`; --out DIR (default runs/quickstart). A run that is in DIR already is continued, or
- * evaluated if it is finished.
+ * Options: --outer-steps N, --seed N, --threads N and --cpu NAME as for `outerloop train`; --tasks N, --seeds N and
+ * --inner-steps LIST as for `outerloop eval`; --out DIR (default runs/quickstart). A run that is in DIR already is
+ * continued, or evaluated if it is finished.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     'outer-steps': { type: 'string' },
     seed: { type: 'string' },
     threads: { type: 'string' },
+    cpu: { type: 'string' },
     tasks: { type: 'string' },
     seeds: { type: 'string' },
     'inner-steps': { type: 'string' },
@@ -46,12 +47,12 @@ if (existsSync(join(out, 'config.json'))) {
   console.log(`${out} holds a run: continuing it. Delete the directory to train anew.`)
   outerloop('train', '--resume', out)
 } else {
-  outerloop('train', '--preset', 'quick', '--out', out, ...given(['outer-steps', 'seed', 'threads']))
+  outerloop('train', '--preset', 'quick', '--out', out, ...given(['outer-steps', 'seed', 'threads', 'cpu']))
 }
 outerloop(
   'eval',
   join(out, 'theta.safetensors'),
   '--out',
   out,
-  ...given(['tasks', 'seeds', 'inner-steps', 'threads']),
+  ...given(['tasks', 'seeds', 'inner-steps', 'threads', 'cpu']),
 )

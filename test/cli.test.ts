@@ -55,7 +55,16 @@ for (const command of ['train', 'eval', 'tasks', 'doctor']) {
 
 test.serial('train --help has the options that other tools rely on', async (t) => {
   const { stdout } = await outerloop('train', '--help')
-  for (const flag of ['--preset', '--config', '--seed', '--threads', '--outer-steps', '--out', '--resume']) {
+  for (const flag of [
+    '--preset',
+    '--config',
+    '--seed',
+    '--threads',
+    '--cpu',
+    '--outer-steps',
+    '--out',
+    '--resume',
+  ]) {
     t.true(stdout.includes(flag), flag)
   }
 })
@@ -70,6 +79,12 @@ const wrong: [what: string, args: string[], stderr: RegExp][] = [
     'a wrong number of steps',
     ['train', '--outer-steps', '0'],
     /^outerloop: expected `outerSteps` to be an integer from 1/,
+  ],
+  ['a wrong backend', ['train', '--cpu', 'mmx'], /^outerloop: expected `cpu` to be one of .*got "mmx"/],
+  [
+    'a backend that does not exist, for doctor',
+    ['doctor', '--cpu', 'mmx'],
+    /^outerloop: expected `cpu` to be auto, avx512, avx2, neon or portable, got `mmx`\n$/,
   ],
   [
     'an unknown preset',
@@ -167,6 +182,8 @@ test.serial('doctor --json tells the engine’s backend and threads', async (t) 
     version: string
   }
   t.true(facts.backends.includes(facts.backend))
+  const forced = await outerloop('doctor', '--json', '--cpu', 'portable')
+  t.like(JSON.parse(forced.stdout), { backend: 'portable', backends: facts.backends })
   t.true(Number.isInteger(facts.threads) && facts.threads >= 1)
   t.regex(facts.version, /^\d+\.\d+\.\d+/)
 })

@@ -20,6 +20,7 @@ test('a config without preset gets every default', (t) => {
   t.deepEqual(parseTrainConfig(whole), {
     seed: 0,
     threads: 'auto',
+    cpu: 'auto',
     optimizer: { name: 'adafac_mlp', hidden: 4, stepMult: 0.001, expMult: 0.001 },
     tasks: {
       tasks: [
@@ -128,6 +129,11 @@ const wrong: [what: string, input: unknown, message: string | RegExp][] = [
     'threads by a wrong word',
     { preset: 'quick', threads: 'all' },
     'expected `threads` to be "auto" or an integer from 1 to 1024, got "all"',
+  ],
+  [
+    'a backend that does not exist',
+    { preset: 'quick', cpu: 'mmx' },
+    'expected `cpu` to be one of "auto", "avx512", "avx2", "neon", "portable", got "mmx"',
   ],
   [
     'an unknown option, with the one that was meant',

@@ -1,6 +1,7 @@
 /** Public API of outerloop. */
 export type { DatasetSpec } from './config/datasetSpec.js'
 export { bundledDatasets } from './config/datasetSpec.js'
+export type { CpuName } from './config/fields.js'
 export type {
   LearnedOptimizerConfig,
   OptimizerConfig,

@@ -6,6 +6,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import * as addon from '../index.js'
 import { bundledDatasets, type DatasetSpec } from './config/datasetSpec.js'
+import type { CpuName } from './config/fields.js'
 import type { OptimizerConfig } from './config/optimizerConfig.js'
 import type { TaskConfig } from './config/taskConfig.js'
 import type { TrainConfig } from './config/trainConfig.js'
@@ -149,6 +150,8 @@ export function describeTask(
 export interface JobOptions {
   /** CPU threads, at least 1. Default: as many as the machine has. Results do not depend on it. */
   threads?: number
+  /** Instruction set. Default `auto`. Results do not depend on it. */
+  cpu?: CpuName
   /** Stops the work within one inner step. */
   signal?: AbortSignal
   /** Called about ten times a second, in inner steps. */
@@ -181,14 +184,19 @@ export interface Curve {
   status: 'ok' | 'diverged'
 }
 
-/** Trains every job from its start, and evaluates along the way. */
+/**
+ * Trains every job from its start, and evaluates along the way.
+ *
+ * @throws {OuterloopError} `INVALID_OPTION` for a wrong job or option, `DEVICE_UNAVAILABLE` if this machine lacks the
+ *  instruction set that `cpu` names.
+ */
 export async function runCurves(
   jobs: CurveJob[],
   thetas: Float32Array[],
   datasets: Dataset[],
   options: JobOptions = {},
 ): Promise<Curve[]> {
-  const { threads = availableParallelism(), signal, onProgress } = options
+  const { threads = availableParallelism(), cpu, signal, onProgress } = options
   const total = jobs.reduce((sum, job) => sum + job.innerSteps, 0)
   const handles = datasets.map((dataset) => dataset.native)
   const curves = await cancellable(signal, (token) =>
@@ -196,7 +204,7 @@ export async function runCurves(
       JSON.stringify(jobs),
       thetas,
       handles,
-      threads,
+      { threads, ...(cpu !== undefined && { cpu }) },
       token,
       onProgress && ((done) => onProgress({ done, total })),
     ),
@@ -256,6 +264,8 @@ export interface UnrollerOptions {
   seed: number
   numParticles: number
   threads: number
+  /** Instruction set. Default `auto`. Results do not depend on it. */
+  cpu?: CpuName
   carry: Carry
   metaLoss: TrainConfig['metaLoss']
 }
@@ -264,10 +274,13 @@ export interface UnrollerOptions {
 export class Unroller implements Disposable {
   readonly #native: addon.NativeUnroller
 
-  /** @throws {OuterloopError} `INVALID_OPTION` if an option is out of range. */
-  constructor(options: UnrollerOptions, datasets: Dataset[]) {
+  /**
+   * @throws {OuterloopError} `INVALID_OPTION` if an option is out of range, `DEVICE_UNAVAILABLE` if this machine lacks
+   *  the instruction set that `cpu` names.
+   */
+  constructor({ cpu, ...options }: UnrollerOptions, datasets: Dataset[]) {
     const handles = datasets.map((dataset) => dataset.native)
-    this.#native = guarded(() => new addon.NativeUnroller(JSON.stringify(options), handles))
+    this.#native = guarded(() => new addon.NativeUnroller(JSON.stringify(options), handles, cpu))
   }
 
   /**
@@ -352,15 +365,28 @@ export interface Doctor {
   os: string
   cpuModel: string
   cpuFeatures: string[]
+  /** Instruction set that the engine uses. */
   backend: string
+  /** All that it could use on this machine, best first. */
   backends: string[]
   threads: number
   profile: string
 }
 
-/** Looks at the machine. */
-export function doctor(): Doctor {
-  const facts = guarded(() => addon.doctor())
+/** Version of the native build. */
+export function engineVersion(): string {
+  return addon.engineVersion()
+}
+
+/**
+ * Looks at the machine.
+ *
+ * @param options - `cpu`: the option whose `backend` is told. Default `auto`.
+ * @throws {OuterloopError} `INVALID_OPTION` if `cpu` or the environment variable `OUTERLOOP_CPU` names no instruction
+ *  set, `DEVICE_UNAVAILABLE` if this machine lacks it.
+ */
+export function doctor({ cpu }: { cpu?: CpuName } = {}): Doctor {
+  const facts = guarded(() => addon.doctor(cpu))
   return {
     ...facts,
     arch: process.arch,

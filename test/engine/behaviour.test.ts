@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
+import type { CpuName } from '../../ts/config/fields.js'
 import { parseTrainConfig } from '../../ts/config/trainConfig.js'
 import { type ErrorCode, OuterloopError } from '../../ts/errors.js'
 import {
@@ -127,6 +128,9 @@ const refusals: [string, () => unknown, ErrorCode][] = [
   ['a particle that never started', () => open((u) => u.advance(theta, unstarted)), 'INVALID_OPTION'],
   ['a std of zero', () => open((u) => u.advance(theta, { ...plan(5), std: 0 })), 'INVALID_OPTION'],
   ['an unknown data set', () => open((u) => u.advance(theta, plan(5)), []), 'INVALID_OPTION'],
+  ['a backend that does not exist', () => unrollerOn('mmx'), 'INVALID_OPTION'],
+  ['a backend of another kind of machine', () => unrollerOn(foreignBackend), 'DEVICE_UNAVAILABLE'],
+  ['curves on a backend that does not exist', () => runCurves([], [], [], { cpu: mmx }), 'INVALID_OPTION'],
   ['no threads', () => new Unroller({ ...options, threads: 0 }, datasets), 'INVALID_OPTION'],
   ['a closed handle', () => closed((u) => u.advance(theta, plan(5))), 'CLOSED'],
   ['the state of a closed handle', () => closed((u) => u.saveState()), 'CLOSED'],
@@ -142,6 +146,9 @@ const csv = async (text: string) => {
   await writeFile(path, text)
   return loadDataset({ ...table, path })
 }
+const mmx = 'mmx' as CpuName
+const foreignBackend = process.arch === 'arm64' ? 'avx2' : 'neon'
+const unrollerOn = (cpu: string) => new Unroller({ ...options, cpu: cpu as CpuName }, datasets)
 const unstarted = { truncationLength: 5, std: 0.1, particles: [{ particle: 0, perturbation: 0 }] }
 const foreignState = (u: Unroller) => u.loadState({ description: '[]', numbers: new Float32Array(0) })
 const arrays = (images: Uint8Array) =>
@@ -173,6 +180,12 @@ for (const [what, act, code] of refusals) {
     t.is((error as OuterloopError).code, code, error!.message)
   })
 }
+
+test('losses on the portable backend are those on the best one, bit for bit', async (t) => {
+  using best = new Unroller({ ...options, cpu: 'auto' }, datasets)
+  using portable = new Unroller({ ...options, cpu: 'portable' }, datasets)
+  t.deepEqual(await portable.advance(theta, plan(5)), await best.advance(theta, plan(5)))
+})
 
 test('two calls at once are refused, not mixed', async (t) => {
   using unroller = new Unroller(options, datasets)

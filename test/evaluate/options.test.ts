@@ -29,6 +29,7 @@ test('wrong and unknown options are refused by name', (t) => {
     ['evalBatches', 1.5],
     ['stepMultipliers', [-1]],
     ['threads', 'many'],
+    ['cpu', 'mmx'],
     ['seedz', 1],
   ]
   for (const [name, value] of wrong) {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { doctor } from '../../ts/native.js'
 import { loadTheta } from '../../ts/outer/thetaFile.js'
-import { train } from '../../ts/outer/train.js'
+import { type StartInfo, train } from '../../ts/outer/train.js'
 import { tinyRun } from '../engine/tiny.js'
 
 const fresh = () => mkdtemp(join(tmpdir(), 'outerloop-test-'))
@@ -39,11 +39,41 @@ test.serial('the same seed gives the same bytes on every backend of this machine
     }
     process.env.OUTERLOOP_CPU = 'mmx'
     await t.throwsAsync(train(tinyRun()), { code: 'INVALID_OPTION' })
+    // The option comes first: the variable is not looked at.
+    for (const cpu of backends) {
+      const directory = await fresh()
+      let used: string | undefined
+      const onStart = ({ backend }: StartInfo) => {
+        used = backend
+      }
+      await train(tinyRun({ cpu }), { out: directory, onStart })
+      t.is(used, cpu)
+      all.push(await thetaBytes(directory))
+    }
   } finally {
     delete process.env.OUTERLOOP_CPU
   }
   t.log(backends.join(', '))
   for (const bytes of all) t.deepEqual(bytes, all[0])
+})
+
+test('a run goes on with another backend written into its config', async (t) => {
+  const [whole, parts] = [await fresh(), await fresh()]
+  await train(tinyRun(), { out: whole })
+  const stop = new AbortController()
+  const onStep = ({ outerStep }: { outerStep: number }) => outerStep === 3 && stop.abort()
+  await train(tinyRun(), { out: parts, stopSignal: stop.signal, onStep })
+  const path = join(parts, 'config.json')
+  await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), cpu: 'portable' }))
+  t.true((await train(undefined, { resume: parts })).isComplete)
+  t.deepEqual(await thetaBytes(parts), await thetaBytes(whole))
+})
+
+test('a run on a backend that this machine lacks is refused before anything is written', async (t) => {
+  const directory = await fresh()
+  const cpu = process.arch === 'arm64' ? 'avx2' : 'neon'
+  await t.throwsAsync(train(tinyRun({ cpu }), { out: directory }), { code: 'DEVICE_UNAVAILABLE' })
+  t.deepEqual(await readdir(directory), [])
 })
 
 for (const name of ['library', 'paper'] as const) {

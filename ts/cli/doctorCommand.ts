@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import type { CpuName } from '../config/fields.js'
+import { cpuHelp } from './optionValues.js'
 
 /** Adds `outerloop doctor`. */
 export function addDoctorCommand(program: Command): void {
@@ -7,14 +9,16 @@ export function addDoctorCommand(program: Command): void {
     .description(
       'Print what this machine offers and what the engine uses of it: CPU features, threads, native build.',
     )
+    .option('--cpu <name>', `${cpuHelp} (default: auto)`)
     .option('--json', 'print a JSON object')
     .action(runDoctor)
 }
 
-async function runDoctor(flags: { json?: boolean }): Promise<void> {
+async function runDoctor(flags: { cpu?: CpuName; json?: boolean }): Promise<void> {
   // Only now: a missing native build must not keep `--help` from printing.
   const { doctor } = await import('../native.js')
-  const facts = { ...doctor(), node: process.version }
+  const { cpu } = flags
+  const facts = { ...doctor(cpu === undefined ? {} : { cpu }), node: process.version }
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(facts)}\n`)
     return
@@ -25,7 +29,7 @@ async function runDoctor(flags: { json?: boolean }): Promise<void> {
     ['system', `${facts.os} ${facts.arch}`],
     ['cpu', facts.cpuModel],
     ['features', facts.cpuFeatures.join(' ') || 'none that the engine knows'],
-    ['engine', `${facts.backend}, best of ${facts.backends.join(', ')} that this CPU can run`],
+    ['engine', `${facts.backend}; this machine can run ${facts.backends.join(', ')}`],
     ['threads', String(facts.threads)],
   ]
   for (const [title, text] of lines) process.stdout.write(`${title.padEnd(11)}${text}\n`)

@@ -5,7 +5,7 @@ import { type EvaluateOptions, parseEvaluateOptions } from '../evaluate/evaluate
 import type { Evaluation } from '../evaluate/evaluation.js'
 import { heldOutTasks } from '../tasks/catalogue.js'
 import { listenForInterrupts } from './interrupts.js'
-import { numeric, numericList } from './optionValues.js'
+import { cpuHelp, numeric, numericList } from './optionValues.js'
 import { startProgress } from './progress.js'
 import { formatCount } from './quantities.js'
 import { readRunOf } from './runDirectory.js'
@@ -17,6 +17,7 @@ interface EvalFlags {
   innerSteps?: (number | string)[]
   stepMult?: (number | string)[]
   threads?: number | string
+  cpu?: string
   cache?: string
   out?: string
   json?: boolean
@@ -24,7 +25,7 @@ interface EvalFlags {
 
 /** Adds `outerloop eval`. */
 export function addEvalCommand(program: Command): void {
-  const { seeds, seed, innerSteps, stepMultipliers, threads } = parseEvaluateOptions({})
+  const { seeds, seed, innerSteps, stepMultipliers, threads, cpu } = parseEvaluateOptions({})
   program
     .command('eval')
     .description('Measure a trained optimizer against SGD, momentum and Adam on tasks it was not trained on.')
@@ -55,6 +56,7 @@ export function addEvalCommand(program: Command): void {
       `CPU threads, or auto: all; does not change the result (default: ${threads})`,
       numeric,
     )
+    .option('--cpu <name>', `${cpuHelp} (default: ${cpu})`)
     .option('--cache <dir>', 'keep the baselines’ curves here and use them again (default: not kept)')
     .option('--out <dir>', 'write evaluation.json, report.html and figures as SVG here')
     .option('--json', 'print the whole evaluation as JSON instead of tables')
@@ -102,8 +104,8 @@ function trialNote({ settings: { stepMultipliers } }: Evaluation): string {
 
 /** The flags under the names of the library's options, which checks them. */
 function evaluateOptions(flags: EvalFlags): EvaluateOptions {
-  const { tasks, seeds, seed, innerSteps, stepMult, threads, cache } = flags
-  const named = { tasks, seeds, seed, innerSteps, stepMultipliers: stepMult, threads, cacheDir: cache }
+  const { tasks, seeds, seed, innerSteps, stepMult, threads, cpu, cache } = flags
+  const named = { tasks, seeds, seed, innerSteps, stepMultipliers: stepMult, threads, cpu, cacheDir: cache }
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined))
 }
 

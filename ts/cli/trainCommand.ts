@@ -8,7 +8,7 @@ import type { StepRecord, TrainOptions, TrainResult } from '../outer/train.js'
 import { describeRun } from './describeRun.js'
 import { INTERRUPTED } from './failure.js'
 import { listenForInterrupts } from './interrupts.js'
-import { numeric } from './optionValues.js'
+import { cpuHelp, numeric } from './optionValues.js'
 import { type Progress, startProgress } from './progress.js'
 import { formatCount } from './quantities.js'
 import { defaultRunDirectory, refuseExistingRun } from './runDirectory.js'
@@ -18,6 +18,7 @@ interface TrainFlags {
   config?: string
   seed?: number | string
   threads?: number | string
+  cpu?: string
   outerSteps?: number | string
   out?: string
   resume?: string
@@ -41,6 +42,7 @@ export function addTrainCommand(program: Command): void {
       'CPU threads, or auto: all; does not change the result (default: auto)',
       numeric,
     )
+    .option('--cpu <name>', `${cpuHelp} (default: auto)`)
     .option('--outer-steps <count>', `updates of theta (default: the preset’s; ${presetSteps})`, numeric)
     .option('--out <dir>', 'directory to write (default: runs/<preset>-<seed>); must not hold a run')
     .option(
@@ -54,7 +56,7 @@ export function addTrainCommand(program: Command): void {
 const afterHelp = `
 Writes into the directory: config.json (complete, usable with --config), metrics.jsonl (one line for each outer
 step), checkpoint-<step>.safetensors (the last few), theta.safetensors (the trained optimizer), report.html and
-figures as SVG. The same seed gives the same bits with any number of threads, resumed or not.
+figures as SVG. The same seed gives the same bits with any number of threads, any --cpu, resumed or not.
 
 Ctrl-C (SIGINT) or SIGTERM finishes the outer step, saves and exits with code 130; a second one aborts at once and
 keeps the last checkpoint.
@@ -101,8 +103,8 @@ interface Run {
 
 async function freshRun(flags: TrainFlags): Promise<Run> {
   const file = flags.config === undefined ? { preset: 'quick' } : await loadConfigFile(flags.config)
-  const { preset, seed, threads, outerSteps } = flags
-  const given = Object.entries({ preset, seed, threads, outerSteps }).filter(
+  const { preset, seed, threads, cpu, outerSteps } = flags
+  const given = Object.entries({ preset, seed, threads, cpu, outerSteps }).filter(
     ([, value]) => value !== undefined,
   )
   const config = parseTrainConfig({ ...file, ...Object.fromEntries(given) })

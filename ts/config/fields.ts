@@ -45,6 +45,20 @@ export function threadCount() {
   return z.union([z.literal('auto'), z.int({ error }).min(1, { error }).max(1024, { error })], { error })
 }
 
+/** What option `cpu` may be. */
+export const cpuNames = ['auto', 'avx512', 'avx2', 'neon', 'portable'] as const
+
+/**
+ * Instruction set of the engine. `auto`: the one that the environment variable `OUTERLOOP_CPU` names, else the best that
+ * this machine has.
+ */
+export type CpuName = (typeof cpuNames)[number]
+
+/** An instruction set of the engine. */
+export function cpuName() {
+  return z.enum(cpuNames)
+}
+
 /** A string that is not empty. */
 export function text() {
   const error = 'a string that is not empty'

@@ -1,7 +1,7 @@
 /** The meta-training config: one schema, and the only place where its defaults are written. */
 import { z } from 'zod'
 import { bundledDatasets, datasetSpecSchema } from './datasetSpec.js'
-import { fraction, integer, nonNegative, positive, refuseReversed, threadCount } from './fields.js'
+import { cpuName, fraction, integer, nonNegative, positive, refuseReversed, threadCount } from './fields.js'
 import { learnedOptimizerSchema } from './optimizerConfig.js'
 import { parseWith } from './parse.js'
 import { presetNames, withPreset } from './presets.js'
@@ -116,6 +116,11 @@ export const trainConfigSchema = z.strictObject({
   seed: integer(0).default(0),
   /** CPU threads of the engine; `auto`: as many as the machine has. The result does not depend on it. */
   threads: threadCount().default('auto'),
+  /**
+   * Instruction set of the engine; `auto`: the one that `OUTERLOOP_CPU` names, else the best. The result does not depend
+   * on it.
+   */
+  cpu: cpuName().default('auto'),
   /** The optimizer that is trained. */
   optimizer: learnedOptimizerSchema,
   /** What it is trained on. */

@@ -30,7 +30,8 @@ export interface EvaluationSubject {
  * @param options - See {@link EvaluateOptions}. The defaults are 4.1 million inner steps: 24 tasks ×
  *  43 settings × 2 seeds × 2,000; `tasks`, `seeds` and `innerSteps` scale that, `cacheDir` saves all but a 43rd of it
  *  the next time.
- * @throws {OuterloopError} `INVALID_OPTION` for a wrong option, `CHECKPOINT_INVALID` for an unusable theta file.
+ * @throws {OuterloopError} `INVALID_OPTION` for a wrong option, `CHECKPOINT_INVALID` for an unusable theta file,
+ *  `DEVICE_UNAVAILABLE` if this machine lacks the instruction set that `cpu` names.
  * @throws `AbortError` when `signal` fires.
  * @example
  * const evaluation = await evaluate('run/theta.safetensors', { tasks: 4, innerSteps: [500] })
@@ -62,8 +63,8 @@ export async function evaluate(
     for (const [i, setting] of [...pool, ...learned].entries()) setting.runs.push(curves[i]!)
   }
   const random = new Key(settings.seed, purposes.evaluation)
-  // Threads and the cache change nothing in the result, so they are not part of it.
-  const { tasks: _tasks, threads: _threads, cacheDir: _cacheDir, ...recorded } = settings
+  // Threads, the backend and the cache change nothing in the result, so they are not part of it.
+  const { tasks: _tasks, threads: _threads, cpu: _cpu, cacheDir: _cacheDir, ...recorded } = settings
   const header = { optimizer, tasks, settings: { ...recorded, poolVersion: POOL_VERSION } }
   return assembleEvaluation(header, pool, learned, (n) => random.integer(n))
 }

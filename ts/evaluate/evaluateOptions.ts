@@ -1,6 +1,6 @@
 /** Options of {@link evaluate}: one schema with every default. */
 import { z } from 'zod'
-import { integer, positive, text } from '../config/fields.js'
+import { type CpuName, cpuName, integer, positive, text } from '../config/fields.js'
 import { parseWith } from '../config/parse.js'
 import { type TaskConfigInput, taskConfigSchema } from '../config/taskConfig.js'
 import { OuterloopError } from '../errors.js'
@@ -25,6 +25,7 @@ const settingsSchema = z.strictObject({
   evalBatches: integer(1).default(8),
   stepMultipliers: z.array(positive()).min(1, { error: 'an array of at least one multiplier' }).default([1]),
   threads: z.union([z.literal('auto'), integer(1)], { error: '"auto" or an integer >= 1' }).default('auto'),
+  cpu: cpuName().default('auto'),
   cacheDir: text().optional(),
 })
 
@@ -53,6 +54,9 @@ export interface EvaluateOptions {
   stepMultipliers?: number[]
   /** Threads that run inner problems. Default `auto`: one for each core. Results do not depend on it. */
   threads?: 'auto' | number
+  /** Instruction set of the engine. Default `auto`: the one that the environment variable `OUTERLOOP_CPU` names, else the
+   *  best that this machine has. Results do not depend on it. */
+  cpu?: CpuName
   /** Directory where the pool's curves are kept, one file for each task. Default: nothing is kept. */
   cacheDir?: string
   /** Data sets the tasks name, besides the bundled ones. */

@@ -1,6 +1,6 @@
 /** Runs the baseline pool and the evaluated optimizer on one task after another. */
 import type { OptimizerConfig } from '../config/optimizerConfig.js'
-import { type Curve, type CurveJob, type Dataset, doctor, runCurves } from '../native.js'
+import { type Curve, type CurveJob, type Dataset, engineVersion, runCurves } from '../native.js'
 import { baselinePool, POOL_VERSION } from './baselines.js'
 import type { RunCurve } from './curves.js'
 import type { EvaluateOptions, EvaluationSettings } from './evaluateOptions.js'
@@ -50,13 +50,14 @@ export class TaskRunner {
   }
 
   async #runAll(task: EvaluationTask, optimizers: readonly OptimizerConfig[]): Promise<RunCurve[][]> {
-    const { seeds, threads } = this.#settings
+    const { seeds, threads, cpu } = this.#settings
     const { signal, onProgress } = this.#options
     const jobs = optimizers.flatMap((optimizer) => this.#jobs(task, optimizer))
     const thetas = this.#work.theta.length > 0 ? [this.#work.theta] : []
     const [done, total] = [this.#done, this.#total]
     const curves = await runCurves(jobs, thetas, this.#work.datasets, {
       ...(threads === 'auto' ? {} : { threads }),
+      cpu,
       ...(signal ? { signal } : {}),
       ...(onProgress ? { onProgress: (p) => onProgress({ done: done + p.done, total }) } : {}),
     })
@@ -95,7 +96,7 @@ export class TaskRunner {
     // Only bundled data are known by name and version; a caller's data set may change under its name.
     if (this.#options.datasets?.some((dataset) => dataset.info.name === name)) return undefined
     const run = { seed, seeds, innerSteps: this.#longest(), evalEvery, evalBatches }
-    return poolCachePath(cacheDir, { task: config, run, pool: POOL_VERSION, version: doctor().version })
+    return poolCachePath(cacheDir, { task: config, run, pool: POOL_VERSION, version: engineVersion() })
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import type { EstimatorState } from '../es/estimator.js'
-import { doctor } from '../native.js'
+import { engineVersion } from '../native.js'
 import { readTensorFile, writeTensorFile } from './tensorFile.js'
 import type { TrainerState } from './trainer.js'
 
@@ -44,7 +44,7 @@ export async function saveCheckpoint(
   const tensors = Object.entries(arrays).map(([name, data]) => ({ name, shape: [data.length], data }))
   await writeTensorFile(join(directory, fileName(outerStep)), tensors, {
     format: FORMAT,
-    version: doctor().version,
+    version: engineVersion(),
     config: fingerprint(config),
     state: JSON.stringify(description),
   })
@@ -79,7 +79,7 @@ export async function loadNewestCheckpoint(
 
 async function loadCheckpoint(path: string, config: TrainConfig): Promise<TrainerState> {
   const { tensors, metadata } = await readTensorFile(path, FORMAT)
-  const { version } = doctor()
+  const version = engineVersion()
   if (metadata.version !== version) {
     const message = `${path}: expected a checkpoint of version ${version}, got one of ${metadata.version}`
     throw new OuterloopError('CHECKPOINT_INVALID', message)
@@ -126,6 +126,11 @@ function fileName(outerStep: number): string {
 }
 
 /** The part of a config that the results depend on. */
-function fingerprint({ threads: _threads, checkpoint: _checkpoint, ...rest }: TrainConfig): string {
+function fingerprint({
+  threads: _threads,
+  cpu: _cpu,
+  checkpoint: _checkpoint,
+  ...rest
+}: TrainConfig): string {
   return JSON.stringify(rest)
 }

@@ -2,7 +2,7 @@
 import { type OptimizerConfig, optimizerConfigSchema } from '../config/optimizerConfig.js'
 import type { TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
-import { doctor, numElements, thetaLayout } from '../native.js'
+import { engineVersion, numElements, thetaLayout } from '../native.js'
 import { readTensorFile, writeTensorFile } from './tensorFile.js'
 
 const FORMAT = 'outerloop-theta-1'
@@ -21,8 +21,8 @@ export async function saveTheta(
   path: string,
   { theta, config, outerSteps }: { theta: Float32Array; config: TrainConfig; outerSteps: number },
 ): Promise<void> {
-  // The number of threads changes nothing in the result, so it is not part of it.
-  const { threads: _threads, ...recorded } = config
+  // Threads and backend change nothing in the result, so they are not part of it.
+  const { threads: _threads, cpu: _cpu, ...recorded } = config
   let at = 0
   const tensors = thetaLayout(config.optimizer).map((leaf) => {
     const length = numElements(leaf)
@@ -34,7 +34,7 @@ export async function saveTheta(
   }
   await writeTensorFile(path, tensors, {
     format: FORMAT,
-    version: doctor().version,
+    version: engineVersion(),
     optimizer: JSON.stringify(config.optimizer),
     config: JSON.stringify(recorded),
     outerSteps: String(outerSteps),

@@ -18,6 +18,7 @@ export interface StartInfo {
   fromOuterStep: number
   thetaLength: number
   threads: number
+  /** Instruction set that the engine uses. */
   backend: string
   /** Mean train loss of the chosen start. */
   startLoss: number
@@ -61,9 +62,10 @@ export interface TrainResult {
  *  only with `resume`, which takes the run's own.
  * @param options - See {@link TrainOptions}.
  * @returns The trained theta and the records of all outer steps. The same config gives the same bits, with any number
- *  of threads and after any resume.
+ *  of threads, any `cpu` and after any resume.
  * @throws {OuterloopError} `INVALID_OPTION` for a wrong config, `DATA_INVALID` for an unusable data set,
- *  `CHECKPOINT_INVALID` if a run to resume is damaged beyond its kept checkpoints.
+ *  `CHECKPOINT_INVALID` if a run to resume is damaged beyond its kept checkpoints, `DEVICE_UNAVAILABLE` if this machine
+ *  lacks the instruction set that `cpu` names.
  * @example
  * const { theta } = await train({ preset: 'quick', seed: 7, outerSteps: 30 }, { out: 'runs/try' })
  */
@@ -79,6 +81,8 @@ export async function train(
   signal?.throwIfAborted()
   if (resume === undefined) {
     const complete = parseTrainConfig(config)
+    // A backend that this machine lacks is found before anything is written.
+    doctor({ cpu: complete.cpu })
     if (options.out !== undefined) await createRunDirectory(options.out, complete)
     using trainer = await Trainer.create(complete, { signal })
     return await runToFiles(trainer, options.out, options)
@@ -104,7 +108,7 @@ async function runToFiles(
     fromOuterStep,
     thetaLength: trainer.theta.length,
     threads: trainer.threads,
-    backend: doctor().backend,
+    backend: doctor({ cpu: config.cpu }).backend,
     startLoss: trainer.startLoss,
   })
   try {

@@ -77,7 +77,7 @@ export class Trainer implements Disposable {
     this.threads = threadsOf(config)
     this.#estimator = createEstimator(config)
     this.#state = state
-    const { optimizer, seed, metaLoss } = config
+    const { optimizer, seed, metaLoss, cpu } = config
     const { numParticles } = config.estimator
     const options = {
       optimizer,
@@ -85,6 +85,7 @@ export class Trainer implements Disposable {
       metaLoss,
       numParticles,
       threads: this.threads,
+      cpu,
       carry: this.#estimator.carry,
     }
     this.#unroller = new Unroller(options, datasets)
@@ -97,7 +98,7 @@ export class Trainer implements Disposable {
   ): Promise<Trainer> {
     const datasets = await datasetsOf(config)
     const { signal } = options
-    const job = { threads: threadsOf(config), ...(signal && { signal }) }
+    const job = { threads: threadsOf(config), cpu: config.cpu, ...(signal && { signal }) }
     const { theta, meanLoss, innerSteps } = await chooseStart(config, datasets, job)
     return new Trainer(config, datasets, {
       outerStep: 0,
@@ -199,8 +200,8 @@ export class Trainer implements Disposable {
   }
 }
 
-function threadsOf({ threads }: TrainConfig): number {
-  return threads === 'auto' ? doctor().threads : threads
+function threadsOf({ threads, cpu }: TrainConfig): number {
+  return threads === 'auto' ? doctor({ cpu }).threads : threads
 }
 
 /** The config's own data sets and all bundled ones: tasks are drawn as the run goes on. */

@@ -22,14 +22,23 @@ pub struct NativeCurve {
     pub is_diverged: bool,
 }
 
-/// Runs the JSON jobs on `threads` threads.
+/// What runs the jobs.
+#[napi(object)]
+pub struct NativeCurveOptions {
+    /// Threads of the pool.
+    pub threads: u32,
+    /// Name of the backend, or `auto`, which is the default.
+    pub cpu: Option<String>,
+}
+
+/// Runs the JSON jobs.
 #[napi(ts_return_type = "Promise<Array<NativeCurve>>")]
 pub fn run_curves<'env>(
     env: &'env Env,
     jobs: String,
     thetas: Vec<Float32Array>,
     datasets: Vec<ClassInstance<'env, NativeDataset>>,
-    threads: u32,
+    options: NativeCurveOptions,
     token: &NativeCancelToken,
     on_progress: Option<Function<'env, f64, ()>>,
 ) -> napi::Result<Object<'env>> {
@@ -42,8 +51,8 @@ pub fn run_curves<'env>(
         move |control| {
             let jobs: Vec<CurveJob> = parse("run", &jobs)?;
             let num_splits: Vec<usize> = jobs.iter().map(|job| job.splits.len()).collect();
-            let pool = thread_pool(threads as usize).map_err(to_js)?;
-            let cpu = Cpu::detect().map_err(to_js)?;
+            let pool = thread_pool(options.threads as usize).map_err(to_js)?;
+            let cpu = Cpu::choose(options.cpu.as_deref()).map_err(to_js)?;
             let curves = run(&jobs, &thetas, &datasets, &pool, cpu, control).map_err(to_js)?;
             Ok(curves.into_iter().zip(num_splits).collect::<Vec<_>>())
         },

@@ -21,14 +21,20 @@ pub struct NativeDoctor {
     pub threads: u32,
 }
 
-/// Looks at the machine.
+/// Version of the native build.
 #[napi]
-pub fn doctor() -> Result<NativeDoctor> {
+pub fn engine_version() -> String {
+    env!("CARGO_PKG_VERSION").into()
+}
+
+/// Looks at the machine, and at which backend `cpu` names.
+#[napi]
+pub fn doctor(cpu: Option<String>) -> Result<NativeDoctor> {
     guard(|| {
         let names = Backend::ALL.into_iter().filter(|b| b.is_available()).map(|b| b.name().to_owned());
         Ok(NativeDoctor {
-            version: env!("CARGO_PKG_VERSION").into(),
-            backend: Cpu::detect().map_err(to_js)?.backend().name().into(),
+            version: engine_version(),
+            backend: Cpu::choose(cpu.as_deref()).map_err(to_js)?.backend().name().into(),
             backends: names.collect(),
             cpu_features: cpu_features(),
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.into(),
@@ -48,7 +54,9 @@ fn cpu_features() -> Vec<String> {
         ("avx512dq", std::is_x86_feature_detected!("avx512dq")),
         ("avx512vl", std::is_x86_feature_detected!("avx512vl")),
     ];
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    let found = [("neon", std::arch::is_aarch64_feature_detected!("neon"))];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let found: [(&str, bool); 0] = [];
     found.into_iter().filter(|(_, has)| *has).map(|(name, _)| name.to_owned()).collect()
 }

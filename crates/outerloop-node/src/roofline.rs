@@ -7,15 +7,16 @@ use napi_derive::napi;
 use outerloop_core::simd::{Cpu, fma_flops_per_second};
 use std::time::Duration;
 
-/// Floating-point operations a second in fused multiply-adds on registers alone, over `threads` threads.
+/// Floating-point operations a second in fused multiply-adds on registers alone, over `threads` threads, on the
+/// backend that `cpu` names.
 #[napi(ts_return_type = "Promise<number>")]
-pub fn fma_peak(env: &Env, threads: u32, duration_ms: u32) -> napi::Result<Object<'_>> {
+pub fn fma_peak(env: &Env, threads: u32, duration_ms: u32, cpu: Option<String>) -> napi::Result<Object<'_>> {
     spawn(
         env,
         &NativeCancelToken::new(),
         None,
         move |_| {
-            let cpu = Cpu::detect().map_err(to_js)?;
+            let cpu = Cpu::choose(cpu.as_deref()).map_err(to_js)?;
             Ok(fma_flops_per_second(cpu, threads as usize, Duration::from_millis(u64::from(duration_ms))))
         },
         |_, flops| Ok(flops),

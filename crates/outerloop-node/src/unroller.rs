@@ -97,13 +97,17 @@ impl Drop for Borrowed {
 
 #[napi]
 impl NativeUnroller {
-    /// An unroller from JSON options and data sets.
+    /// An unroller from JSON options and data sets, on the backend that `cpu` names.
     #[napi(constructor)]
-    pub fn new(options: String, datasets: Vec<ClassInstance<'_, NativeDataset>>) -> Result<Self> {
+    pub fn new(
+        options: String,
+        datasets: Vec<ClassInstance<'_, NativeDataset>>,
+        cpu: Option<String>,
+    ) -> Result<Self> {
         guard(|| {
             let options: outerloop_core::unroll::UnrollerOptions = parse("unroller", &options)?;
             let seed = options.seed;
-            let cpu = Cpu::detect().map_err(to_js)?;
+            let cpu = Cpu::choose(cpu.as_deref()).map_err(to_js)?;
             let unroller = Unroller::new(&options, collect(&datasets), cpu).map_err(to_js)?;
             let sums = PerturbationSums::new(seed, unroller.theta_len());
             let run = Box::new(Run { unroller, sums });

@@ -10,19 +10,22 @@ pub enum Backend {
     Avx512,
     /// Eight lanes with fused multiply-add.
     Avx2,
+    /// Four lanes, 32 registers; used in pairs.
+    Neon,
     /// Plain Rust.
     Portable,
 }
 
 impl Backend {
     /// All backends, best first.
-    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+    pub const ALL: [Self; 4] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Portable];
 
-    /// Lower-case name, as in the environment variable `OUTERLOOP_CPU`.
+    /// Lower-case name, as in option `cpu` and the environment variable `OUTERLOOP_CPU`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
+            Self::Neon => "neon",
             Self::Portable => "portable",
         }
     }
@@ -42,6 +45,10 @@ impl Backend {
             Self::Avx2 => std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Avx512 | Self::Avx2 => false,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(not(target_arch = "aarch64"))]
+            Self::Neon => false,
             Self::Portable => true,
         }
     }
@@ -61,33 +68,60 @@ pub trait Kernel {
 }
 
 impl Cpu {
-    /// The best available backend, or the one that the environment variable `OUTERLOOP_CPU` names.
+    /// The backend that the environment variable `OUTERLOOP_CPU` names, or the best available one.
     /// # Errors
-    /// `InvalidOption` if the variable names no backend, `DeviceUnavailable` if this machine lacks it.
+    /// As [`Cpu::choose`].
     pub fn detect() -> Result<Self> {
-        match std::env::var("OUTERLOOP_CPU") {
-            Ok(name) => {
-                let backend = Backend::ALL.into_iter().find(|b| b.name() == name).ok_or_else(|| {
-                    Error::option(format!("OUTERLOOP_CPU: expected avx512, avx2 or portable, got `{name}`"))
-                })?;
-                Self::new(backend)
-            }
-            Err(_) => {
-                Ok(Self(Backend::ALL.into_iter().find(|b| b.is_available()).unwrap_or(Backend::Portable)))
-            }
+        Self::choose(None)
+    }
+
+    /// The backend of the given name; for `None` and `auto` the one that the environment variable `OUTERLOOP_CPU` names;
+    /// where that is unset, empty or `auto`, the best available one.
+    /// # Errors
+    /// `InvalidOption` if the name or the variable names no backend, `DeviceUnavailable` if this machine lacks it.
+    pub fn choose(name: Option<&str>) -> Result<Self> {
+        let variable = std::env::var_os("OUTERLOOP_CPU").map(|value| value.to_string_lossy().into_owned());
+        Self::choose_from(name, variable.as_deref())
+    }
+
+    fn choose_from(option: Option<&str>, variable: Option<&str>) -> Result<Self> {
+        if let Some(name) = option.filter(|name| *name != "auto") {
+            return Self::named("cpu", name);
         }
+        if let Some(name) = variable.filter(|name| !matches!(*name, "" | "auto")) {
+            return Self::named("OUTERLOOP_CPU", name);
+        }
+        Ok(Self(Backend::ALL.into_iter().find(|b| b.is_available()).unwrap_or(Backend::Portable)))
+    }
+
+    fn named(source: &str, name: &str) -> Result<Self> {
+        let backend = Backend::ALL.into_iter().find(|b| b.name() == name).ok_or_else(|| {
+            let expected = "auto, avx512, avx2, neon or portable";
+            Error::option(format!("expected `{source}` to be {expected}, got `{name}`"))
+        })?;
+        Self::available(source, backend)
     }
 
     /// The given backend.
     /// # Errors
     /// `DeviceUnavailable` if this machine lacks it.
     pub fn new(backend: Backend) -> Result<Self> {
+        Self::available("cpu", backend)
+    }
+
+    fn available(source: &str, backend: Backend) -> Result<Self> {
         if backend.is_available() {
             return Ok(Self(backend));
         }
+        let names: Vec<_> =
+            Backend::ALL.into_iter().filter(|b| b.is_available()).map(Backend::name).collect();
         Err(Error::new(
             ErrorCode::DeviceUnavailable,
-            format!("cpu: expected a backend of this machine, got `{}`", backend.name()),
+            format!(
+                "expected `{source}` to be a backend of this machine ({}), got `{}`",
+                names.join(", "),
+                backend.name()
+            ),
         ))
     }
 
@@ -106,6 +140,9 @@ impl Cpu {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Backend::Avx2 => unsafe { enter_avx2(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Backend::Neon => unsafe { enter_neon(kernel) },
             _ => kernel.run(Portable),
         }
     }
@@ -125,4 +162,43 @@ unsafe fn enter_avx512<K: Kernel>(kernel: K) -> K::Output {
 unsafe fn enter_avx2<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller checked the features.
     kernel.run(unsafe { super::avx2::Avx2::new() })
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+#[inline(never)]
+unsafe fn enter_neon<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller checked the feature.
+    kernel.run(unsafe { super::neon::Neon::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn option_comes_before_variable_before_best() {
+        let best = Cpu::choose_from(None, None).expect("the best backend");
+        for auto in [None, Some("auto")] {
+            assert_eq!(Cpu::choose_from(auto, None), Ok(best));
+            assert_eq!(Cpu::choose_from(auto, Some("")), Ok(best));
+            assert_eq!(Cpu::choose_from(auto, Some("auto")), Ok(best));
+            assert_eq!(Cpu::choose_from(auto, Some("portable")), Ok(Cpu(Backend::Portable)));
+        }
+        assert_eq!(Cpu::choose_from(Some(best.backend().name()), Some("mmx")), Ok(best));
+    }
+
+    #[test]
+    fn refuses_unknown_and_missing_backends() {
+        let refused = |option, variable| Cpu::choose_from(option, variable).expect_err("a refusal");
+        let error = refused(Some("mmx"), None);
+        assert_eq!(error.code, ErrorCode::InvalidOption);
+        assert_eq!(error.message, "expected `cpu` to be auto, avx512, avx2, neon or portable, got `mmx`");
+        assert!(refused(None, Some("mmx")).message.starts_with("expected `OUTERLOOP_CPU` to be auto,"));
+        for backend in Backend::ALL.into_iter().filter(|b| !b.is_available()) {
+            let error = refused(Some(backend.name()), None);
+            assert_eq!(error.code, ErrorCode::DeviceUnavailable);
+            assert!(error.message.ends_with(&format!("portable), got `{}`", backend.name())), "{error}");
+        }
+    }
 }
