@@ -1,6 +1,11 @@
 //! Features as data: an optimizer lists its channels as formulas over a tensor's arrays, and these kernels evaluate them
 //! block by block. One pass measures the channels' mean squares, a second one feeds the per-parameter network.
 
+#![expect(
+    clippy::manual_map,
+    reason = "a closure is not inlined into the kernel, and is compiled without its features"
+)]
+
 use super::STRIDE;
 use super::factored::{DECAYS, Side};
 use super::runs::{Factoring, Run};
@@ -66,18 +71,67 @@ unsafe fn load<S: Simd>(s: S, p: *const f32, column: usize, n: usize) -> S::V {
     }
 }
 
-/// A loop over all registers of a row. A macro, because closures are not inlined into kernels.
+/// A loop over all registers of a row that stores a value and, where wanted, adds its square to the lanes. A macro,
+/// because closures are not inlined into kernels.
 macro_rules! fill_row {
-    ($s:ident, $n:ident, $out:ident, $column:ident => $value:expr) => {{
-        let mut $column = 0;
-        while $column + S::WIDTH <= $n {
-            $s.store($out.add($column), $value);
-            $column += S::WIDTH;
+    ($s:ident, $n:ident, $row:ident, $lanes:ident, $column:ident => $value:expr) => {{
+        let mut sums = [$s.splat(0.0); 2];
+        if let Some(lanes) = $lanes {
+            for half in 0..LANES / S::WIDTH {
+                sums[half] = $s.load(lanes.wrapping_add(half * S::WIDTH));
+            }
         }
-        if $column < $n {
-            $s.store($out.add($column), $s.select($s.first($n - $column), $value, $s.splat(0.0)));
+        let mut group = 0;
+        while group + LANES <= $n {
+            for half in 0..LANES / S::WIDTH {
+                let $column = group + half * S::WIDTH;
+                let x = $value;
+                $s.store($row.add($column), x);
+                sums[half] = $s.fma(x, x, sums[half]);
+            }
+            group += LANES;
+        }
+        for half in 0..LANES / S::WIDTH {
+            let $column = group + half * S::WIDTH;
+            if $column < $n {
+                let x = $s.select($s.first($n - $column), $value, $s.splat(0.0));
+                $s.store($row.add($column), x);
+                sums[half] = $s.fma(x, x, sums[half]);
+            }
+        }
+        if let Some(lanes) = $lanes {
+            for half in 0..LANES / S::WIDTH {
+                $s.store(lanes.wrapping_add(half * S::WIDTH), sums[half]);
+            }
         }
     }};
+}
+
+/// What a formula's sources point into.
+struct Pointers<'a> {
+    arrays: &'a Arrays<'a>,
+    factors: &'a [f32],
+    at: usize,
+    out: *const f32,
+    /// Number of the channel that is computed.
+    channel: usize,
+}
+
+impl Pointers<'_> {
+    #[inline(always)]
+    fn of(&self, source: Source) -> *const f32 {
+        let (at, padded) = (self.at, self.arrays.params.len());
+        match source {
+            Source::Gradient => self.arrays.grads[at..].as_ptr(),
+            Source::Param => self.arrays.params[at..].as_ptr(),
+            Source::State(i) => self.arrays.state[i * padded + at..(i + 1) * padded].as_ptr(),
+            Source::Factor(k) => self.factors[k * STRIDE..(k + 1) * STRIDE].as_ptr(),
+            Source::Channel(earlier) => {
+                assert!(earlier < self.channel);
+                self.out.wrapping_add(earlier * STRIDE)
+            }
+        }
+    }
 }
 
 impl Kernel for Fill<'_, '_> {
@@ -89,75 +143,39 @@ impl Kernel for Fill<'_, '_> {
         let padded = arrays.params.len();
         assert!(n.next_multiple_of(LANES) <= STRIDE && at + n <= padded && arrays.grads.len() == padded);
         assert!(out.len() >= formulas.len() * STRIDE);
+        if let Some(squares) = &squares {
+            assert!(squares.len() >= formulas.len() * LANES);
+        }
         let out = out.as_mut_ptr();
-        for c in 0..formulas.len() {
-            let pointer = |source: Source| match source {
-                Source::Gradient => arrays.grads[at..].as_ptr(),
-                Source::Param => arrays.params[at..].as_ptr(),
-                Source::State(i) => arrays.state[i * padded + at..(i + 1) * padded].as_ptr(),
-                Source::Factor(k) => factors[k * STRIDE..(k + 1) * STRIDE].as_ptr(),
-                Source::Channel(earlier) => {
-                    assert!(earlier < c);
-                    out.wrapping_add(earlier * STRIDE).cast_const()
-                }
+        for channel in 0..formulas.len() {
+            let pointers = Pointers { arrays, factors, at, out, channel };
+            let lanes = match &mut squares {
+                Some(squares) => Some(squares.as_mut_ptr().wrapping_add(channel * LANES)),
+                None => None,
             };
-            // SAFETY: every source holds `n` floats from its pointer on, as does a row of `out`, up to whole registers.
+            // SAFETY: every source holds `n` floats from its pointer on, as does a row of `out`, up to whole registers;
+            // `squares` holds LANES floats a channel.
             unsafe {
-                let row = out.add(c * STRIDE);
-                match formulas[c] {
+                let row = out.add(channel * STRIDE);
+                match formulas[channel] {
                     Formula::Copy(x) => {
-                        let x = pointer(x);
-                        fill_row!(s, n, row, column => load(s, x, column, n));
+                        let x = pointers.of(x);
+                        fill_row!(s, n, row, lanes, column => load(s, x, column, n));
                     }
                     Formula::Clip(x, bound) => {
-                        let x = pointer(x);
-                        fill_row!(s, n, row, column => s.clamp(load(s, x, column, n), -bound, bound));
+                        let x = pointers.of(x);
+                        fill_row!(s, n, row, lanes, column => s.clamp(load(s, x, column, n), -bound, bound));
                     }
                     Formula::ReciprocalRoot(x, floor) => {
-                        let (x, floor) = (pointer(x), s.splat(floor));
-                        fill_row!(s, n, row, column => rsqrt(s, s.add(load(s, x, column, n), floor)));
+                        let (x, floor) = (pointers.of(x), s.splat(floor));
+                        fill_row!(s, n, row, lanes, column => rsqrt(s, s.add(load(s, x, column, n), floor)));
                     }
                     Formula::Product(x, y) => {
-                        let (x, y) = (pointer(x), pointer(y));
-                        fill_row!(s, n, row, column => s.mul(load(s, x, column, n), load(s, y, column, n)));
+                        let (x, y) = (pointers.of(x), pointers.of(y));
+                        fill_row!(s, n, row, lanes, column => s.mul(load(s, x, column, n), load(s, y, column, n)));
                     }
                 }
-                if let Some(squares) = &mut squares {
-                    add_squares(
-                        s,
-                        row,
-                        n,
-                        (&mut squares[c * LANES..][..LANES]).try_into().expect("LANES long"),
-                    );
-                }
             }
-        }
-    }
-}
-
-/// # Safety
-/// `row` is readable for `n` floats and on to the end of their register.
-#[inline(always)]
-unsafe fn add_squares<S: Simd>(s: S, row: *const f32, n: usize, lanes: &mut [f32; LANES]) {
-    // SAFETY: the caller's promise; `half · WIDTH + WIDTH <= LANES`.
-    unsafe {
-        let mut sums = [s.splat(0.0); 2];
-        let halves = LANES / S::WIDTH;
-        for half in 0..halves {
-            sums[half] = s.load(lanes.as_ptr().add(half * S::WIDTH));
-        }
-        let mut column = 0;
-        while column < n {
-            for half in 0..halves {
-                if column + half * S::WIDTH < n {
-                    let x = s.load(row.add(column + half * S::WIDTH));
-                    sums[half] = s.fma(x, x, sums[half]);
-                }
-            }
-            column += LANES;
-        }
-        for half in 0..halves {
-            s.store(lanes.as_mut_ptr().add(half * S::WIDTH), sums[half]);
         }
     }
 }
@@ -233,7 +251,7 @@ fn fill_outer<S: Simd, const IS_PRODUCT: bool>(
     out: &mut [f32],
 ) {
     let Places { factoring, runs, at, n } = *places;
-    assert!(n.next_multiple_of(LANES) <= out.len());
+    assert!(n + LANES <= out.len());
     let bias = s.splat(bias);
     for i in 0..runs.len() {
         let run = runs[i];
@@ -258,20 +276,16 @@ fn fill_outer<S: Simd, const IS_PRODUCT: bool>(
                 let x = if factoring.is_row_constant {
                     s.splat(*rows.as_ptr())
                 } else {
-                    s.load_first(rows.as_ptr().add(j), live)
+                    load(s, rows.as_ptr().add(j), 0, live)
                 };
                 let y = if factoring.is_col_constant {
                     s.splat(*cols.as_ptr())
                 } else {
-                    s.load_first(cols.as_ptr().add(j), live)
+                    load(s, cols.as_ptr().add(j), 0, live)
                 };
                 let value = if IS_PRODUCT { s.mul(x, y) } else { s.add(bias, s.add(x, y)) };
                 let place = out.as_mut_ptr().add(first - at + j);
-                if first - at + j + S::WIDTH <= out.len() {
-                    s.store(place, value);
-                } else {
-                    s.store_first(place, value, live);
-                }
+                s.store(place, value);
             }
             j += S::WIDTH;
         }
