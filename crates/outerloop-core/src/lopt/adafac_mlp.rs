@@ -237,6 +237,7 @@ impl Bound {
                 }
             }
             cpu.run(FoldSide {
+                bias: &[],
                 side: &self.sides[which],
                 accumulators: accumulators[which].each_ref().map(|a| &**a),
                 weights: &self.side_weights,

@@ -2,8 +2,8 @@
 
 use super::apply::Direction;
 use super::celo2::{Celo2, DECAYS, HIDDEN, OUTPUTS};
-use super::channels::{Arrays, Blend, Formula, Source};
 use super::factored::{self, FoldSide, Side};
+use super::features::{Arrays, Decay, Features, Inputs, MAX_CHANNELS};
 use super::hierarchical_features::Clip;
 use super::mlp::ParamMlp;
 use super::newton_schulz::NewtonSchulz;
@@ -13,7 +13,7 @@ use crate::optim::adam::Step as AdamStep;
 use crate::optim::rounding::one_minus_power;
 use crate::optim::{Celo2Config, Losses, OptimizerState, Update};
 use crate::params::ParamLayout;
-use crate::simd::{AlignedVec, Cpu, Kernel, LANES, LaneSum, Simd};
+use crate::simd::{AlignedVec, Cpu, Kernel, LANES, LaneSum, Simd, rsqrt};
 use std::ops::Range;
 
 const GRADIENT_BOUND: f32 = 1000.0;
@@ -26,8 +26,6 @@ const SQUARE_FLOOR: f32 = 1e-30;
 const DIAGONAL_FLOOR: f32 = 1e-9;
 /// Groups of features: rows and columns, and their roots.
 const SIDE_GROUPS: [[usize; 2]; 2] = [[9, 10], [11, 12]];
-/// Group of the factored momenta.
-const FACTORED_MOMENTUM: usize = 13;
 const NUM: usize = DECAYS.len();
 
 /// One tensor's shape and places, worked out once.
@@ -51,8 +49,8 @@ pub(super) struct Bound {
     b0: Vec<f32>,
     /// Weights of the side features: accumulators of rows and columns, then their roots; `[3, hidden]` each.
     side_weights: [[Vec<f32>; 2]; 2],
-    factored: Rule,
-    plain: Rule,
+    factored: Rule<FactoredFeatures>,
+    plain: Rule<PlainFeatures>,
     sides: [Side; 2],
     /// One side's weights with normalisers, `[6, hidden]`.
     scaled: Vec<f32>,
@@ -62,22 +60,98 @@ pub(super) struct Bound {
     newton_schulz: NewtonSchulz,
 }
 
-/// Channels with the group and place within it that their weights have in theta.
-fn channels(is_factored: bool) -> Vec<(usize, usize, Formula)> {
-    use Formula::{Clip, Copy, Product, ReciprocalRoot};
-    use Source::{Channel, Factor, Gradient, Param, State};
-    let mut out = vec![(0, 0, Copy(Gradient)), (1, 0, Clip(Gradient, 0.1)), (2, 0, Copy(Param))];
-    out.extend((0..NUM).map(|k| (3, k, Copy(State(k)))));
-    out.push((4, 0, Copy(State(NUM))));
-    let root = Channel(out.len());
-    out.push((6, 0, ReciprocalRoot(State(NUM), SECOND_MOMENT_FLOOR)));
-    out.extend((0..NUM).map(|k| (5, k, Product(State(k), root))));
-    out.extend((0..NUM).map(|k| (7, k, Product(Gradient, Factor(k)))));
-    out.push((8, 0, Product(Gradient, root)));
-    if is_factored {
-        out.extend((0..NUM).map(|k| (FACTORED_MOMENTUM, k, Product(State(k), Factor(k)))));
+/// Channels of a factored tensor, and of one that is not.
+struct FactoredFeatures;
+struct PlainFeatures;
+
+/// Group and place in it that the channels' weights have in theta.
+const CHANNELS: [(usize, usize); 18] = [
+    (0, 0),
+    (1, 0),
+    (2, 0),
+    (3, 0),
+    (3, 1),
+    (3, 2),
+    (4, 0),
+    (6, 0),
+    (5, 0),
+    (5, 1),
+    (5, 2),
+    (7, 0),
+    (7, 1),
+    (7, 2),
+    (8, 0),
+    (13, 0),
+    (13, 1),
+    (13, 2),
+];
+
+/// Channels in the order of [`CHANNELS`]; `f` scales gradient and momenta.
+#[inline(always)]
+fn channels<S: Simd>(s: S, x: &Inputs<S>, f: [S::V; NUM]) -> [S::V; MAX_CHANNELS] {
+    let (g, [m0, m1, m2, v, ..]) = (x.g, x.state);
+    let root = rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR)));
+    [
+        g,
+        s.clamp(g, -0.1, 0.1),
+        x.p,
+        m0,
+        m1,
+        m2,
+        v,
+        root,
+        s.mul(m0, root),
+        s.mul(m1, root),
+        s.mul(m2, root),
+        s.mul(g, f[0]),
+        s.mul(g, f[1]),
+        s.mul(g, f[2]),
+        s.mul(g, root),
+        s.mul(m0, f[0]),
+        s.mul(m1, f[1]),
+        s.mul(m2, f[2]),
+        g,
+        g,
+    ]
+}
+
+impl Features for FactoredFeatures {
+    const MOMENTA: usize = NUM;
+    const SQUARES: usize = 1;
+    const CHANNELS: usize = CHANNELS.len();
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
+        channels(s, x, x.factors)
     }
-    out
+}
+
+impl Features for PlainFeatures {
+    const MOMENTA: usize = NUM;
+    const SQUARES: usize = 1 + NUM;
+    /// All but the last group, the factored momenta.
+    const CHANNELS: usize = CHANNELS.len() - NUM;
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
+        let mut f = [x.g; NUM];
+        for k in 0..NUM {
+            f[k] = rsqrt(s, s.add(x.state[NUM + 1 + k], s.splat(DIAGONAL_FLOOR)));
+        }
+        channels(s, x, f)
+    }
+}
+
+/// The rule whose channels are the first of [`CHANNELS`].
+fn rule<F: Features>(group: impl Fn(usize) -> Vec<f32>, layers: [&[f32]; 4], num_outputs: usize) -> Rule<F> {
+    let weights =
+        CHANNELS[..F::CHANNELS].iter().flat_map(|&(g, i)| group(g)[i * HIDDEN..][..HIDDEN].to_vec());
+    let mut decays = vec![];
+    decays.extend(DECAYS.map(|beta| Decay { beta, floor: 0.0 }));
+    decays.push(Decay { beta: SQUARE_DECAY, floor: 0.0 });
+    decays.extend(DECAYS.map(|beta| Decay { beta, floor: SQUARE_FLOOR }));
+    let mlp = ParamMlp::new(F::CHANNELS, HIDDEN, layers, OUTPUTS, num_outputs);
+    Rule::new(&decays[..F::MOMENTA + F::SQUARES], weights.collect(), NORMALIZER_FLOOR, mlp)
 }
 
 impl Bound {
@@ -87,22 +161,7 @@ impl Bound {
         let group = |i: usize| leaf(&format!("w0__{i}"));
         let config = optimizer.config.clone();
         let num_outputs = if config.exp_mult == 0.0 { 1 } else { 2 };
-        let rule = |is_factored: bool| {
-            let channels = channels(is_factored);
-            let weights =
-                channels.iter().flat_map(|&(g, i, _)| &group(g)[i * HIDDEN..][..HIDDEN]).copied().collect();
-            let diagonal = |k| Formula::ReciprocalRoot(Source::State(NUM + 1 + k), DIAGONAL_FLOOR);
-            let factors = if is_factored { vec![] } else { (0..NUM).map(diagonal).collect() };
-            let mlp = ParamMlp::new(
-                channels.len(),
-                HIDDEN,
-                ["w1", "b1", "w2", "b2"].map(leaf),
-                OUTPUTS,
-                num_outputs,
-            );
-            let formulas = channels.into_iter().map(|(_, _, formula)| formula).collect();
-            Rule::new(formulas, factors, weights, NORMALIZER_FLOOR, mlp)
-        };
+        let layers = ["w1", "b1", "w2", "b2"].map(leaf);
         let mut at = 0;
         let tensors = params.specs().iter().enumerate().map(|(i, spec)| {
             let padded = |len: usize| len.next_multiple_of(LANES);
@@ -143,8 +202,8 @@ impl Bound {
         Self {
             b0: leaf("b0").to_vec(),
             side_weights: SIDE_GROUPS.map(|kinds| kinds.map(|g| group(g).to_vec())),
-            factored: rule(true),
-            plain: rule(false),
+            factored: rule(|g| group(g).to_vec(), layers, num_outputs),
+            plain: rule(|g| group(g).to_vec(), layers, num_outputs),
             sides: [Side::new(row_len), Side::new(col_len)],
             scaled: vec![0.0; 2 * NUM * HIDDEN],
             side_starts: std::array::from_fn(|_| AlignedVec::zeros(HIDDEN * side_stride)),
@@ -174,6 +233,7 @@ impl Bound {
                 }
             }
             cpu.run(FoldSide {
+                bias: if which == 0 { &self.b0 } else { &[] },
                 side: &self.sides[which],
                 accumulators: accumulators[which],
                 weights: &self.scaled,
@@ -188,29 +248,20 @@ impl Bound {
     /// Directions of a learned tensor, before they are normalised.
     fn direct(&mut self, cpu: Cpu, tensor: usize, state: &mut [f32], params: &[f32], grads: &mut [f32]) {
         let plan = &self.tensors[tensor];
-        let (padded, len) = (params.len(), plan.len);
         cpu.run(Clip { grads, bound: GRADIENT_BOUND });
-        let (elementwise, rest) = state.split_at_mut((NUM + 1) * padded);
-        for (k, x) in elementwise.chunks_exact_mut(padded).enumerate() {
-            let (beta, square) = if k < NUM { (DECAYS[k], None) } else { (SQUARE_DECAY, Some(0.0)) };
-            cpu.run(Blend { x, grads, beta, complement: 1.0 - beta, square, len });
-        }
         let Some(factoring) = &plan.factoring else {
-            for (x, beta) in rest.chunks_exact_mut(padded).zip(DECAYS) {
-                let complement = 1.0 - beta;
-                cpu.run(Blend { x, grads, beta, complement, square: Some(SQUARE_FLOOR), len });
-            }
-            let arrays = Arrays { params, grads, state };
+            let mut arrays = Arrays { params, grads, state };
             let span = &plan.spans[0];
-            self.plain.measure(cpu, &arrays, span, None);
+            self.plain.accumulate(cpu, &mut arrays, &[], span, None);
             for block in &span.blocks {
-                self.plain.run(cpu, &arrays, block, &self.b0, None);
+                self.plain.run(cpu, &arrays, &[], block, &self.b0, None);
                 let outputs = &self.plain.mlp.outputs;
                 let out = &mut self.directions[block.at..block.at + block.n];
                 cpu.run(Direction { outputs, exp_mult: self.config.exp_mult as f32, out });
             }
             return;
         };
+        let (elementwise, rest) = state.split_at_mut((NUM + 1) * params.len());
         let [mut row, mut col] = factored::accumulators(rest, factoring);
         let decays = DECAYS.map(|beta| [beta, 1.0 - beta]);
         let sums = factored::update_sides(
@@ -243,15 +294,14 @@ impl Bound {
             let (Some(factoring), span) = (&plan.factoring, &plan.spans[i]) else { return };
             let factored = Factored {
                 factoring,
-                runs: &plan.runs,
                 sides: self.sides.each_ref(),
                 starts: self.side_starts.each_ref().map(|x| &**x),
                 stride: self.side_stride,
             };
-            let arrays = Arrays { params, grads, state: elementwise };
-            self.factored.measure(cpu, &arrays, span, Some(factored));
+            let mut arrays = Arrays { params, grads, state: elementwise };
+            self.factored.accumulate(cpu, &mut arrays, &plan.runs, span, Some(factored));
             for block in &span.blocks {
-                self.factored.run(cpu, &arrays, block, &self.b0, Some(factored));
+                self.factored.run(cpu, &arrays, &plan.runs, block, &self.b0, Some(factored));
                 let outputs = &self.factored.mlp.outputs;
                 let out = &mut self.directions[block.at..block.at + block.n];
                 cpu.run(Direction { outputs, exp_mult: self.config.exp_mult as f32, out });

@@ -204,8 +204,10 @@ fn normalized_factor<S: Simd>(s: S, a: &[f32], [outer, middle, inner]: [usize; 3
     }
 }
 
-/// What one side adds to the first layer: `out[h, place] = Σ_k (w[k][h]·a_k + w_root[k][h]·root_k)`, rows `stride` apart.
+/// What one side adds to the first layer: `out[h, place] = bias[h] + Σ_k (w[k][h]·a_k + w_root[k][h]·root_k)`, rows `stride` apart.
 pub(super) struct FoldSide<'a> {
+    /// `[hidden]`, or empty for zeros.
+    pub(super) bias: &'a [f32],
     pub(super) side: &'a Side,
     pub(super) accumulators: [&'a [f32]; DECAYS],
     /// Weights of the accumulators, then of their roots, `[hidden]` each, normalisers folded in.
@@ -221,7 +223,7 @@ impl Kernel for FoldSide<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { side, accumulators, weights, hidden, len, out, stride } = self;
+        let Self { bias, side, accumulators, weights, hidden, len, out, stride } = self;
         let padded = len.next_multiple_of(LANES);
         assert!(stride >= padded && out.len() >= hidden * stride && weights.len() >= 2 * DECAYS * hidden);
         assert!((0..DECAYS).all(|k| accumulators[k].len() >= padded && side.root[k].len() >= padded));
@@ -231,7 +233,7 @@ impl Kernel for FoldSide<'_> {
                 w[k] = s.splat(weights[k * hidden + h]);
             }
             for at in (0..padded).step_by(S::WIDTH) {
-                let mut y = s.splat(0.0);
+                let mut y = s.splat(if bias.is_empty() { 0.0 } else { bias[h] });
                 // SAFETY: `at + WIDTH <= padded`, which all arrays hold.
                 unsafe {
                     for k in 0..DECAYS {

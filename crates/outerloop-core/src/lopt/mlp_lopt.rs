@@ -7,14 +7,14 @@
 //! (rounding only); time features are computed in f64.
 
 use super::apply::ApplyStep;
-use super::channels::{Arrays, Blend, Formula, Source};
 use super::embedding::tanh_embedding;
+use super::features::{Arrays, Decay, Features, Inputs, MAX_CHANNELS};
 use super::mlp::ParamMlp;
 use super::rule::{Rule, Span, spans_of};
 use crate::error::Result;
 use crate::optim::{Cost, LeafInit, Losses, MlpLoptConfig, Optimizer, OptimizerState, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::Cpu;
+use crate::simd::{Cpu, Simd};
 use std::ops::Range;
 
 const DECAYS: [f32; 6] = [0.1, 0.5, 0.9, 0.99, 0.999, 0.9999];
@@ -23,6 +23,25 @@ const CHANNELS: usize = 2 + DECAYS.len();
 /// Those and the time features.
 const INPUTS: usize = CHANNELS + 11;
 const NORMALIZER_FLOOR: f32 = 1e-5;
+
+/// Gradient, parameter, momenta.
+struct Momenta;
+
+impl Features for Momenta {
+    const MOMENTA: usize = DECAYS.len();
+    const SQUARES: usize = 0;
+    const CHANNELS: usize = CHANNELS;
+
+    #[inline(always)]
+    fn evaluate<S: Simd>(_: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
+        let mut out = [x.g; MAX_CHANNELS];
+        out[1] = x.p;
+        for k in 0..DECAYS.len() {
+            out[2 + k] = x.state[k];
+        }
+        out
+    }
+}
 
 /// The optimizer as an immutable value.
 pub struct MlpLopt {
@@ -64,8 +83,6 @@ impl Optimizer for MlpLopt {
         let hidden = self.config.hidden;
         let layers =
             ["linear_1/w", "linear_1/b", "linear_2/w", "linear_2/b"].map(|l| leaf(&format!("mlp/~/{l}")));
-        let mut formulas = vec![Formula::Copy(Source::Gradient), Formula::Copy(Source::Param)];
-        formulas.extend((0..DECAYS.len()).map(|k| Formula::Copy(Source::State(k))));
         let w0 = leaf("mlp/~/linear_0/w");
         let (weights, time_weights) = w0.split_at(CHANNELS * hidden);
         let mlp = ParamMlp::new(CHANNELS, hidden, layers, 2, 2);
@@ -79,7 +96,12 @@ impl Optimizer for MlpLopt {
         });
         Ok(Box::new(Bound {
             tensors: tensors.collect(),
-            rule: Rule::new(formulas, vec![], weights.to_vec(), NORMALIZER_FLOOR, mlp),
+            rule: Rule::new(
+                &DECAYS.map(|beta| Decay { beta, floor: 0.0 }),
+                weights.to_vec(),
+                NORMALIZER_FLOOR,
+                mlp,
+            ),
             time_weights: time_weights.to_vec(),
             b0: leaf("mlp/~/linear_0/b").to_vec(),
             bias: vec![0.0; hidden],
@@ -101,7 +123,7 @@ impl Optimizer for MlpLopt {
 struct Bound {
     /// Padded range among the parameters, range in the state, all elements as one span.
     tensors: Vec<(Range<usize>, Range<usize>, Span)>,
-    rule: Rule,
+    rule: Rule<Momenta>,
     time_weights: Vec<f32>,
     b0: Vec<f32>,
     /// Bias with the time features of this step.
@@ -130,13 +152,9 @@ impl Update for Bound {
         for (range, arrays, span) in tensors {
             let (params, grads) = (&mut params[range.clone()], &grads[range.clone()]);
             let state = &mut state.data[arrays.clone()];
-            for (x, beta) in state.chunks_exact_mut(grads.len()).zip(DECAYS) {
-                let complement = 1.0 - beta;
-                cpu.run(Blend { x, grads, beta, complement, square: None, len: span.len });
-            }
-            rule.measure(cpu, &Arrays { params, grads, state }, span, None);
+            rule.accumulate(cpu, &mut Arrays { params, grads, state }, &[], span, None);
             for block in &span.blocks {
-                rule.run(cpu, &Arrays { params, grads, state }, block, bias, None);
+                rule.run(cpu, &Arrays { params, grads, state }, &[], block, bias, None);
                 let (direction, magnitude) = rule.mlp.outputs.split_at(super::STRIDE);
                 let params = &mut params[block.at..block.at + block.n];
                 let (exp_mult, step_mult) = (*exp_mult, *step_mult);

@@ -1,9 +1,8 @@
 //! Learned optimizers: update rules whose constants, theta, are meta-trained.
 //!
-//! Each fills a block of features per parameter and hands it to the shared per-parameter network (`mlp::ParamMlp`). The
-//! features of `mlp_lopt` and Celo2 are data (`channels::Formula`, `rule::Rule`): a new optimizer of their kind is a list
-//! of formulas and needs no kernel. `adafac_mlp` and the hierarchical optimizer have passes of their own that do more at
-//! once. Theta's leaves have the names and shapes of google/learned_optimization, so that files are
+//! Each fills a block of features per parameter and hands it to the shared per-parameter network (`mlp::ParamMlp`). `mlp_lopt`
+//! and Celo2 are decays of accumulators and one function from inputs to channels (`features::Features`, `rule::Rule`): a
+//! new optimizer of their kind needs no kernel. `adafac_mlp` and the hierarchical optimizer have passes of their own. Theta's leaves have the names and shapes of google/learned_optimization, so that files are
 //! interchangeable.
 #![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
@@ -12,9 +11,9 @@ mod adafac_mlp;
 mod apply;
 mod celo2;
 mod celo2_bound;
-mod channels;
 mod embedding;
 mod factored;
+mod features;
 mod hierarchical;
 mod hierarchical_bound;
 mod hierarchical_features;

@@ -1,11 +1,11 @@
-//! A learned update rule for one kind of tensor: formulas of its channels, and the network that reads them.
+//! A learned update rule for one kind of tensor: features of every element, and the network that reads them.
 
-use super::STRIDE;
-use super::channels::{Arrays, Fill, FillFactors, FillStart, Formula, Places};
-use super::factored::{DECAYS, Side};
+use super::factored::Side;
+use super::features::{Accumulate, Arrays, Decay, Features, FillBlock, MAX_STATE, Places};
 use super::mlp::{ParamMlp, Start};
 use super::runs::{Factoring, Run};
-use crate::simd::{AlignedVec, Cpu, LANES, sum_lanes};
+use crate::simd::Cpu;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Elements that are normalised together, cut into blocks.
@@ -15,6 +15,8 @@ pub(super) struct Span {
     pub(super) start: usize,
     /// Elements.
     pub(super) len: usize,
+    /// The tensor's runs that meet the span.
+    pub(super) runs: Range<usize>,
     pub(super) blocks: Vec<Block>,
 }
 
@@ -31,14 +33,14 @@ pub(super) struct Block {
 
 /// Cuts a tensor of `len` elements into spans of `span_len`.
 pub(super) fn spans_of(len: usize, span_len: usize, runs: &[Run]) -> Vec<Span> {
-    let block = |at: usize, n: usize| {
-        let first = runs.partition_point(|r| r.start + r.len <= at);
-        let end = runs.partition_point(|r| r.start < at + n);
-        Block { at, n, runs: first..end }
+    let meeting = |at: usize, n: usize| {
+        runs.partition_point(|r| r.start + r.len <= at)..runs.partition_point(|r| r.start < at + n)
     };
+    let block = |at: usize, n: usize| Block { at, n, runs: meeting(at, n) };
     let span = |start: usize| Span {
         start,
         len: span_len,
+        runs: meeting(start, span_len),
         blocks: (start..start + span_len)
             .step_by(super::BLOCK)
             .map(|at| block(at, (start + span_len - at).min(super::BLOCK)))
@@ -51,114 +53,86 @@ pub(super) fn spans_of(len: usize, span_len: usize, runs: &[Run]) -> Vec<Span> {
 #[derive(Clone, Copy)]
 pub(super) struct Factored<'a> {
     pub(super) factoring: &'a Factoring,
-    pub(super) runs: &'a [Run],
     pub(super) sides: [&'a Side; 2],
-    /// What rows and columns add to the first layer, `[hidden, stride]` each.
+    /// What rows (with the bias) and columns add to the first layer, `[hidden, stride]` each.
     pub(super) starts: [&'a [f32]; 2],
     pub(super) stride: usize,
 }
 
-impl<'a> Factored<'a> {
-    fn places(&self, block: &Block) -> Places<'a> {
-        let runs = &self.runs[block.runs.clone()];
-        Places { factoring: self.factoring, runs, at: block.at, n: block.n }
-    }
-}
-
-/// Formulas and network, with scratch for one block.
-pub(super) struct Rule {
-    formulas: Vec<Formula>,
-    /// What is put in the place of R·C where nothing is factored.
-    factor_formulas: Vec<Formula>,
-    /// First layer's weights of the channels, `[formulas, hidden]`, without normalisers.
+/// Features and network.
+pub(super) struct Rule<F> {
+    decays: [Decay; MAX_STATE],
+    /// First layer's weights of the channels, `[channels, hidden]`, without normalisers.
     weights: Vec<f32>,
     /// Added to a channel's mean square.
     floor: f32,
     pub(super) mlp: ParamMlp,
-    factors: AlignedVec,
-    lanes: Vec<f32>,
+    features: PhantomData<F>,
 }
 
-impl Rule {
-    /// A rule whose channels have the given weights, `[formulas, hidden]`.
-    pub(super) fn new(
-        formulas: Vec<Formula>,
-        factor_formulas: Vec<Formula>,
-        weights: Vec<f32>,
-        floor: f32,
-        mlp: ParamMlp,
-    ) -> Self {
-        assert!(weights.len() == formulas.len() * mlp.hidden && mlp.num_features == formulas.len());
-        Self {
-            lanes: vec![0.0; formulas.len() * LANES],
-            formulas,
-            factor_formulas,
-            weights,
-            floor,
-            mlp,
-            factors: AlignedVec::zeros(DECAYS * STRIDE),
-        }
+impl<F: Features> Rule<F> {
+    /// A rule whose channels have the given weights, `[channels, hidden]`, and whose state the given decays.
+    pub(super) fn new(decays: &[Decay], weights: Vec<f32>, floor: f32, mlp: ParamMlp) -> Self {
+        assert!(decays.len() == F::MOMENTA + F::SQUARES && mlp.num_features == F::CHANNELS);
+        assert!(weights.len() == F::CHANNELS * mlp.hidden);
+        let mut all = [Decay::default(); MAX_STATE];
+        all[..decays.len()].copy_from_slice(decays);
+        Self { decays: all, weights, floor, mlp, features: PhantomData }
     }
 
-    /// Measures the channels over a span and folds their normalisers into the first layer.
-    pub(super) fn measure(
+    /// Updates a span's accumulators, measures its channels and folds their normalisers into the first layer.
+    pub(super) fn accumulate(
         &mut self,
         cpu: Cpu,
-        arrays: &Arrays<'_>,
+        arrays: &mut Arrays<'_>,
+        runs: &[Run],
         span: &Span,
         factored: Option<Factored<'_>>,
     ) {
-        self.lanes.fill(0.0);
-        for block in &span.blocks {
-            self.fill(cpu, arrays, block, factored, true);
-        }
+        let whole = [Run { start: span.start, len: span.len, row: 0, col: 0 }];
+        let places = match factored {
+            Some(f) => Places {
+                runs: &runs[span.runs.clone()],
+                at: span.start,
+                n: span.len,
+                factored: Some((f.factoring, f.sides)),
+            },
+            None => Places { runs: &whole, at: span.start, n: span.len, factored: None },
+        };
+        let sums = cpu.run(Accumulate::<F> { arrays, places, decays: &self.decays, features: PhantomData });
         let hidden = self.mlp.hidden;
-        for (c, lanes) in self.lanes.as_chunks::<LANES>().0.iter().enumerate() {
-            let scale = 1.0 / (self.floor + sum_lanes(lanes) / span.len as f32).sqrt();
+        for c in 0..F::CHANNELS {
+            let scale = 1.0 / (self.floor + sums[c] / span.len as f32).sqrt();
             for h in c * hidden..(c + 1) * hidden {
                 self.mlp.w0[h] = self.weights[h] * scale;
             }
         }
     }
 
-    fn fill(
-        &mut self,
-        cpu: Cpu,
-        arrays: &Arrays<'_>,
-        block: &Block,
-        factored: Option<Factored<'_>>,
-        measures: bool,
-    ) {
-        let Self { formulas, factor_formulas, factors, lanes, mlp, .. } = self;
-        let (at, n) = (block.at, block.n);
-        if let Some(f) = factored {
-            cpu.run(FillFactors { places: f.places(block), sides: f.sides, out: factors });
-        } else if !factor_formulas.is_empty() {
-            let formulas = factor_formulas;
-            cpu.run(Fill { formulas, arrays, factors: &[], at, n, out: factors, squares: None });
-        }
-        let (out, squares) = (&mut mlp.features[..], measures.then_some(&mut lanes[..]));
-        cpu.run(Fill { formulas, arrays, factors, at, n, out, squares });
-    }
-
-    /// The network's outputs for a block, in `mlp.outputs`; `bias` is the first layer's.
+    /// The network's outputs for a block, in `mlp.outputs`; `bias` is the first layer's where nothing is factored.
     pub(super) fn run(
         &mut self,
         cpu: Cpu,
         arrays: &Arrays<'_>,
+        runs: &[Run],
         block: &Block,
         bias: &[f32],
         factored: Option<Factored<'_>>,
     ) {
-        self.fill(cpu, arrays, block, factored, false);
-        let start = match factored {
-            None => Start::Bias(bias),
+        let (at, n) = (block.at, block.n);
+        let whole = [Run { start: at, len: n, row: 0, col: 0 }];
+        let (places, sides, side_stride, start) = match factored {
             Some(f) => {
-                let (places, sides, stride) = (f.places(block), f.starts, f.stride);
-                cpu.run(FillStart { places, bias, sides, stride, out: &mut self.mlp.start });
-                Start::Columns
+                let places =
+                    Places { runs: &runs[block.runs.clone()], at, n, factored: Some((f.factoring, f.sides)) };
+                (places, f.starts, f.stride, Start::Columns)
             }
+            None => (Places { runs: &whole, at, n, factored: None }, [&[][..]; 2], 0, Start::Bias(bias)),
         };
-        self.mlp.run(cpu, block.n, start, None);
+        let hidden = self.mlp.hidden;
+        let (out, begin) = (&mut self.mlp.features[..], &mut self.mlp.start[..]);
+        let features = PhantomData;
+        cpu.run(FillBlock::<F> { arrays, places, sides, side_stride, hidden, out, start: begin, features });
+        self.mlp.run(cpu, n, start, None);
     }
 }
