@@ -3,7 +3,7 @@
 use super::apply::ApplyStep;
 use super::embedding::sine_embedding;
 use super::hierarchical::{Hierarchical, OLD_AGE};
-use super::hierarchical_features::{Accumulate, Clip, FillBlock, MAX_CHANNELS, Sums, TensorArrays};
+use super::hierarchical_features::{Accumulate, Clip, FillBlock, MAX_CHANNELS, OLD, Sums, TensorArrays};
 use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
 use super::hierarchical_theta::{num_channels, num_lstm_inputs};
 use super::lstm::{Linear, Lstm};
@@ -101,9 +101,7 @@ impl Bound {
             (weights("ffmod_params/mlp/~/linear_1"), weights("ffmod_params/mlp/~/linear_2"));
         let num_outputs = 2 + config.from_mlp;
         let layers = [&second.w, &second.b, &output.w, &output.b].map(|x| &x[..]);
-        let mut mlp = ParamMlp::new(num_channels(&config), config.hidden, layers, num_outputs, 2);
-        let folded = mlp.w0.len();
-        mlp.w0.copy_from_slice(&first.w[..folded]);
+        let mlp = ParamMlp::new(num_channels(&config), config.hidden, layers, num_outputs, 2);
         let rnn = weights("rnn_params/rnn/linear");
         let paper = config.variant == Variant::Paper;
         Self {
@@ -211,7 +209,13 @@ impl Bound {
         // Without a clip in between, the normalisers go into the weights.
         let folds = self.clip.is_none();
         for (c, row) in self.mlp.w0.chunks_exact_mut(self.config.hidden).enumerate() {
-            let from = &self.first.w[c * self.config.hidden..];
+            // Theta has old parameters between p and ln|p|.
+            let theta_row = match c {
+                OLD => 2,
+                2.. if self.num_old > 0 => c + 1,
+                _ => c,
+            };
+            let from = &self.first.w[theta_row * self.config.hidden..];
             let scale = if folds { scale[c] } else { 1.0 };
             row.iter_mut().zip(from).for_each(|(to, w)| *to = w * scale);
         }

@@ -1,17 +1,14 @@
 //! Per-parameter features and per-tensor statistics of the hierarchical optimizer.
-#![expect(
-    clippy::manual_map,
-    reason = "a closure is not inlined into the kernel, and is compiled without its features"
-)]
-
 use super::STRIDE;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, ln, rsqrt, totals};
 
 /// Decays of momentum and second moment.
 pub(super) const DECAYS: [f32; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
 const NUM: usize = DECAYS.len();
-/// g, p, old p, ln|p|, m, v, m·s, s.
-pub(super) const MAX_CHANNELS: usize = 4 + 4 * NUM;
+/// g, p, ln|p|, m, v, m·s, s, and the old p.
+pub(super) const MAX_CHANNELS: usize = OLD + 1;
+/// Number of the channel of old parameters; theta has its weights after those of p.
+pub(super) const OLD: usize = 3 + 4 * NUM;
 const LOG_FLOOR: f32 = 1e-8;
 const SECOND_MOMENT_FLOOR: f32 = 1e-6;
 
@@ -28,34 +25,18 @@ pub(super) struct TensorArrays<'a> {
     pub(super) squares: &'a mut [f32],
 }
 
-/// The channels of one register; without old parameters the last place is unused.
+/// The channels of one register: g, p, ln|p|, m, v, m·s, s. Their number is known to the compiler, or it would keep them
+/// in memory. Old parameters are a channel of their own ([`OLD`]).
 #[inline(always)]
-fn channels<S: Simd>(
-    s: S,
-    g: S::V,
-    p: S::V,
-    old: Option<S::V>,
-    m: [S::V; NUM],
-    v: [S::V; NUM],
-) -> [S::V; MAX_CHANNELS] {
-    let mut out = [s.splat(0.0); MAX_CHANNELS];
-    let log = ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR)));
-    let next = match old {
-        Some(old) => {
-            (out[0], out[1], out[2], out[3]) = (g, p, old, log);
-            4
-        }
-        None => {
-            (out[0], out[1], out[2]) = (g, p, log);
-            3
-        }
-    };
+fn channels<S: Simd>(s: S, g: S::V, p: S::V, m: [S::V; NUM], v: [S::V; NUM]) -> [S::V; OLD] {
+    let mut out = [g; OLD];
+    (out[1], out[2]) = (p, ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR))));
     for k in 0..NUM {
         let scale = rsqrt(s, s.add(v[k], s.splat(SECOND_MOMENT_FLOOR)));
-        out[next + k] = m[k];
-        out[next + NUM + k] = v[k];
-        out[next + 2 * NUM + k] = s.mul(m[k], scale);
-        out[next + 3 * NUM + k] = scale;
+        out[3 + k] = m[k];
+        out[3 + NUM + k] = v[k];
+        out[3 + 2 * NUM + k] = s.mul(m[k], scale);
+        out[3 + 3 * NUM + k] = scale;
     }
     out
 }
@@ -124,35 +105,61 @@ impl Kernel for Accumulate<'_, '_> {
         );
         let mut squares = [LaneSum::zero(s); MAX_CHANNELS];
         let mut plain = [LaneSum::zero(s); 3];
+        // One decay after the other, so that its sums stay in registers.
+        for k in 0..NUM {
+            let mut sums = [LaneSum::zero(s); 4];
+            let [mut plain_m, mut plain_v, _] = plain;
+            for group in (0..padded).step_by(LANES) {
+                for half in 0..LANES / S::WIDTH {
+                    let at = group + half * S::WIDTH;
+                    // SAFETY: `at + WIDTH <= padded`, the length of every array. In the gap after the last element all
+                    // but the scale is 0.
+                    unsafe {
+                        let g = s.load(a.grads.as_ptr().add(at));
+                        let m = blend(s, a.momenta.as_mut_ptr().add(k * padded + at), DECAYS[k], g);
+                        let v = blend(s, a.squares.as_mut_ptr().add(k * padded + at), DECAYS[k], s.mul(g, g));
+                        let mut scale = rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR)));
+                        if at + S::WIDTH > a.len {
+                            scale = s.select(s.first(a.len.saturating_sub(at)), scale, s.splat(0.0));
+                        }
+                        let scaled = s.mul(m, scale);
+                        plain_m.add(s, half, m);
+                        plain_v.add(s, half, v);
+                        sums[0].fma(s, half, m, m);
+                        sums[1].fma(s, half, v, v);
+                        sums[2].fma(s, half, scaled, scaled);
+                        sums[3].fma(s, half, scale, scale);
+                    }
+                }
+            }
+            (plain[0], plain[1]) = (plain_m, plain_v);
+            for i in 0..4 {
+                squares[3 + i * NUM + k] = sums[i];
+            }
+        }
+        let mut sums = [LaneSum::zero(s); 4];
         for group in (0..padded).step_by(LANES) {
             for half in 0..LANES / S::WIDTH {
                 let at = group + half * S::WIDTH;
-                let live = s.first(a.len.saturating_sub(at).min(S::WIDTH));
-                // SAFETY: `at + WIDTH <= padded`, the length of every array.
+                // SAFETY: as above; in the gap gradient and parameters are 0.
                 unsafe {
-                    let g = s.load(a.grads.as_ptr().add(at));
-                    let p = s.load(a.params.as_ptr().add(at));
-                    let old = match a.old {
-                        Some(old) => Some(s.load(old[at..][..S::WIDTH].as_ptr())),
-                        None => None,
-                    };
-                    let square = s.mul(g, g);
-                    let (mut m, mut v) = ([g; NUM], [g; NUM]);
-                    for k in 0..NUM {
-                        m[k] = blend(s, a.momenta.as_mut_ptr().add(k * padded + at), DECAYS[k], g);
-                        v[k] = blend(s, a.squares.as_mut_ptr().add(k * padded + at), DECAYS[k], square);
-                        plain[0].add(s, half, m[k]);
-                        plain[1].add(s, half, v[k]);
+                    let (g, p) = (s.load(a.grads.as_ptr().add(at)), s.load(a.params.as_ptr().add(at)));
+                    let mut log = ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR)));
+                    if at + S::WIDTH > a.len {
+                        log = s.select(s.first(a.len.saturating_sub(at)), log, s.splat(0.0));
                     }
                     plain[2].add(s, half, p);
-                    let values = channels(s, g, p, old, m, v);
-                    for c in 0..MAX_CHANNELS {
-                        let x = s.select(live, values[c], s.splat(0.0));
-                        squares[c].fma(s, half, x, x);
+                    sums[0].fma(s, half, g, g);
+                    sums[1].fma(s, half, p, p);
+                    sums[2].fma(s, half, log, log);
+                    if let Some(old) = a.old {
+                        let old = s.load(old[at..][..S::WIDTH].as_ptr());
+                        sums[3].fma(s, half, old, old);
                     }
                 }
             }
         }
+        (squares[0], squares[1], squares[2], squares[OLD]) = (sums[0], sums[1], sums[2], sums[3]);
         Sums { squares: totals(s, &squares), plain: totals(s, &plain) }
     }
 }
@@ -216,25 +223,30 @@ impl Kernel for FillBlock<'_, '_> {
             unsafe {
                 let g = s.load(a.grads.as_ptr().add(e));
                 let p = s.load(a.params.as_ptr().add(e));
-                let old = match a.old {
-                    Some(old) => Some(s.load(old[e..][..S::WIDTH].as_ptr())),
-                    None => None,
-                };
                 let (mut m, mut v) = ([g; NUM], [g; NUM]);
                 for k in 0..NUM {
                     m[k] = s.load(a.momenta.as_ptr().add(k * padded + e));
                     v[k] = s.load(a.squares.as_ptr().add(k * padded + e));
                 }
                 let out = features.as_mut_ptr().add(column);
-                let values = channels(s, g, p, old, m, v);
-                for c in 0..num_channels {
-                    let mut x = values[c];
-                    if let Some(bound) = clip {
-                        x = s.clamp(s.mul(x, s.splat(scale[c])), -bound, bound);
-                    }
-                    s.store(out.add(c * STRIDE), x);
+                let values = channels(s, g, p, m, v);
+                for c in 0..OLD {
+                    s.store(out.add(c * STRIDE), clipped(s, values[c], scale[c], clip));
+                }
+                if let Some(old) = a.old {
+                    let x = s.load(old[e..][..S::WIDTH].as_ptr());
+                    s.store(out.add(OLD * STRIDE), clipped(s, x, scale[OLD], clip));
                 }
             }
         }
+    }
+}
+
+/// `x` normalised and clipped, or as it is without a bound.
+#[inline(always)]
+fn clipped<S: Simd>(s: S, x: S::V, scale: f32, bound: Option<f32>) -> S::V {
+    match bound {
+        Some(bound) => s.clamp(s.mul(x, s.splat(scale)), -bound, bound),
+        None => x,
     }
 }
