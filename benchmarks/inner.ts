@@ -24,12 +24,19 @@ export const optimizers = {
   hierarchical: { name: 'hierarchical', variant: 'library' },
 } as const
 
-/** Inner steps of one lane in one truncation. */
-const TRUNCATION_LENGTH = 100
+/** Inner steps of one lane in the truncations that check; fewer for a task that takes seconds otherwise. */
+const CHECK_LENGTH = 100
+const CHECK_LENGTH_LARGE = 5
+const LARGE = 50_000
+/** A truncation that is timed takes about so long: the call itself, some 0.3 ms, shall not count. */
+const TRUNCATION_MS = 60
 /** Pairs a thread: lanes are spread over threads, and one pair runs on one of them. */
 const PAIRS_PER_THREAD = 2
 /** How long each look at the roofline takes. */
 const ROOFLINE_MS = 20
+
+/** Name of a measured optimizer. */
+export type OptimizerName = keyof typeof optimizers
 
 /** Result of the benchmark: what --json prints and records keep. */
 export interface InnerResult {
@@ -37,7 +44,11 @@ export interface InnerResult {
   task: string
   batch: number
   optimizer: string
+  /** Its config, every default filled in. */
+  optimizerConfig: OptimizerConfig
   threads: number
+  /** Inner steps of one lane in one timed truncation. */
+  truncationLength: number
   /** Median over truncations, all lanes and threads together. */
   stepsPerSecond: number
   /** Operations of a step over what the loop of multiply-adds does in the same time; median. */
@@ -67,7 +78,9 @@ export async function benchmarkInner(args: string[]): Promise<void> {
     },
   })
   const [batch, threads, seconds] = [values.batch, values.threads, values.seconds].map(Number)
-  const optimizer = Object.entries(optimizers).find(([name]) => name === values.optimizer)?.[1]
+  const optimizer = Object.keys(optimizers).find((name) => name === values.optimizer) as
+    | OptimizerName
+    | undefined
   if (!optimizer || widthsOf(values.task).length < 2 || !(batch! > 0) || !(threads! > 0) || !(seconds! > 0)) {
     const names = Object.keys(optimizers).join('|')
     console.error(
@@ -78,7 +91,7 @@ export async function benchmarkInner(args: string[]): Promise<void> {
   const result = await measureInner({
     task: values.task,
     batch: batch!,
-    optimizer: optimizer.name,
+    optimizer,
     threads: threads!,
     seconds: seconds!,
     cpu: values.cpu as CpuName,
@@ -103,7 +116,7 @@ export interface InnerOptions {
   /** `mlp-` and the widths, inputs first. */
   task: string
   batch: number
-  optimizer: keyof typeof optimizers
+  optimizer: OptimizerName
   threads: number
   seconds: number
   /** Instruction set of the engine and of the loop it is compared with. Default `auto`. */
@@ -132,6 +145,7 @@ export async function measureInner({
   await assertThreadsDoNotMatter(widths, batch, optimizer, dataset, cpu)
   using lanes = new Lanes(widths, batch, optimizer, dataset, { threads, cpu })
   await lanes.assertLearns()
+  await lanes.lengthen()
   const operationsPerStep = taskOperations(widths, batch) + optimizerOperations(optimizer, widths)
   const [rates, fractions, peaks]: [number[], number[], number[]] = [[], [], []]
   const end = performance.now() + 1000 * seconds
@@ -148,8 +162,10 @@ export async function measureInner({
     benchmark: 'inner',
     task,
     batch,
-    optimizer: optimizer.name,
+    optimizer: name,
+    optimizerConfig: optimizer,
     threads,
+    truncationLength: lanes.truncationLength,
     stepsPerSecond: median(rates),
     rooflineFraction: median(fractions),
     operationsPerStep,
@@ -164,7 +180,8 @@ export async function measureInner({
 
 /** Pairs of one task that go on truncation after truncation. */
 class Lanes implements Disposable {
-  readonly stepsPerTruncation: number
+  /** Inner steps of one lane in a truncation. */
+  truncationLength: number
   readonly #unroller: Unroller
   readonly #theta: Float32Array
   readonly #numPairs: number
@@ -180,7 +197,8 @@ class Lanes implements Disposable {
     numPairs = PAIRS_PER_THREAD * threads,
   ) {
     this.#numPairs = numPairs
-    this.stepsPerTruncation = 2 * numPairs * TRUNCATION_LENGTH
+    const numParams = widths.slice(1).reduce((sum, width, i) => sum + (widths[i]! + 1) * width, 0)
+    this.truncationLength = numParams > LARGE ? CHECK_LENGTH_LARGE : CHECK_LENGTH
     this.#theta = initTheta(optimizer, 0, 0)
     this.#task = {
       family: 'mlp',
@@ -216,11 +234,24 @@ class Lanes implements Disposable {
     }))
     this.#truncation += 1
     const { pos, neg } = await this.#unroller.advance(this.#theta, {
-      truncationLength: TRUNCATION_LENGTH,
+      truncationLength: this.truncationLength,
       std: 0.01,
       particles,
     })
     return [...pos, ...neg]
+  }
+
+  /** Inner steps of all lanes in a truncation. */
+  get stepsPerTruncation(): number {
+    return 2 * this.#numPairs * this.truncationLength
+  }
+
+  /** Chooses a length by the time that one truncation takes. */
+  async lengthen(): Promise<void> {
+    const start = performance.now()
+    await this.advance()
+    const length = (this.truncationLength * TRUNCATION_MS) / (performance.now() - start)
+    this.truncationLength = Math.max(1, Math.min(10_000, Math.round(length)))
   }
 
   /** What is timed must compute: losses are finite, and a hand-designed optimizer lowers them. */

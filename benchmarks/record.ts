@@ -1,25 +1,48 @@
-/** Measures every optimizer with one thread and with all, and keeps the result under benchmarks/records/. */
+/** Measures every optimizer on three problems, with one thread and with all, and keeps the result under benchmarks/records/. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { doctor } from '../ts/native.js'
-import { describe, type InnerResult, measureInner, optimizers } from './inner.js'
+import { describe, type InnerResult, measureInner, type OptimizerName } from './inner.js'
 
-/** The command `npm run bench -- record [--seconds 4] [--note TEXT]`. */
+/** What the record holds: a small, a middle and a large problem. */
+const TASKS = [
+  ['mlp-64-32-10', 64],
+  ['mlp-784-128-10', 128],
+  ['mlp-3072-256-256-10', 128],
+] as const
+const OPTIMIZERS: OptimizerName[] = [
+  'adam',
+  'mlp_lopt',
+  'adafac_mlp',
+  'adafac_mlp_32',
+  'celo2',
+  'celo2_orthogonal',
+  'hierarchical',
+]
+
+/** The command `npm run bench -- record [--seconds 2] [--note TEXT]`. */
 export async function record(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { seconds: { type: 'string', default: '4' }, note: { type: 'string' } },
+    options: { seconds: { type: 'string', default: '2' }, note: { type: 'string' } },
   })
   const { backend, cpuModel, threads: allThreads } = doctor()
   const results: InnerResult[] = []
-  for (const threads of new Set([1, allThreads])) {
-    for (const optimizer of Object.keys(optimizers) as (keyof typeof optimizers)[]) {
-      const options = { task: 'mlp-64-32-10', batch: 64, optimizer, threads, seconds: Number(values.seconds) }
-      const result = await measureInner(options)
-      console.log(describe(result))
-      results.push(result)
+  for (const [task, batch] of TASKS) {
+    for (const optimizer of OPTIMIZERS) {
+      for (const threads of new Set([1, allThreads])) {
+        const result = await measureInner({
+          task,
+          batch,
+          optimizer,
+          threads,
+          seconds: Number(values.seconds),
+        })
+        console.log(describe(result))
+        results.push(result)
+      }
     }
   }
   const date = new Date().toISOString().slice(0, 10)
