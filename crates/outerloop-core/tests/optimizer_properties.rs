@@ -6,7 +6,7 @@ mod twin;
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
-use outerloop_core::simd::{Backend, Cpu};
+use outerloop_core::simd::{Backend, Cpu, FlushDenormals};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use twin::{Fast, tensors, twin_of};
@@ -142,5 +142,94 @@ proptest! {
             r#"{{"name":"hierarchical","variant":"{variant}","hidden":{hidden},"fromMlp":{from_mlp},"fromLstm":{from_lstm},"lstmToFf":{lstm_to_ff},"lstmHidden":{lstm},"stepMult":0.01,"expMult":0.1}}"#
         );
         one_step(&json, &shapes, seed, warm, cpu)?;
+    }
+}
+
+const ALL: [&str; 9] = [
+    r#"{"name":"sgd","lr":0.1}"#,
+    r#"{"name":"momentum","lr":0.1}"#,
+    r#"{"name":"adam","lr":0.01}"#,
+    r#"{"name":"mlp_lopt","stepMult":0.01}"#,
+    r#"{"name":"adafac_mlp","stepMult":0.01}"#,
+    r#"{"name":"celo2","stepMult":0.01,"orthogonalize":false,"adamPattern":null}"#,
+    r#"{"name":"celo2","stepMult":0.01,"adamPattern":"p0"}"#,
+    r#"{"name":"hierarchical","variant":"library","stepMult":0.01}"#,
+    r#"{"name":"hierarchical","variant":"paper","stepMult":0.01}"#,
+];
+
+fn start(json: &str, cpu: Cpu) -> (Fast, Vec<TensorSpec>, Vec<f32>) {
+    let key = Key::new(3, Purpose::Unroll);
+    let shapes: [&[usize]; 4] = [&[], &[19], &[7, 33], &[2, 3, 5]];
+    let specs: Vec<_> =
+        shapes.iter().enumerate().map(|(i, s)| TensorSpec::new(format!("p{i}"), s.to_vec())).collect();
+    let config = twin::config(json);
+    let theta = normal(key, build_optimizer(&config).unwrap().theta_spec().len(), 0.15);
+    let params: Vec<_> =
+        specs.iter().enumerate().map(|(i, s)| normal(key.fold(i as u64), s.len(), 0.5)).collect();
+    (Fast::new(&config, &theta, &specs, &params, cpu), specs, theta)
+}
+
+/// Gradients all zero, denormal (0 in a truncation), tiny or huge, and mixtures, as long as f32 holds the sums of their
+/// fourth powers: as the twin.
+/// Tolerance: of the step's scale 1e-4 (the gradient's channels are now rounded at very different sizes).
+#[test]
+fn extreme_gradients_follow_the_twin() {
+    for json in ALL {
+        for values in
+            [&[0.0f32][..], &[1e-40], &[1e-30], &[1e8], &[0.0, 1e-30, -1e8, 1e-3], &[1e-40, 1.0, -1e4]]
+        {
+            // Its LSTM sees the sign of the mean square, which is 1 in f64 where f32 has none left.
+            if json.contains("hierarchical") && values == [1e-30] {
+                continue;
+            }
+            let cpu = Cpu::detect().unwrap();
+            let (mut fast, specs, theta) = start(json, cpu);
+            let config = twin::config(json);
+            let mut reference = twin_of(&config, &theta, &specs);
+            let fill = |s: &TensorSpec| (0..s.len()).map(|i| values[i % values.len()]).collect::<Vec<f32>>();
+            let grads: Vec<_> = specs.iter().map(fill).collect();
+            let before = fast.copy_to(&config, reference.as_mut());
+            let mut expected = before.clone();
+            let flushed =
+                |g: &Vec<f32>| g.iter().map(|&x| if x.is_normal() { x } else { 0.0 }).collect::<Vec<f32>>();
+            let seen: Vec<_> = grads.iter().map(flushed).collect();
+            reference.step(&mut expected, &tensors(&specs, &seen), 0.7, Some(f64::from(0.8f32)));
+            {
+                let _flush = FlushDenormals::on();
+                fast.step(&grads, 0.7, Some(0.8));
+            }
+            for ((got, expected), before) in fast.tensors().iter().zip(&expected).zip(&before) {
+                let changes = expected.data.iter().zip(&before.data).map(|(a, b)| (a - b).abs());
+                let scale = changes.fold(0.001, f64::max);
+                for (g, e) in got.data.iter().zip(&expected.data) {
+                    assert!(
+                        (g - e).abs() <= 1e-4 * scale + e.abs() / 16_777_216.0,
+                        "{json} {values:?} {} {g} {e}",
+                        got.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Infinite, undefined and overflowing gradients: never a panic, and the same outcome on every backend.
+#[test]
+fn wild_gradients_have_one_outcome() {
+    for json in ALL {
+        for wild in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e30, f32::MAX] {
+            let outcomes = Backend::ALL.into_iter().filter_map(|b| Cpu::new(b).ok()).map(|cpu| {
+                let (mut fast, specs, _) = start(json, cpu);
+                let mut grads: Vec<_> = specs.iter().map(|s| vec![0.1; s.len()]).collect();
+                grads[2][17] = wild;
+                fast.step(&grads, 0.7, Some(0.8));
+                grads[2][17] = 0.1;
+                fast.step(&grads, 0.7, None);
+                let canonical = |x: &f32| if x.is_nan() { f32::NAN.to_bits() } else { x.to_bits() };
+                fast.params.iter().chain(fast.state.data.iter()).map(canonical).collect::<Vec<_>>()
+            });
+            let outcomes: Vec<_> = outcomes.collect();
+            assert!(outcomes.windows(2).all(|w| w[0] == w[1]), "{json} {wild}");
+        }
     }
 }

@@ -297,6 +297,28 @@ mod tests {
         assert!(apply(cpu, Function::Ln, &[-1.0])[0].is_nan());
     }
 
+    /// Denormals and both zeros. tanh −0 and sin −0 may be +0.
+    #[test]
+    fn denormals_and_zeros() {
+        let cpu = Cpu::detect().expect("a backend");
+        let tiny = [0.0, -0.0, 1e-40, -1e-40, f32::from_bits(1), -f32::MIN_POSITIVE];
+        assert!(apply(cpu, Function::Exp, &tiny).iter().all(|&y| y == 1.0));
+        assert!(apply(cpu, Function::Sigmoid, &tiny).iter().all(|&y| y == 0.5));
+        assert!(apply(cpu, Function::Cos, &tiny).iter().all(|&y| y == 1.0));
+        for f in [Function::Tanh, Function::Sin] {
+            for (x, y) in tiny.iter().zip(apply(cpu, f, &tiny)) {
+                assert!(
+                    (x - y).abs() <= f32::from_bits(1)
+                        && (*x == 0.0 || x.is_sign_negative() == y.is_sign_negative()),
+                    "{f:?} {x:e} {y:e}"
+                );
+            }
+        }
+        let logs = apply(cpu, Function::Ln, &[-0.0, 1e-40, -1e-40]);
+        assert_eq!(logs[..2], [f32::NEG_INFINITY; 2]);
+        assert!(logs[2].is_nan());
+    }
+
     #[test]
     fn all_backends_give_the_same_bits() {
         let x: Vec<f32> = (0..100_003u32).map(|i| f32::from_bits(i.wrapping_mul(42_949))).collect();

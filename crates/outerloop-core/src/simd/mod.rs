@@ -18,6 +18,8 @@ mod avx512;
 mod neon;
 
 mod aligned;
+#[cfg(test)]
+mod conformance;
 mod cpu;
 mod denormals;
 mod gemm;
