@@ -4,7 +4,9 @@ use outerloop_core::data::{Examples, ImageSet, Pixels, Split};
 use outerloop_core::optim::{Losses, Optimizer, OptimizerConfig, build_optimizer, empty_state};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::mlp::{Activation, MlpLayer, loss_and_grad};
-use outerloop_core::reference::{Constants, ReferenceOptimizer, Tensor, adafac_mlp, hierarchical};
+use outerloop_core::reference::{
+    Constants, ReferenceOptimizer, Tensor, adafac_mlp, celo2, hierarchical, mlp_lopt,
+};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::{AlignedVec, Cpu, GemmInit, MatMut, MatRef, gemm};
 use outerloop_core::task::{Batch, Datasets, Task, TaskConfig, build_task};
@@ -53,9 +55,15 @@ pub fn all(cpu: Cpu) -> Vec<Case> {
     let params: u64 = WIDTHS.windows(2).map(|w| (w[0] * w[1] + w[1]) as u64).sum();
     let (adafac_network, library_network) = (16 * 4 + 4 * 4 + 4 * 2, 23 * 32 + 32 * 32 + 32 * 2);
     let lstms = 4 * (18 + 16 + 18 + 64) * 4 * 64;
+    let momenta = OptimizerConfig::from_json(r#"{"name":"mlp_lopt"}"#).expect("valid");
+    let base = r#"{"name":"celo2","orthogonalize":false,"adamPattern":null}"#;
+    let base = OptimizerConfig::from_json(base).expect("valid");
+    let (momenta_network, base_network) = (8 * 32 + 32 * 32 + 32 * 2, 18 * 8 + 8 * 8 + 8);
     vec![
         product(cpu),
         mlp(cpu),
+        step(cpu, "mlp_lopt step", &momenta, params * momenta_network),
+        step(cpu, "celo2 (base) step", &base, params * base_network),
         step(cpu, "adafac_mlp step", &adafac, params * adafac_network),
         step(cpu, "hierarchical step", &library, params * library_network + lstms),
     ]
@@ -228,6 +236,14 @@ fn reference_of(
 ) -> Box<dyn ReferenceOptimizer> {
     assert_eq!(optimizer.theta_spec().len(), theta.len());
     match config {
+        OptimizerConfig::MlpLopt(_) => {
+            let config = mlp_lopt::MlpLoptConfig::default();
+            Box::new(mlp_lopt::MlpLopt::new(config, theta, specs, Constants::Rounded).expect("theta fits"))
+        }
+        OptimizerConfig::Celo2(_) => {
+            let config = celo2::Celo2Config::base(specs.len());
+            Box::new(celo2::Celo2::new(config, theta, specs, Constants::Rounded).expect("theta fits"))
+        }
         OptimizerConfig::AdafacMlp(_) => {
             let config = adafac_mlp::AdafacMlpConfig::default();
             Box::new(
