@@ -13,7 +13,7 @@ import { optimizerOperations, taskOperations, type Widths } from './operations.j
 export const optimizers = {
   sgd: { name: 'sgd', lr: 0.1 },
   momentum: { name: 'momentum', lr: 0.03 },
-  adam: { name: 'adam', lr: 0.003 },
+  adam: { name: 'adam', lr: 0.001 },
   mlp_lopt: { name: 'mlp_lopt' },
   adafac_mlp: { name: 'adafac_mlp' },
   adafac_mlp_32: { name: 'adafac_mlp', hidden: 32 },
@@ -26,7 +26,7 @@ export const optimizers = {
 
 /** Inner steps of one lane in the truncations that check; fewer for a task that takes seconds otherwise. */
 const CHECK_LENGTH = 100
-const CHECK_LENGTH_LARGE = 5
+const CHECK_LENGTH_LARGE = 20
 const LARGE = 50_000
 /** A truncation that is timed takes about so long: the call itself, some 0.3 ms, shall not count. */
 const TRUNCATION_MS = 60

@@ -32,6 +32,7 @@ impl Features for Momenta {
     const SQUARES: usize = 0;
     const CHANNELS: usize = CHANNELS;
 
+    #[expect(clippy::manual_memcpy, reason = "a copy of slices goes through memory")]
     #[inline(always)]
     fn evaluate<S: Simd>(_: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
         let mut out = [x.g; MAX_CHANNELS];
