@@ -18,7 +18,7 @@ pub(super) const HIDDEN: usize = 8;
 /// Outputs of the network; the third has no use.
 pub(super) const OUTPUTS: usize = 3;
 /// Channels of the fourteen groups of features.
-pub(super) const GROUPS: [usize; 14] = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3];
+const GROUPS: [usize; 14] = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3];
 /// Decays of momentum and of the factored second moment.
 pub(super) const DECAYS: [f32; 3] = [0.9, 0.99, 0.999];
 

@@ -2,12 +2,13 @@
 
 use super::apply::Direction;
 use super::celo2::{Celo2, DECAYS, HIDDEN, OUTPUTS};
-use super::factored::{self, FoldSide, Side};
+use super::celo2_sides::Sides;
+use super::factored;
 use super::features::{Arrays, Decay, Features, Inputs, MAX_CHANNELS};
 use super::hierarchical_features::Clip;
 use super::mlp::ParamMlp;
 use super::newton_schulz::NewtonSchulz;
-use super::rule::{Factored, Rule, Span, spans_of};
+use super::rule::{Rule, Span, spans_of};
 use super::runs::{Factoring, Run, runs_of};
 use crate::optim::adam::Step as AdamStep;
 use crate::optim::rounding::one_minus_power;
@@ -20,19 +21,16 @@ const GRADIENT_BOUND: f32 = 1000.0;
 const SQUARE_DECAY: f32 = 0.95;
 /// Added inside the reciprocal root of the second moment, and inside Adam's.
 const SECOND_MOMENT_FLOOR: f32 = 1e-8;
-const NORMALIZER_FLOOR: f32 = 1e-9;
+pub(super) const NORMALIZER_FLOOR: f32 = 1e-9;
 /// Added to every squared gradient of a diagonal accumulator, and to the accumulator inside its root.
 const SQUARE_FLOOR: f32 = 1e-30;
 const DIAGONAL_FLOOR: f32 = 1e-9;
-/// Groups of features: rows and columns, and their roots.
-const SIDE_GROUPS: [[usize; 2]; 2] = [[9, 10], [11, 12]];
 const NUM: usize = DECAYS.len();
 
 /// One tensor's shape and places, worked out once.
 struct TensorPlan {
     params: Range<usize>,
     state: Range<usize>,
-    len: usize,
     is_adam: bool,
     runs: Vec<Run>,
     factoring: Option<Factoring>,
@@ -47,15 +45,9 @@ pub(super) struct Bound {
     tensors: Vec<TensorPlan>,
     config: Celo2Config,
     b0: Vec<f32>,
-    /// Weights of the side features: accumulators of rows and columns, then their roots; `[3, hidden]` each.
-    side_weights: [[Vec<f32>; 2]; 2],
     factored: Rule<FactoredFeatures>,
     plain: Rule<PlainFeatures>,
-    sides: [Side; 2],
-    /// One side's weights with normalisers, `[6, hidden]`.
-    scaled: Vec<f32>,
-    side_starts: [AlignedVec; 2],
-    side_stride: usize,
+    sides: Sides,
     directions: AlignedVec,
     newton_schulz: NewtonSchulz,
 }
@@ -143,15 +135,18 @@ impl Features for PlainFeatures {
 }
 
 /// The rule whose channels are the first of [`CHANNELS`].
-fn rule<F: Features>(group: impl Fn(usize) -> Vec<f32>, layers: [&[f32]; 4], num_outputs: usize) -> Rule<F> {
-    let weights =
-        CHANNELS[..F::CHANNELS].iter().flat_map(|&(g, i)| group(g)[i * HIDDEN..][..HIDDEN].to_vec());
+fn rule<'a, F: Features>(
+    group: impl Fn(usize) -> &'a [f32],
+    layers: [&[f32]; 4],
+    num_outputs: usize,
+) -> Rule<F> {
+    let weights = CHANNELS[..F::CHANNELS].iter().flat_map(|&(g, i)| &group(g)[i * HIDDEN..][..HIDDEN]);
     let mut decays = vec![];
     decays.extend(DECAYS.map(|beta| Decay { beta, floor: 0.0 }));
     decays.push(Decay { beta: SQUARE_DECAY, floor: 0.0 });
     decays.extend(DECAYS.map(|beta| Decay { beta, floor: SQUARE_FLOOR }));
     let mlp = ParamMlp::new(F::CHANNELS, HIDDEN, layers, OUTPUTS, num_outputs);
-    Rule::new(&decays[..F::MOMENTA + F::SQUARES], weights.collect(), NORMALIZER_FLOOR, mlp)
+    Rule::new(&decays[..F::MOMENTA + F::SQUARES], weights.copied().collect(), NORMALIZER_FLOOR, mlp)
 }
 
 impl Bound {
@@ -180,68 +175,20 @@ impl Bound {
             };
             let span_len = matrix.map_or(spec.len(), |[rows, cols]| rows * cols);
             let spans = spans_of(spec.len(), span_len, &runs);
-            TensorPlan {
-                params: params.padded_range(i),
-                state,
-                len: spec.len(),
-                is_adam,
-                runs,
-                factoring,
-                spans,
-                matrix,
-            }
+            TensorPlan { params: params.padded_range(i), state, is_adam, runs, factoring, spans, matrix }
         });
         let tensors: Vec<_> = tensors.collect();
         let learned = || tensors.iter().filter(|t| !t.is_adam);
-        let longest = |f: fn(&Factoring) -> usize| {
-            learned().filter_map(|t| t.factoring.as_ref()).map(f).max().unwrap_or(0).next_multiple_of(LANES)
-        };
-        let (row_len, col_len) = (longest(|f| f.row_len), longest(|f| f.col_len));
-        let side_stride = row_len.max(col_len);
         let matrices = learned().filter_map(|t| t.matrix).filter(|_| config.orthogonalize);
         Self {
             b0: leaf("b0").to_vec(),
-            side_weights: SIDE_GROUPS.map(|kinds| kinds.map(|g| group(g).to_vec())),
-            factored: rule(|g| group(g).to_vec(), layers, num_outputs),
-            plain: rule(|g| group(g).to_vec(), layers, num_outputs),
-            sides: [Side::new(row_len), Side::new(col_len)],
-            scaled: vec![0.0; 2 * NUM * HIDDEN],
-            side_starts: std::array::from_fn(|_| AlignedVec::zeros(HIDDEN * side_stride)),
-            side_stride,
+            factored: rule(group, layers, num_outputs),
+            plain: rule(group, layers, num_outputs),
+            sides: Sides::new(learned().filter_map(|t| t.factoring.as_ref()), leaf("b0"), group),
             directions: AlignedVec::zeros(learned().map(|t| t.params.len()).max().unwrap_or(0)),
             newton_schulz: NewtonSchulz::new(matrices),
             tensors,
             config,
-        }
-    }
-
-    /// What rows and columns add to the first layer in one span, from their mean squares there.
-    fn fold_sides(
-        &mut self,
-        cpu: Cpu,
-        accumulators: [[&[f32]; NUM]; 2],
-        lens: [usize; 2],
-        means: [[[f32; 2]; NUM]; 2],
-    ) {
-        for which in 0..2 {
-            for k in 0..NUM {
-                for kind in 0..2 {
-                    let scale = 1.0 / (NORMALIZER_FLOOR + means[which][k][kind]).sqrt();
-                    let from = &self.side_weights[kind][which][k * HIDDEN..][..HIDDEN];
-                    let to = &mut self.scaled[(kind * NUM + k) * HIDDEN..][..HIDDEN];
-                    to.iter_mut().zip(from).for_each(|(to, w)| *to = w * scale);
-                }
-            }
-            cpu.run(FoldSide {
-                bias: if which == 0 { &self.b0 } else { &[] },
-                side: &self.sides[which],
-                accumulators: accumulators[which],
-                weights: &self.scaled,
-                hidden: HIDDEN,
-                len: lens[which],
-                out: &mut self.side_starts[which],
-                stride: self.side_stride,
-            });
         }
     }
 
@@ -266,38 +213,24 @@ impl Bound {
         let decays = DECAYS.map(|beta| [beta, 1.0 - beta]);
         let sums = factored::update_sides(
             cpu,
-            &mut self.sides,
+            &mut self.sides.values,
             grads,
             &plan.runs,
             factoring,
             [row.each_mut().map(|a| &mut **a), col.each_mut().map(|a| &mut **a)],
             decays,
         );
+        let accumulators = [row.each_ref().map(|a| &**a), col.each_ref().map(|a| &**a)];
         let lens = [factoring.row_len, factoring.col_len];
-        let num_spans = plan.spans.len();
-        for i in 0..num_spans {
-            let accumulators = [row.each_ref().map(|a| &**a), col.each_ref().map(|a| &**a)];
-            let plan = &self.tensors[tensor];
-            let Some(factoring) = &plan.factoring else { return };
-            let means = if num_spans == 1 {
+        for span in &plan.spans {
+            let means = if let [_] = plan.spans[..] {
                 // Every place counts equally often, so the mean over the elements is that over the places.
                 std::array::from_fn(|which| sums[which].map(|s| s.map(|s| s / lens[which] as f32)))
             } else {
-                let runs = &plan.runs;
-                let span = &plan.spans[i];
-                std::array::from_fn(|which| {
-                    mean_squares(runs, span, factoring, which, accumulators[which], &self.sides[which])
-                })
+                self.sides.mean_squares(&plan.runs, span, factoring, accumulators)
             };
-            self.fold_sides(cpu, accumulators, lens, means);
-            let plan = &self.tensors[tensor];
-            let (Some(factoring), span) = (&plan.factoring, &plan.spans[i]) else { return };
-            let factored = Factored {
-                factoring,
-                sides: self.sides.each_ref(),
-                starts: self.side_starts.each_ref().map(|x| &**x),
-                stride: self.side_stride,
-            };
+            self.sides.fold(cpu, accumulators, lens, means);
+            let factored = self.sides.factored(factoring);
             let mut arrays = Arrays { params, grads, state: elementwise };
             self.factored.accumulate(cpu, &mut arrays, &plan.runs, span, Some(factored));
             for block in &span.blocks {
@@ -308,31 +241,6 @@ impl Bound {
             }
         }
     }
-}
-
-/// Mean squares of one side's accumulators and their roots over a span of a tensor of rank above 2, where a place may
-/// count more than once: element by element, in f64.
-fn mean_squares(
-    runs: &[Run],
-    span: &Span,
-    factoring: &Factoring,
-    which: usize,
-    accumulators: [&[f32]; NUM],
-    side: &Side,
-) -> [[f32; 2]; NUM] {
-    let is_constant = [factoring.is_row_constant, factoring.is_col_constant][which];
-    let mut sums = [[0f64; 2]; NUM];
-    for run in runs {
-        let (first, end) = (run.start.max(span.start), (run.start + run.len).min(span.start + span.len));
-        for e in first..end {
-            let place = [run.row, run.col][which] + if is_constant { 0 } else { e - run.start };
-            for k in 0..NUM {
-                let values = [accumulators[k][place], side.root[k][place]].map(f64::from);
-                sums[k] = [sums[k][0] + values[0] * values[0], sums[k][1] + values[1] * values[1]];
-            }
-        }
-    }
-    sums.map(|s| s.map(|s| (s / span.len as f64) as f32))
 }
 
 /// Σx², element i in lane i mod [`LANES`].
@@ -410,17 +318,10 @@ impl Update for Bound {
             let (params, grads) = (&mut params[plan.params.clone()], &mut grads[plan.params.clone()]);
             let state = &mut state.data[plan.state.clone()];
             if plan.is_adam {
-                let len = plan.len;
                 let lr = (self.config.adam_mult * self.config.step_mult) as f32;
                 if weight_decay > 0.0 {
                     // As one step would: the decay reads the old parameters, and Adam's direction does not read any.
-                    let params = &mut params[..len];
-                    cpu.run(Descend {
-                        params,
-                        directions: &grads[..len],
-                        scale: 0.0,
-                        decay: lr * weight_decay,
-                    });
+                    params.iter_mut().for_each(|p| *p -= lr * weight_decay * *p);
                 }
                 cpu.run(adam_step(&self.config, lr, t, state, params, grads));
                 continue;

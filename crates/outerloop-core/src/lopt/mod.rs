@@ -11,6 +11,7 @@ mod adafac_mlp;
 mod apply;
 mod celo2;
 mod celo2_bound;
+mod celo2_sides;
 mod embedding;
 mod factored;
 mod features;
