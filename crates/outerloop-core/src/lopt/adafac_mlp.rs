@@ -10,7 +10,7 @@
 use super::adafac_features::{
     Accumulate, CHANNELS, CHANNELS_DIAGONAL, Decays, Factors, FillBlock, TensorArrays,
 };
-use super::apply::ApplyStep;
+use super::columns::Sink;
 use super::embedding::tanh_embedding;
 use super::factored::{self, DECAYS, FoldSide, Side};
 use super::mlp::{ParamMlp, Start};
@@ -296,15 +296,8 @@ impl Bound {
                 features: &mut mlp.features,
                 start: &mut mlp.start,
             });
-            mlp.run(cpu, elements.len(), Start::Columns, None);
-            let (step, magnitude) = mlp.outputs.split_at(super::STRIDE);
-            cpu.run(ApplyStep {
-                params: &mut arrays.params[elements],
-                direction: step,
-                magnitude,
-                exp_mult: self.exp_mult,
-                step_mult: self.step_mult,
-            });
+            let mut sink = Sink::step(&mut arrays.params[elements], self.exp_mult, self.step_mult);
+            mlp.run(cpu, Start::Columns, None, &mut sink);
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Celo2 at work: one step over all tensors of a lane.
 
-use super::apply::Direction;
 use super::celo2::{Celo2, DECAYS, HIDDEN, OUTPUTS};
 use super::celo2_sides::Sides;
 use super::factored;
-use super::features::{Arrays, Decay, Features, Inputs, MAX_CHANNELS};
+use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
 use super::hierarchical_features::Clip;
 use super::mlp::ParamMlp;
 use super::newton_schulz::NewtonSchulz;
-use super::rule::{Rule, Span, spans_of};
+use super::rule::{Rule, Span, Wanted, spans_of};
 use super::runs::{Factoring, Run, runs_of};
 use crate::optim::adam::Step as AdamStep;
 use crate::optim::rounding::one_minus_power;
@@ -49,6 +48,8 @@ pub(super) struct Bound {
     plain: Rule<PlainFeatures>,
     sides: Sides,
     directions: AlignedVec,
+    /// Σ direction² of every span.
+    squares: Vec<f32>,
     newton_schulz: NewtonSchulz,
 }
 
@@ -56,53 +57,60 @@ pub(super) struct Bound {
 struct FactoredFeatures;
 struct PlainFeatures;
 
-/// Group and place in it that the channels' weights have in theta.
+/// Group and place in it that the channels' weights have in theta: those that are arrays, then those that are computed.
 const CHANNELS: [(usize, usize); 18] = [
     (0, 0),
-    (1, 0),
     (2, 0),
+    (4, 0),
+    (6, 0),
     (3, 0),
     (3, 1),
     (3, 2),
-    (4, 0),
-    (6, 0),
+    (1, 0),
+    (8, 0),
     (5, 0),
     (5, 1),
     (5, 2),
     (7, 0),
     (7, 1),
     (7, 2),
-    (8, 0),
     (13, 0),
     (13, 1),
     (13, 2),
 ];
+/// Gradient, parameter, second moment and its reciprocal root, momenta.
+const RAW: [Source; 7] = [
+    Source::Grad,
+    Source::Param,
+    Source::State(NUM),
+    Source::Kept(0),
+    Source::State(0),
+    Source::State(1),
+    Source::State(2),
+];
 
-/// Channels in the order of [`CHANNELS`]; `f` scales gradient and momenta.
+/// rsqrt(v + 1e-8).
 #[inline(always)]
-fn channels<S: Simd>(s: S, x: &Inputs<S>, f: [S::V; NUM]) -> [S::V; MAX_CHANNELS] {
-    let (g, [m0, m1, m2, v, ..]) = (x.g, x.state);
-    let root = rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR)));
+fn root<S: Simd>(s: S, x: &Inputs<S>) -> S::V {
+    rsqrt(s, s.add(x.state[NUM], s.splat(SECOND_MOMENT_FLOOR)))
+}
+
+/// The computed channels; `f` scales gradient and momenta.
+#[inline(always)]
+fn make<S: Simd>(s: S, x: &Inputs<S>, f: [S::V; NUM]) -> [S::V; MAX_MADE] {
+    let (g, [m0, m1, m2, ..], root) = (x.g, x.state, x.kept[0]);
     [
-        g,
         s.clamp(g, -0.1, 0.1),
-        x.p,
-        m0,
-        m1,
-        m2,
-        v,
-        root,
+        s.mul(g, root),
         s.mul(m0, root),
         s.mul(m1, root),
         s.mul(m2, root),
         s.mul(g, f[0]),
         s.mul(g, f[1]),
         s.mul(g, f[2]),
-        s.mul(g, root),
         s.mul(m0, f[0]),
         s.mul(m1, f[1]),
         s.mul(m2, f[2]),
-        g,
         g,
     ]
 }
@@ -110,27 +118,51 @@ fn channels<S: Simd>(s: S, x: &Inputs<S>, f: [S::V; NUM]) -> [S::V; MAX_CHANNELS
 impl Features for FactoredFeatures {
     const MOMENTA: usize = NUM;
     const SQUARES: usize = 1;
-    const CHANNELS: usize = CHANNELS.len();
+    const KEPT: usize = 1;
+    const RAW: &'static [Source] = &RAW;
+    const MADE: usize = CHANNELS.len() - RAW.len();
+    const PASSES: &'static [Pass] = &[
+        Pass { state: (NUM, NUM + 1), kept: (0, 1), channels: &[0, 1, 2, 3, 7, 8] },
+        Pass { state: (0, NUM), kept: (0, 0), channels: &[4, 5, 6, 9, 10, 11] },
+        Pass { state: (0, 0), kept: (0, 0), channels: &[12, 13, 14, 15, 16, 17] },
+    ];
 
     #[inline(always)]
-    fn evaluate<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
-        channels(s, x, x.factors)
+    fn keep<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_KEPT] {
+        [root(s, x); MAX_KEPT]
+    }
+
+    #[inline(always)]
+    fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE] {
+        make(s, x, x.factors)
     }
 }
 
 impl Features for PlainFeatures {
     const MOMENTA: usize = NUM;
     const SQUARES: usize = 1 + NUM;
+    const KEPT: usize = 1 + NUM;
+    const RAW: &'static [Source] = &RAW;
     /// All but the last group, the factored momenta.
-    const CHANNELS: usize = CHANNELS.len() - NUM;
+    const MADE: usize = FactoredFeatures::MADE - NUM;
+    const PASSES: &'static [Pass] = &[
+        Pass { state: (NUM, 2 * NUM + 1), kept: (0, NUM + 1), channels: &[0, 1, 2, 3, 7, 8] },
+        Pass { state: (0, NUM), kept: (0, 0), channels: &[4, 5, 6, 9, 10, 11] },
+        Pass { state: (0, 0), kept: (0, 0), channels: &[12, 13, 14] },
+    ];
 
     #[inline(always)]
-    fn evaluate<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
-        let mut f = [x.g; NUM];
+    fn keep<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_KEPT] {
+        let mut out = [root(s, x); MAX_KEPT];
         for k in 0..NUM {
-            f[k] = rsqrt(s, s.add(x.state[NUM + 1 + k], s.splat(DIAGONAL_FLOOR)));
+            out[1 + k] = rsqrt(s, s.add(x.state[NUM + 1 + k], s.splat(DIAGONAL_FLOOR)));
         }
-        channels(s, x, f)
+        out
+    }
+
+    #[inline(always)]
+    fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE] {
+        make(s, x, [x.kept[1], x.kept[2], x.kept[3]])
     }
 }
 
@@ -139,14 +171,15 @@ fn rule<'a, F: Features>(
     group: impl Fn(usize) -> &'a [f32],
     layers: [&[f32]; 4],
     num_outputs: usize,
+    longest: usize,
 ) -> Rule<F> {
     let weights = CHANNELS[..F::CHANNELS].iter().flat_map(|&(g, i)| &group(g)[i * HIDDEN..][..HIDDEN]);
     let mut decays = vec![];
-    decays.extend(DECAYS.map(|beta| Decay { beta, floor: 0.0 }));
-    decays.push(Decay { beta: SQUARE_DECAY, floor: 0.0 });
-    decays.extend(DECAYS.map(|beta| Decay { beta, floor: SQUARE_FLOOR }));
+    decays.extend(DECAYS.map(|beta| Decay::new(beta, 0.0)));
+    decays.push(Decay::new(SQUARE_DECAY, 0.0));
+    decays.extend(DECAYS.map(|beta| Decay::new(beta, SQUARE_FLOOR)));
     let mlp = ParamMlp::new(F::CHANNELS, HIDDEN, layers, OUTPUTS, num_outputs);
-    Rule::new(&decays[..F::MOMENTA + F::SQUARES], weights.copied().collect(), NORMALIZER_FLOOR, mlp)
+    Rule::new(&decays[..F::MOMENTA + F::SQUARES], weights.copied().collect(), NORMALIZER_FLOOR, mlp, longest)
 }
 
 impl Bound {
@@ -179,33 +212,34 @@ impl Bound {
         });
         let tensors: Vec<_> = tensors.collect();
         let learned = || tensors.iter().filter(|t| !t.is_adam);
+        let longest = |is_factored: bool| {
+            let lens = learned().filter(|t| t.factoring.is_some() == is_factored).map(|t| t.params.len());
+            lens.max().unwrap_or(0)
+        };
         let matrices = learned().filter_map(|t| t.matrix).filter(|_| config.orthogonalize);
         Self {
             b0: leaf("b0").to_vec(),
-            factored: rule(group, layers, num_outputs),
-            plain: rule(group, layers, num_outputs),
+            factored: rule(group, layers, num_outputs, longest(true)),
+            plain: rule(group, layers, num_outputs, longest(false)),
             sides: Sides::new(learned().filter_map(|t| t.factoring.as_ref()), leaf("b0"), group),
             directions: AlignedVec::zeros(learned().map(|t| t.params.len()).max().unwrap_or(0)),
+            squares: vec![0.0; learned().map(|t| t.spans.len()).max().unwrap_or(0)],
             newton_schulz: NewtonSchulz::new(matrices),
             tensors,
             config,
         }
     }
 
-    /// Directions of a learned tensor, before they are normalised.
-    fn direct(&mut self, cpu: Cpu, tensor: usize, state: &mut [f32], params: &[f32], grads: &mut [f32]) {
+    /// Directions of a learned tensor and their squares' sums, before they are normalised.
+    fn direct(&mut self, cpu: Cpu, tensor: usize, state: &mut [f32], params: &mut [f32], grads: &mut [f32]) {
         let plan = &self.tensors[tensor];
+        let exp_mult = self.config.exp_mult as f32;
         cpu.run(Clip { grads, bound: GRADIENT_BOUND });
         let Some(factoring) = &plan.factoring else {
             let mut arrays = Arrays { params, grads, state };
             let span = &plan.spans[0];
-            self.plain.accumulate(cpu, &mut arrays, &[], span, None);
-            for block in &span.blocks {
-                self.plain.run(cpu, &arrays, &[], block, &self.b0, None);
-                let outputs = &self.plain.mlp.outputs;
-                let out = &mut self.directions[block.at..block.at + block.n];
-                cpu.run(Direction { outputs, exp_mult: self.config.exp_mult as f32, out });
-            }
+            let wanted = Wanted::Direction { out: &mut self.directions[..span.len], exp_mult };
+            self.squares[0] = self.plain.run(cpu, &mut arrays, &plan.runs, None, &self.b0, wanted);
             return;
         };
         let (elementwise, rest) = state.split_at_mut((NUM + 1) * params.len());
@@ -222,7 +256,7 @@ impl Bound {
         );
         let accumulators = [row.each_ref().map(|a| &**a), col.each_ref().map(|a| &**a)];
         let lens = [factoring.row_len, factoring.col_len];
-        for span in &plan.spans {
+        for (i, span) in plan.spans.iter().enumerate() {
             let means = if let [_] = plan.spans[..] {
                 // Every place counts equally often, so the mean over the elements is that over the places.
                 std::array::from_fn(|which| sums[which].map(|s| s.map(|s| s / lens[which] as f32)))
@@ -230,15 +264,11 @@ impl Bound {
                 self.sides.mean_squares(&plan.runs, span, factoring, accumulators)
             };
             self.sides.fold(cpu, accumulators, lens, means);
-            let factored = self.sides.factored(factoring);
+            let sides = Some(self.sides.pointers(factoring));
             let mut arrays = Arrays { params, grads, state: elementwise };
-            self.factored.accumulate(cpu, &mut arrays, &plan.runs, span, Some(factored));
-            for block in &span.blocks {
-                self.factored.run(cpu, &arrays, &plan.runs, block, &self.b0, Some(factored));
-                let outputs = &self.factored.mlp.outputs;
-                let out = &mut self.directions[block.at..block.at + block.n];
-                cpu.run(Direction { outputs, exp_mult: self.config.exp_mult as f32, out });
-            }
+            let wanted = Wanted::Direction { out: &mut self.directions[span.range()], exp_mult };
+            let runs = &plan.runs[span.runs.clone()];
+            self.squares[i] = self.factored.run(cpu, &mut arrays, runs, sides, &self.b0, wanted);
         }
     }
 }
@@ -328,10 +358,10 @@ impl Update for Bound {
             }
             self.direct(cpu, tensor, state, params, grads);
             let plan = &self.tensors[tensor];
-            for span in &plan.spans {
-                let range = span.start..span.start + span.len;
+            for (span, squares) in plan.spans.iter().zip(&self.squares) {
+                let range = span.range();
                 let directions = &mut self.directions[range.clone()];
-                let mut squares = cpu.run(SumSquares(directions));
+                let mut squares = *squares;
                 if let (Some(matrix), true) = (plan.matrix, self.config.orthogonalize) {
                     self.newton_schulz.run(cpu, directions, matrix, squares);
                     squares = cpu.run(SumSquares(directions));

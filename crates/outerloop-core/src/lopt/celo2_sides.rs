@@ -3,7 +3,8 @@
 use super::celo2::{DECAYS, HIDDEN};
 use super::celo2_bound::NORMALIZER_FLOOR;
 use super::factored::{FoldSide, Side};
-use super::rule::{Factored, Span};
+use super::features;
+use super::rule::Span;
 use super::runs::{Factoring, Run};
 use crate::simd::{AlignedVec, Cpu, LANES};
 
@@ -75,10 +76,10 @@ impl Sides {
     }
 
     /// What was worked out, for the passes over the elements.
-    pub(super) fn factored<'a>(&'a self, factoring: &'a Factoring) -> Factored<'a> {
-        Factored {
+    pub(super) fn pointers<'a>(&'a self, factoring: &'a Factoring) -> features::Sides<'a> {
+        features::Sides {
             factoring,
-            sides: self.values.each_ref(),
+            values: self.values.each_ref(),
             starts: self.starts.each_ref().map(|x| &**x),
             stride: self.stride,
         }

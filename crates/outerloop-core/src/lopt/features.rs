@@ -1,16 +1,21 @@
-//! The two passes over a tensor that per-parameter optimizers share: one updates accumulators and measures every
-//! channel, the other writes a block's channels for the network. An optimizer says what its accumulators are and gives
-//! one function from a register of inputs to its channels ([`Features`]); it needs no kernel of its own.
+//! How a per-parameter optimizer describes its features: which accumulators it keeps, which arrays the network reads as
+//! they are, and two functions from a register of inputs to what is computed ([`Features`]). It needs no kernel of its own:
+//! [`super::accumulate`] updates and measures, [`super::columns`] and [`super::fill`] feed the network.
 
-use super::STRIDE;
 use super::factored::{DECAYS, Side};
 use super::runs::{Factoring, Run};
-use crate::simd::{AlignedVec, Kernel, LANES, LaneSum, Simd, totals};
+use crate::simd::Simd;
 
 /// Most arrays of state an element has.
 pub(super) const MAX_STATE: usize = 8;
+/// Most arrays kept between the two passes.
+pub(super) const MAX_KEPT: usize = 10;
+/// Most channels that are read as they are.
+pub(super) const MAX_RAW: usize = 20;
+/// Most channels that are computed.
+pub(super) const MAX_MADE: usize = 12;
 /// Most channels.
-pub(super) const MAX_CHANNELS: usize = 20;
+pub(super) const MAX_CHANNELS: usize = MAX_RAW + MAX_MADE;
 
 /// One register's worth of elements.
 pub(super) struct Inputs<S: Simd> {
@@ -20,326 +25,300 @@ pub(super) struct Inputs<S: Simd> {
     pub(super) p: S::V,
     /// Arrays of the state after their update; momenta first.
     pub(super) state: [S::V; MAX_STATE],
+    /// What [`Features::keep`] gave.
+    pub(super) kept: [S::V; MAX_KEPT],
     /// R·C of a factored tensor, else 0.
     pub(super) factors: [S::V; DECAYS],
 }
 
-/// The features of an optimizer.
+/// An array that is a channel as it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    Grad,
+    Param,
+    /// Array of the state.
+    State(usize),
+    /// Array of what [`Features::keep`] gave.
+    Kept(usize),
+}
+
+/// A part of the first pass: as many channels as a register file has room for the sums of.
+pub(super) struct Pass {
+    /// Arrays of the state to update, from–to.
+    pub(super) state: (usize, usize),
+    /// Arrays to keep, from–to.
+    pub(super) kept: (usize, usize),
+    /// Channels to measure, at most [`MAX_MEASURED`].
+    pub(super) channels: &'static [usize],
+}
+
+/// Most channels a pass measures.
+pub(super) const MAX_MEASURED: usize = 8;
+/// Most passes.
+pub(super) const MAX_PASSES: usize = 6;
+
+/// The features of an optimizer. Its functions are `#[inline(always)]`, as all that runs in kernels.
 pub(super) trait Features {
     /// Arrays of the state that average the gradient.
     const MOMENTA: usize;
     /// Arrays after those that average its square.
     const SQUARES: usize;
-    /// Number of channels, at most [`MAX_CHANNELS`].
-    const CHANNELS: usize;
+    /// Arrays computed in the first pass that the second wants again.
+    const KEPT: usize;
+    /// Channels that are arrays, before those that are computed.
+    const RAW: &'static [Source];
+    /// Channels that are computed.
+    const MADE: usize;
+    /// The first pass: together its parts update every array of state and measure every channel.
+    const PASSES: &'static [Pass];
+    /// Number of channels.
+    const CHANNELS: usize = Self::RAW.len() + Self::MADE;
 
-    /// The channels; what is beyond their number is ignored. `#[inline(always)]`, as all that runs in kernels.
-    fn evaluate<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS];
+    /// What is kept, from gradient, parameter and state; what is beyond its number is ignored.
+    fn keep<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_KEPT];
+
+    /// The computed channels; what is beyond their number is ignored.
+    fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE];
 }
 
-/// How one array of the state is updated: x ← β·x + (1−β)·(g or g² + floor).
+/// How one array of the state is updated: x ← β·x + complement·(g or g² + floor).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Decay {
     pub(super) beta: f32,
+    /// 1 − β.
+    pub(super) complement: f32,
     /// Added to the squared gradient.
     pub(super) floor: f32,
 }
 
+impl Decay {
+    /// With 1 − β rounded as f32 has it.
+    pub(super) fn new(beta: f32, floor: f32) -> Self {
+        Self { beta, complement: 1.0 - beta, floor }
+    }
+}
+
 /// A tensor's arrays, all padded to one length.
 pub(super) struct Arrays<'a> {
-    pub(super) params: &'a [f32],
+    pub(super) params: &'a mut [f32],
     pub(super) grads: &'a [f32],
     /// Arrays of the state, one after the other.
     pub(super) state: &'a mut [f32],
 }
 
-/// Where a block's or span's elements lie.
+/// A factored tensor's rows and columns.
 #[derive(Clone, Copy)]
-pub(super) struct Places<'a> {
-    /// The runs that meet the elements.
-    pub(super) runs: &'a [Run],
-    /// First element and number of elements.
-    pub(super) at: usize,
-    pub(super) n: usize,
-    /// Factors of rows and columns, if there are any.
-    pub(super) factored: Option<(&'a Factoring, [&'a Side; 2])>,
-}
-
-/// A part of a run, with what its elements find on the two sides. Sums and products of two sides do not depend on their
-/// order, so what matters is only whether one of them is the same for the whole run.
-#[derive(Clone, Copy)]
-struct Piece<'a> {
-    /// First element in the tensor.
-    first: usize,
-    len: usize,
-    /// Factors and place of the first element, one side after the other; a side that is constant comes first.
-    factors: [(&'a [AlignedVec; DECAYS], usize); 2],
-    /// What the sides add to the first layer, likewise.
-    starts: [(&'a [f32], usize); 2],
+pub(super) struct Sides<'a> {
+    pub(super) factoring: &'a Factoring,
+    /// Factors of rows and of columns.
+    pub(super) values: [&'a Side; 2],
+    /// What rows (with the bias) and columns add to the first layer, `[hidden, stride]` each.
+    pub(super) starts: [&'a [f32]; 2],
+    pub(super) stride: usize,
 }
 
 /// Nothing is factored.
-const PLAIN: u8 = 0;
+pub(super) const PLAIN: u8 = 0;
 /// One side is constant along a run.
-const ONE_CONSTANT: u8 = 1;
+pub(super) const ONE_CONSTANT: u8 = 1;
 /// Both sides are spread along a run.
-const BOTH_SPREAD: u8 = 2;
+pub(super) const BOTH_SPREAD: u8 = 2;
 
-impl<'a> Places<'a> {
-    fn kind(&self) -> u8 {
-        match self.factored {
-            None => PLAIN,
-            Some((f, _)) if f.is_row_constant || f.is_col_constant => ONE_CONSTANT,
-            Some(_) => BOTH_SPREAD,
+/// Pointers to the sides. Sums and products of two sides do not depend on their order, so what matters is only whether one
+/// of them is constant along a run: that one comes first.
+#[derive(Clone, Copy)]
+pub(super) struct SidePointers {
+    pub(super) kind: u8,
+    /// Whether the columns come first.
+    swapped: bool,
+    factors: [[*const f32; DECAYS]; 2],
+    pub(super) starts: [*const f32; 2],
+    pub(super) stride: usize,
+}
+
+impl SidePointers {
+    /// Pointers for a tensor with `hidden` units whose sides are long enough.
+    pub(super) fn new(sides: Option<Sides<'_>>, hidden: usize) -> Self {
+        let null = std::ptr::null();
+        let Some(Sides { factoring: f, values: [row, col], starts, stride }) = sides else {
+            return Self {
+                kind: PLAIN,
+                swapped: false,
+                factors: [[null; DECAYS]; 2],
+                starts: [null; 2],
+                stride: 0,
+            };
+        };
+        for (side, len) in [(row, f.row_len), (col, f.col_len)] {
+            assert!(side.factor.iter().all(|x| x.len() >= len) && stride >= len);
         }
+        assert!(starts.iter().all(|x| x.len() >= hidden * stride));
+        let kind = if f.is_row_constant || f.is_col_constant { ONE_CONSTANT } else { BOTH_SPREAD };
+        let mut pointers = Self {
+            kind,
+            swapped: f.is_col_constant,
+            factors: [row, col].map(|side| side.factor.each_ref().map(|x| x.as_ptr())),
+            starts: starts.map(<[f32]>::as_ptr),
+            stride,
+        };
+        if pointers.swapped {
+            pointers.factors.swap(0, 1);
+            pointers.starts.swap(0, 1);
+        }
+        pointers
     }
 
-    /// Part of run `i`; checks that all its places are there.
-    fn piece(&self, i: usize, starts: [&'a [f32]; 2], side_stride: usize) -> Piece<'a> {
-        let run = self.runs[i];
-        let first = run.start.max(self.at);
-        let len = (run.start + run.len).min(self.at + self.n) - first;
-        let Some((factoring, [row, col])) = self.factored else {
-            return Piece { first, len, factors: [(&NO_FACTORS, 0); 2], starts: [(&[], 0); 2] };
-        };
-        let is_constant = [factoring.is_row_constant, factoring.is_col_constant];
-        let offset = first - run.start;
-        let place = [run.row, run.col];
-        let place: [usize; 2] = std::array::from_fn(|i| place[i] + if is_constant[i] { 0 } else { offset });
-        for (i, side) in [row, col].into_iter().enumerate() {
-            let end = place[i] + if is_constant[i] { 1 } else { len };
-            assert!(
-                side.factor.iter().all(|f| f.len() >= end) && (starts[i].is_empty() || side_stride >= end)
-            );
+    /// Places of a run's first element on the two sides.
+    #[inline(always)]
+    pub(super) fn places(&self, run: &Run) -> [usize; 2] {
+        if self.swapped { [run.col, run.row] } else { [run.row, run.col] }
+    }
+
+    /// R·C of every decay for `live` elements at the given places.
+    /// # Safety
+    /// The places are a run's, or `live` elements remain after them in the run; `KIND` is that of `self`.
+    #[inline(always)]
+    pub(super) unsafe fn factors<S: Simd, const KIND: u8>(
+        &self,
+        s: S,
+        [a, b]: [usize; 2],
+        live: usize,
+    ) -> [S::V; DECAYS] {
+        let mut out = [s.splat(0.0); DECAYS];
+        if KIND != PLAIN {
+            for k in 0..DECAYS {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let x = side::<S, KIND>(s, self.factors[0][k].add(a), live);
+                    out[k] = s.mul(x, load(s, self.factors[1][k].add(b), live));
+                }
+            }
         }
-        let mut factors = [(&row.factor, place[0]), (&col.factor, place[1])];
-        let mut starts = [(starts[0], place[0]), (starts[1], place[1])];
-        if is_constant[1] {
-            factors.swap(0, 1);
-            starts.swap(0, 1);
+        out
+    }
+
+    /// Where unit `h` of the first layer starts for `live` elements at the given places.
+    /// # Safety
+    /// As [`SidePointers::factors`]; `h` is below the number of units.
+    #[inline(always)]
+    pub(super) unsafe fn start<S: Simd, const KIND: u8>(
+        &self,
+        s: S,
+        h: usize,
+        [a, b]: [usize; 2],
+        live: usize,
+    ) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = side::<S, KIND>(s, self.starts[0].add(h * self.stride + a), live);
+            s.add(x, load(s, self.starts[1].add(h * self.stride + b), live))
         }
-        Piece { first, len, factors, starts }
     }
 }
 
-static NO_FACTORS: [AlignedVec; DECAYS] = [const { AlignedVec::empty() }; DECAYS];
-
-/// The two sides' values for `live` elements from the `j`-th of a piece.
+/// A value of the first side.
 /// # Safety
-/// `a` is readable at 0 if one side is constant, else for `live` floats from `j`, `b` so in both cases.
+/// `p` is readable for one float if the side is constant, else for `live <= WIDTH`.
 #[inline(always)]
-unsafe fn sides<S: Simd, const KIND: u8>(
-    s: S,
-    a: *const f32,
-    b: *const f32,
-    j: usize,
-    live: usize,
-) -> (S::V, S::V) {
+unsafe fn side<S: Simd, const KIND: u8>(s: S, p: *const f32, live: usize) -> S::V {
     // SAFETY: the caller's promise.
-    unsafe {
-        let a = if KIND == ONE_CONSTANT { s.splat(*a) } else { load(s, a.add(j), live) };
-        (a, load(s, b.add(j), live))
-    }
+    unsafe { if KIND == ONE_CONSTANT { s.splat(*p) } else { load(s, p, live) } }
 }
 
 /// # Safety
 /// `p` is readable for `live <= WIDTH` floats.
 #[inline(always)]
-unsafe fn load<S: Simd>(s: S, p: *const f32, live: usize) -> S::V {
+pub(super) unsafe fn load<S: Simd>(s: S, p: *const f32, live: usize) -> S::V {
     // SAFETY: the caller's promise.
     unsafe { if live == S::WIDTH { s.load(p) } else { s.load_first(p, live) } }
 }
 
-/// R·C of every decay.
 /// # Safety
-/// The piece was checked and has `live` elements from the `j`-th.
+/// `p` is writable for `live <= WIDTH` floats.
 #[inline(always)]
-unsafe fn factors<S: Simd, const KIND: u8>(s: S, piece: &Piece<'_>, j: usize, live: usize) -> [S::V; DECAYS] {
-    let mut out = [s.splat(0.0); DECAYS];
-    if KIND != PLAIN {
-        let [(a, at_a), (b, at_b)] = piece.factors;
-        for k in 0..DECAYS {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let (a, b) = sides::<S, KIND>(s, a[k].as_ptr().add(at_a), b[k].as_ptr().add(at_b), j, live);
-                out[k] = s.mul(a, b);
-            }
+pub(super) unsafe fn store<S: Simd>(s: S, p: *mut f32, x: S::V, live: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { if live == S::WIDTH { s.store(p, x) } else { s.store_first(p, x, live) } }
+}
+
+/// Pointers to the arrays of a tensor.
+#[derive(Clone, Copy)]
+pub(super) struct Pointers {
+    pub(super) grads: *const f32,
+    pub(super) params: *mut f32,
+    pub(super) state: *mut f32,
+    pub(super) kept: *mut f32,
+    /// Length of every array.
+    pub(super) padded: usize,
+}
+
+impl Pointers {
+    /// Pointers to arrays that are long enough for `F`.
+    pub(super) fn new<F: Features>(arrays: &mut Arrays<'_>, kept: &mut [f32]) -> Self {
+        let padded = arrays.params.len();
+        assert!(arrays.grads.len() == padded && arrays.state.len() >= (F::MOMENTA + F::SQUARES) * padded);
+        assert!(kept.len() >= F::KEPT * padded && F::RAW.len() <= MAX_RAW && F::MADE <= MAX_MADE);
+        Self {
+            grads: arrays.grads.as_ptr(),
+            params: arrays.params.as_mut_ptr(),
+            state: arrays.state.as_mut_ptr(),
+            kept: kept.as_mut_ptr(),
+            padded,
         }
+    }
+
+    /// The array that is a channel.
+    pub(super) fn source(&self, source: Source) -> *const f32 {
+        match source {
+            Source::Grad => self.grads,
+            Source::Param => self.params,
+            Source::State(k) => self.state.wrapping_add(k * self.padded),
+            Source::Kept(k) => self.kept.wrapping_add(k * self.padded),
+        }
+    }
+
+    /// `live` elements from `e` as they are.
+    /// # Safety
+    /// `e + live` is within the arrays.
+    #[inline(always)]
+    pub(super) unsafe fn inputs<S: Simd, F: Features>(
+        &self,
+        s: S,
+        e: usize,
+        live: usize,
+        factors: [S::V; DECAYS],
+    ) -> Inputs<S> {
+        // SAFETY: the caller's promise, and `new` checked the lengths.
+        unsafe {
+            let g = load(s, self.grads.add(e), live);
+            let p = load(s, self.params.add(e), live);
+            let (mut state, mut kept) = ([g; MAX_STATE], [g; MAX_KEPT]);
+            for k in 0..F::MOMENTA + F::SQUARES {
+                state[k] = load(s, self.state.add(k * self.padded + e), live);
+            }
+            for k in 0..F::KEPT {
+                kept[k] = load(s, self.kept.add(k * self.padded + e), live);
+            }
+            Inputs { g, p, state, kept, factors }
+        }
+    }
+}
+
+/// All channels.
+#[inline(always)]
+pub(super) fn channels<S: Simd, F: Features>(s: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
+    let mut out = [x.g; MAX_CHANNELS];
+    for c in 0..F::RAW.len() {
+        out[c] = match F::RAW[c] {
+            Source::Grad => x.g,
+            Source::Param => x.p,
+            Source::State(k) => x.state[k],
+            Source::Kept(k) => x.kept[k],
+        };
+    }
+    let made = F::make(s, x);
+    for c in 0..F::MADE {
+        out[F::RAW.len() + c] = made[c];
     }
     out
-}
-
-/// Updates the accumulators of the elements in place; returns every channel's sum of squares.
-pub(super) struct Accumulate<'a, 'b, F> {
-    pub(super) arrays: &'a mut Arrays<'b>,
-    pub(super) places: Places<'a>,
-    pub(super) decays: &'a [Decay; MAX_STATE],
-    pub(super) features: std::marker::PhantomData<F>,
-}
-
-impl<F: Features> Kernel for Accumulate<'_, '_, F> {
-    type Output = [f32; MAX_CHANNELS];
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) -> Self::Output {
-        let padded = self.arrays.params.len();
-        assert!(self.places.at + self.places.n <= padded && self.arrays.grads.len() == padded);
-        assert!(self.arrays.state.len() >= (F::MOMENTA + F::SQUARES) * padded);
-        match self.places.kind() {
-            PLAIN => self.all::<S, PLAIN>(s),
-            ONE_CONSTANT => self.all::<S, ONE_CONSTANT>(s),
-            _ => self.all::<S, BOTH_SPREAD>(s),
-        }
-    }
-}
-
-impl<F: Features> Accumulate<'_, '_, F> {
-    #[inline(always)]
-    fn all<S: Simd, const KIND: u8>(&mut self, s: S) -> [f32; MAX_CHANNELS] {
-        let mut sums = [LaneSum::zero(s); MAX_CHANNELS];
-        for i in 0..self.places.runs.len() {
-            let piece = self.places.piece(i, [&[], &[]], 0);
-            let mut group = 0;
-            while group + LANES <= piece.len {
-                for half in 0..LANES / S::WIDTH {
-                    self.register::<S, KIND>(s, &piece, group + half * S::WIDTH, S::WIDTH, half, &mut sums);
-                }
-                group += LANES;
-            }
-            for half in 0..LANES / S::WIDTH {
-                let j = group + half * S::WIDTH;
-                if j < piece.len {
-                    let live = (piece.len - j).min(S::WIDTH);
-                    self.register::<S, KIND>(s, &piece, j, live, half, &mut sums);
-                }
-            }
-        }
-        totals(s, &sums)
-    }
-
-    /// `live` elements from the `j`-th of a piece.
-    #[inline(always)]
-    fn register<S: Simd, const KIND: u8>(
-        &mut self,
-        s: S,
-        piece: &Piece<'_>,
-        j: usize,
-        live: usize,
-        half: usize,
-        sums: &mut [LaneSum<S>; MAX_CHANNELS],
-    ) {
-        let Self { arrays, decays, .. } = self;
-        let (padded, e) = (arrays.params.len(), piece.first + j);
-        // SAFETY: `run` checked the arrays, `piece` the sides: `live` elements remain in all.
-        unsafe {
-            let g = load(s, arrays.grads.as_ptr().add(e), live);
-            let p = load(s, arrays.params.as_ptr().add(e), live);
-            let square = s.mul(g, g);
-            let mut state = [g; MAX_STATE];
-            for k in 0..F::MOMENTA + F::SQUARES {
-                let Decay { beta, floor } = decays[k];
-                let x = arrays.state.as_mut_ptr().add(k * padded + e);
-                let new = if k < F::MOMENTA { g } else { s.add(square, s.splat(floor)) };
-                let y = s.fma(s.splat(beta), load(s, x, live), s.mul(s.splat(1.0 - beta), new));
-                state[k] = y;
-                if live == S::WIDTH {
-                    s.store(x, y)
-                } else {
-                    s.store_first(x, y, live)
-                };
-            }
-            let factors = factors::<S, KIND>(s, piece, j, live);
-            let values = F::evaluate(s, &Inputs { g, p, state, factors });
-            let mask = s.first(live);
-            for c in 0..F::CHANNELS {
-                let x = if live == S::WIDTH { values[c] } else { s.select(mask, values[c], s.splat(0.0)) };
-                sums[c].fma(s, half, x, x);
-            }
-        }
-    }
-}
-
-/// Writes a block's channels into `out: [channels, STRIDE]` and, where rows and columns are factored, the first layer's
-/// start into `start: [hidden, STRIDE]`.
-pub(super) struct FillBlock<'a, 'b, F> {
-    pub(super) arrays: &'a Arrays<'b>,
-    pub(super) places: Places<'a>,
-    /// What rows (with the bias) and columns add to the first layer, `[hidden, side_stride]` each.
-    pub(super) sides: [&'a [f32]; 2],
-    pub(super) side_stride: usize,
-    pub(super) hidden: usize,
-    pub(super) out: &'a mut [f32],
-    pub(super) start: &'a mut [f32],
-    pub(super) features: std::marker::PhantomData<F>,
-}
-
-impl<F: Features> Kernel for FillBlock<'_, '_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        let (padded, places, hidden) = (self.arrays.params.len(), self.places, self.hidden);
-        assert!(places.at + places.n <= padded && self.arrays.grads.len() == padded);
-        assert!(self.arrays.state.len() >= (F::MOMENTA + F::SQUARES) * padded && places.n + LANES <= STRIDE);
-        assert!(self.out.len() >= F::CHANNELS * STRIDE && self.start.len() >= hidden * STRIDE);
-        assert!(places.factored.is_none() || self.sides.iter().all(|x| x.len() >= hidden * self.side_stride));
-        match places.kind() {
-            PLAIN => self.all::<S, PLAIN>(s),
-            ONE_CONSTANT => self.all::<S, ONE_CONSTANT>(s),
-            _ => self.all::<S, BOTH_SPREAD>(s),
-        }
-    }
-}
-
-impl<F: Features> FillBlock<'_, '_, F> {
-    #[inline(always)]
-    fn all<S: Simd, const KIND: u8>(&mut self, s: S) {
-        for i in 0..self.places.runs.len() {
-            let piece = self.places.piece(i, self.sides, self.side_stride);
-            let mut j = 0;
-            while j + S::WIDTH <= piece.len {
-                self.register::<S, KIND>(s, &piece, j, S::WIDTH);
-                j += S::WIDTH;
-            }
-            if j < piece.len {
-                self.register::<S, KIND>(s, &piece, j, piece.len - j);
-            }
-        }
-    }
-
-    /// `live` elements from the `j`-th of a piece.
-    #[inline(always)]
-    fn register<S: Simd, const KIND: u8>(&mut self, s: S, piece: &Piece<'_>, j: usize, live: usize) {
-        let (padded, e) = (self.arrays.params.len(), piece.first + j);
-        let column = e - self.places.at;
-        // SAFETY: `run` checked the arrays, `piece` the sides: `live` elements remain in all. A row of the block has room
-        // for a register at `column`; what it writes past the run is overwritten by the next run or never read.
-        unsafe {
-            let g = load(s, self.arrays.grads.as_ptr().add(e), live);
-            let p = load(s, self.arrays.params.as_ptr().add(e), live);
-            let mut state = [g; MAX_STATE];
-            for k in 0..F::MOMENTA + F::SQUARES {
-                state[k] = load(s, self.arrays.state.as_ptr().add(k * padded + e), live);
-            }
-            let factors = factors::<S, KIND>(s, piece, j, live);
-            let values = F::evaluate(s, &Inputs { g, p, state, factors });
-            let out = self.out.as_mut_ptr().add(column);
-            for c in 0..F::CHANNELS {
-                s.store(out.add(c * STRIDE), values[c]);
-            }
-            if KIND != PLAIN {
-                let [(a, at_a), (b, at_b)] = piece.starts;
-                let (mut a, mut b) = (a.as_ptr().add(at_a), b.as_ptr().add(at_b));
-                let mut start = self.start.as_mut_ptr().add(column);
-                for _ in 0..self.hidden {
-                    let (x, y) = sides::<S, KIND>(s, a, b, j, live);
-                    s.store(start, s.add(x, y));
-                    // Past the end after the last unit: never read.
-                    a = a.wrapping_add(self.side_stride);
-                    b = b.wrapping_add(self.side_stride);
-                    start = start.wrapping_add(STRIDE);
-                }
-            }
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! The hierarchical optimizer at work: one step over all tensors of a lane.
 
-use super::apply::ApplyStep;
+use super::columns::Sink;
 use super::embedding::sine_embedding;
 use super::hierarchical::{Hierarchical, OLD_AGE};
 use super::hierarchical_features::{Accumulate, Clip, FillBlock, MAX_CHANNELS, OLD, Sums, TensorArrays};
@@ -8,7 +8,7 @@ use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
 use super::hierarchical_theta::{num_channels, num_lstm_inputs};
 use super::lstm::{Linear, Lstm};
 use super::mlp::{ParamMlp, Start};
-use super::{BLOCK, STRIDE, loss_normalizer};
+use super::{BLOCK, loss_normalizer};
 use crate::optim::{FEATURE_CLIP, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, rounding};
 use crate::optim::{HierarchicalConfig, Losses, OptimizerState, Update, Variant};
 use crate::params::ParamLayout;
@@ -224,15 +224,9 @@ impl Bound {
             let n = (arrays.len - at).min(BLOCK);
             let features = &mut self.mlp.features;
             cpu.run(FillBlock { arrays, at, n, scale: &scale, clip: self.clip, features });
-            self.mlp.run(cpu, n, Start::Bias(&self.bias), Some(&mut self.hidden_lanes));
-            let (direction, magnitude) = self.mlp.outputs.split_at(STRIDE);
-            cpu.run(ApplyStep {
-                params: &mut arrays.params[at..at + n],
-                direction,
-                magnitude,
-                exp_mult: self.config.exp_mult as f32,
-                step_mult: self.config.step_mult as f32,
-            });
+            let params = &mut arrays.params[at..at + n];
+            let mut sink = Sink::step(params, self.config.exp_mult as f32, self.config.step_mult as f32);
+            self.mlp.run(cpu, Start::Bias(&self.bias), Some(&mut self.hidden_lanes), &mut sink);
         }
         for (mean, lanes) in self.hidden_mean.iter_mut().zip(self.hidden_lanes.as_chunks::<LANES>().0) {
             *mean = sum_lanes(lanes) / n;

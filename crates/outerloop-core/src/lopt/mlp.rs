@@ -1,18 +1,19 @@
 //! The per-parameter network, applied to a block of parameters at a time.
 
 use super::STRIDE;
+use super::columns::{Columns, Sink, Stored};
 use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, relu};
 
 /// Registers of columns that go through both hidden layers together.
-const VECTORS: usize = 3;
+pub(super) const VECTORS: usize = 3;
 /// Widest register, in floats.
 const WIDEST: usize = 16;
 
 /// Features → ReLU → ReLU → outputs, one column a parameter.
 ///
-/// The features are `[num_features, STRIDE]`. What is constant over a tensor, row or column is not a feature: the
-/// caller adds it to the first layer's start instead. The hidden layers never leave the first-level cache: a few
-/// registers of columns pass through the whole network before the next ones.
+/// What is constant over a tensor, row or column is not a feature: the caller adds it to the first layer's start instead.
+/// The hidden layers never leave the first-level cache: a few registers of columns pass through the whole network before
+/// the next ones.
 pub(super) struct ParamMlp {
     pub(super) num_features: usize,
     pub(super) hidden: usize,
@@ -24,14 +25,12 @@ pub(super) struct ParamMlp {
     /// Output layer, `[num_outputs, hidden]`.
     w2: Vec<f32>,
     b2: Vec<f32>,
-    /// Features of a block, `[num_features, STRIDE]`.
+    /// Features of a block, `[num_features, STRIDE]`; or of the columns under way.
     pub(super) features: AlignedVec,
     /// Where every unit and column of the first layer starts, `[hidden, STRIDE]`; for [`Start::Columns`].
     pub(super) start: AlignedVec,
     /// First hidden layer of the columns under way.
     h1: AlignedVec,
-    /// Outputs, `[num_outputs, STRIDE]`.
-    pub(super) outputs: AlignedVec,
 }
 
 /// What the first layer's sums start from.
@@ -67,15 +66,14 @@ impl ParamMlp {
             features: AlignedVec::zeros(num_features * STRIDE),
             start: AlignedVec::zeros(hidden * STRIDE),
             h1: AlignedVec::zeros(hidden * VECTORS * WIDEST),
-            outputs: AlignedVec::zeros(num_outputs * STRIDE),
         }
     }
 
-    /// Outputs of the first `n` columns. If given, `sums: [hidden, LANES]` gets the second hidden layer added up over
-    /// the columns, column i to lane i mod [`LANES`].
-    pub(super) fn run(&mut self, cpu: Cpu, n: usize, start: Start<'_>, sums: Option<&mut [f32]>) {
-        assert!(n.next_multiple_of(LANES) <= STRIDE);
-        let (start, unit, column) = match start {
+    /// Runs the columns of a block whose features were written before. If given, `sums: [hidden, LANES]` gets the second
+    /// hidden layer added up over the columns, column i to lane i mod [`LANES`].
+    pub(super) fn run(&mut self, cpu: Cpu, start: Start<'_>, sums: Option<&mut [f32]>, sink: &mut Sink<'_>) {
+        assert!(sink.len().next_multiple_of(LANES) <= STRIDE);
+        let (start, unit, is_column) = match start {
             Start::Bias(bias) => {
                 assert!(bias.len() >= self.hidden);
                 (bias.as_ptr(), 1, false)
@@ -86,26 +84,25 @@ impl ParamMlp {
             assert!(sums.len() >= self.hidden * LANES);
             sums.as_mut_ptr()
         });
-        cpu.run(Forward { net: self, n, start, unit, column, sums });
+        let columns = Stored { features: self.features.as_ptr(), start, unit, is_column };
+        cpu.run(Forward { net: self, columns, sums, sink });
     }
 }
 
-struct Forward<'a> {
-    net: &'a mut ParamMlp,
-    n: usize,
-    /// Start of unit h and column c: `start[h * unit + c]` where `column`, else `start[h * unit]`.
-    start: *const f32,
-    unit: usize,
-    column: bool,
-    sums: Option<*mut f32>,
+/// The network on some columns.
+pub(super) struct Forward<'a, 'b, C> {
+    pub(super) net: &'a mut ParamMlp,
+    pub(super) columns: C,
+    pub(super) sums: Option<*mut f32>,
+    pub(super) sink: &'a mut Sink<'b>,
 }
 
-impl Kernel for Forward<'_> {
+impl<C: Columns> Kernel for Forward<'_, '_, C> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let vectors = self.n.div_ceil(S::WIDTH);
+        let vectors = self.sink.len().div_ceil(S::WIDTH);
         let mut v = 0;
         while v + VECTORS <= vectors {
             self.columns::<S, VECTORS>(s, v * S::WIDTH);
@@ -119,24 +116,26 @@ impl Kernel for Forward<'_> {
     }
 }
 
-impl Forward<'_> {
+impl<C: Columns> Forward<'_, '_, C> {
     /// `V` registers of columns from `at` through all layers.
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, s: S, at: usize) {
         let hidden = self.net.hidden;
+        // SAFETY: whoever made the columns says that there are as many as the sink takes, in whole registers.
+        let made = unsafe { self.columns.begin::<S, V>(s, at, self.net.features.as_mut_ptr()) };
         let mut h = 0;
         if S::REGISTERS >= 32 {
             while h + 8 <= hidden {
-                self.first::<S, 8, V>(s, h, at);
+                self.first::<S, 8, V>(s, h, at, made);
                 h += 8;
             }
         }
         while h + 4 <= hidden {
-            self.first::<S, 4, V>(s, h, at);
+            self.first::<S, 4, V>(s, h, at, made);
             h += 4;
         }
         while h < hidden {
-            self.first::<S, 1, V>(s, h, at);
+            self.first::<S, 1, V>(s, h, at, made);
             h += 1;
         }
         let mut out = [[s.splat(0.0); V]; 2];
@@ -158,35 +157,37 @@ impl Forward<'_> {
             self.second::<S, 1, V>(s, h, at, &mut out);
             h += 1;
         }
-        for o in 0..self.net.num_outputs {
-            for v in 0..V {
-                // SAFETY: `at + V·WIDTH <= STRIDE`, the length of a row of outputs.
-                unsafe {
-                    s.store(self.net.outputs.as_mut_ptr().add(o * STRIDE + at + v * S::WIDTH), out[o][v])
-                };
-            }
-        }
+        self.sink.take::<S, V>(s, at, self.net.num_outputs, &out);
     }
 
-    /// Units `h..h + R` of the first layer.
+    /// Units `h..h + R` of the first layer; `made` says where the computed channels are.
     #[inline(always)]
-    fn first<S: Simd, const R: usize, const V: usize>(&mut self, s: S, h: usize, at: usize) {
-        let (net, w) = (&mut *self.net, S::WIDTH);
-        // SAFETY: units below `hidden`, columns below STRIDE; `run` checked the start.
+    fn first<S: Simd, const R: usize, const V: usize>(
+        &mut self,
+        s: S,
+        h: usize,
+        at: usize,
+        made: (*const f32, usize),
+    ) {
+        let net = &mut *self.net;
+        // SAFETY: units below `hidden`; the columns are there.
         unsafe {
             let mut acc = [[s.splat(0.0); V]; R];
             for r in 0..R {
-                let start = self.start.add((h + r) * self.unit);
                 for v in 0..V {
-                    acc[r][v] = if self.column { s.load(start.add(at + v * w)) } else { s.splat(*start) };
+                    acc[r][v] = self.columns.start(s, h + r, at, v);
                 }
             }
-            let (weights, features) = (net.w0.as_ptr().add(h), net.features.as_ptr().add(at));
-            tile(s, net.num_features, weights, net.hidden, features, STRIDE, &mut acc);
+            let weights = net.w0.as_ptr().add(h);
+            if C::RAW > 0 {
+                tile_rows(s, C::RAW, weights, net.hidden, self.columns.rows(), at, &mut acc);
+            }
+            let weights = weights.add(C::RAW * net.hidden);
+            tile(s, net.num_features - C::RAW, weights, net.hidden, made.0, made.1, &mut acc);
             let out = net.h1.as_mut_ptr();
             for r in 0..R {
                 for v in 0..V {
-                    s.store(out.add(((h + r) * V + v) * w), relu(s, acc[r][v]));
+                    s.store(out.add(((h + r) * V + v) * S::WIDTH), relu(s, acc[r][v]));
                 }
             }
         }
@@ -227,7 +228,7 @@ impl Forward<'_> {
                     let sums = sums.add((h + r) * LANES);
                     for v in 0..V {
                         let column = at + v * w;
-                        let live = self.n.saturating_sub(column).min(w);
+                        let live = self.sink.len().saturating_sub(column).min(w);
                         let lane = sums.add(column % LANES);
                         let x = if live == w { x[v] } else { s.select(s.first(live), x[v], s.splat(0.0)) };
                         s.store(lane, s.add(s.load(lane), x));
@@ -235,6 +236,43 @@ impl Forward<'_> {
                 }
             }
         }
+    }
+}
+
+/// [`tile`] where row k of `b` starts at `rows[k] + at`.
+/// # Safety
+/// `a` is readable for `R`, the rows for `V · WIDTH` floats at each of `k` steps.
+#[inline(always)]
+unsafe fn tile_rows<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    k: usize,
+    mut a: *const f32,
+    a_step: usize,
+    rows: *const *const f32,
+    at: usize,
+    acc: &mut [[S::V; V]; R],
+) {
+    // SAFETY: the caller's promise. The cast is between arrays of one type where both sizes are those of the tile.
+    unsafe {
+        if R == 4 && V == 3 && S::HAS_TILE_4X3 {
+            return s.tile_rows_4x3(k, a, a_step, rows, at, &mut *std::ptr::from_mut(acc).cast());
+        }
+        let mut sums = *acc;
+        for i in 0..k {
+            let b = (*rows.add(i)).add(at);
+            let mut x = [s.splat(0.0); V];
+            for v in 0..V {
+                x[v] = s.load(b.add(v * S::WIDTH));
+            }
+            for r in 0..R {
+                let weight = s.splat(*a.add(r));
+                for v in 0..V {
+                    sums[r][v] = s.fma(weight, x[v], sums[r][v]);
+                }
+            }
+            a = a.wrapping_add(a_step);
+        }
+        *acc = sums;
     }
 }
 

@@ -6,11 +6,11 @@
 //! learned_optimizers/mlp_lopt.py, 32186aa. Differences: normalisers and time features are folded into the first layer
 //! (rounding only); time features are computed in f64.
 
-use super::apply::ApplyStep;
 use super::embedding::tanh_embedding;
-use super::features::{Arrays, Decay, Features, Inputs, MAX_CHANNELS};
+use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
 use super::mlp::ParamMlp;
-use super::rule::{Rule, Span, spans_of};
+use super::rule::{Rule, Wanted};
+use super::runs::{Run, runs_of};
 use crate::error::Result;
 use crate::optim::{Cost, LeafInit, Losses, MlpLoptConfig, Optimizer, OptimizerState, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
@@ -30,17 +30,29 @@ struct Momenta;
 impl Features for Momenta {
     const MOMENTA: usize = DECAYS.len();
     const SQUARES: usize = 0;
-    const CHANNELS: usize = CHANNELS;
+    const KEPT: usize = 0;
+    const RAW: &'static [Source] = &[
+        Source::Grad,
+        Source::Param,
+        Source::State(0),
+        Source::State(1),
+        Source::State(2),
+        Source::State(3),
+        Source::State(4),
+        Source::State(5),
+    ];
+    const MADE: usize = 0;
+    const PASSES: &'static [Pass] =
+        &[Pass { state: (0, DECAYS.len()), kept: (0, 0), channels: &[0, 1, 2, 3, 4, 5, 6, 7] }];
 
-    #[expect(clippy::manual_memcpy, reason = "a copy of slices goes through memory")]
     #[inline(always)]
-    fn evaluate<S: Simd>(_: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
-        let mut out = [x.g; MAX_CHANNELS];
-        out[1] = x.p;
-        for k in 0..DECAYS.len() {
-            out[2 + k] = x.state[k];
-        }
-        out
+    fn keep<S: Simd>(_: S, x: &Inputs<S>) -> [S::V; MAX_KEPT] {
+        [x.g; MAX_KEPT]
+    }
+
+    #[inline(always)]
+    fn make<S: Simd>(_: S, x: &Inputs<S>) -> [S::V; MAX_MADE] {
+        [x.g; MAX_MADE]
     }
 }
 
@@ -90,18 +102,19 @@ impl Optimizer for MlpLopt {
         let mut at = 0;
         let tensors = (0..params.num_tensors()).map(|i| {
             let range = params.padded_range(i);
-            let len = params.range(i).len();
             let state = at..at + DECAYS.len() * range.len();
             at = state.end;
-            (range, state, spans_of(len, len, &[]).swap_remove(0))
+            (range, state, runs_of(&[params.range(i).len()]).0)
         });
+        let longest = (0..params.num_tensors()).map(|i| params.padded_range(i).len()).max().unwrap_or(0);
         Ok(Box::new(Bound {
             tensors: tensors.collect(),
             rule: Rule::new(
-                &DECAYS.map(|beta| Decay { beta, floor: 0.0 }),
+                &DECAYS.map(|beta| Decay::new(beta, 0.0)),
                 weights.to_vec(),
                 NORMALIZER_FLOOR,
                 mlp,
+                longest,
             ),
             time_weights: time_weights.to_vec(),
             b0: leaf("mlp/~/linear_0/b").to_vec(),
@@ -122,8 +135,8 @@ impl Optimizer for MlpLopt {
 }
 
 struct Bound {
-    /// Padded range among the parameters, range in the state, all elements as one span.
-    tensors: Vec<(Range<usize>, Range<usize>, Span)>,
+    /// Padded range among the parameters, range in the state, runs.
+    tensors: Vec<(Range<usize>, Range<usize>, Vec<Run>)>,
     rule: Rule<Momenta>,
     time_weights: Vec<f32>,
     b0: Vec<f32>,
@@ -150,17 +163,14 @@ impl Update for Bound {
         for (x, row) in tanh_embedding(state.iteration).into_iter().zip(time_weights.chunks_exact(hidden)) {
             bias.iter_mut().zip(row).for_each(|(b, w)| *b = w.mul_add(x, *b));
         }
-        for (range, arrays, span) in tensors {
-            let (params, grads) = (&mut params[range.clone()], &grads[range.clone()]);
-            let state = &mut state.data[arrays.clone()];
-            rule.accumulate(cpu, &mut Arrays { params, grads, state }, &[], span, None);
-            for block in &span.blocks {
-                rule.run(cpu, &Arrays { params, grads, state }, &[], block, bias, None);
-                let (direction, magnitude) = rule.mlp.outputs.split_at(super::STRIDE);
-                let params = &mut params[block.at..block.at + block.n];
-                let (exp_mult, step_mult) = (*exp_mult, *step_mult);
-                cpu.run(ApplyStep { params, direction, magnitude, exp_mult, step_mult });
-            }
+        for (range, arrays, runs) in tensors {
+            let mut arrays = Arrays {
+                params: &mut params[range.clone()],
+                grads: &grads[range.clone()],
+                state: &mut state.data[arrays.clone()],
+            };
+            let wanted = Wanted::Step { exp_mult: *exp_mult, step_mult: *step_mult };
+            rule.run(cpu, &mut arrays, runs, None, bias, wanted);
         }
         state.iteration += 1;
     }

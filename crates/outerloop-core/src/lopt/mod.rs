@@ -6,15 +6,17 @@
 //! interchangeable.
 #![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
+mod accumulate;
 mod adafac_features;
 mod adafac_mlp;
-mod apply;
 mod celo2;
 mod celo2_bound;
 mod celo2_sides;
+mod columns;
 mod embedding;
 mod factored;
 mod features;
+mod fill;
 mod hierarchical;
 mod hierarchical_bound;
 mod hierarchical_features;

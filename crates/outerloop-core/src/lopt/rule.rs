@@ -1,62 +1,52 @@
 //! A learned update rule for one kind of tensor: features of every element, and the network that reads them.
 
-use super::factored::Side;
-use super::features::{Accumulate, Arrays, Decay, Features, FillBlock, MAX_STATE, Places};
-use super::mlp::{ParamMlp, Start};
-use super::runs::{Factoring, Run};
-use crate::simd::Cpu;
+use super::BLOCK;
+use super::accumulate::Accumulate;
+use super::columns::{Direct, Sink};
+use super::features::{
+    Arrays, Decay, Features, MAX_STATE, ONE_CONSTANT, PLAIN, Pointers, SidePointers, Sides,
+};
+use super::fill::FillBlock;
+use super::mlp::{Forward, ParamMlp, Start};
+use super::runs::Run;
+use crate::simd::{AlignedVec, Cpu};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Elements that are normalised together, cut into blocks.
+/// Elements that are normalised together.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Span {
     /// First element.
     pub(super) start: usize,
     /// Elements.
     pub(super) len: usize,
-    /// The tensor's runs that meet the span.
-    pub(super) runs: Range<usize>,
-    pub(super) blocks: Vec<Block>,
-}
-
-/// At most [`super::BLOCK`] elements that pass through the network together.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Block {
-    /// First element in the tensor.
-    pub(super) at: usize,
-    /// Elements.
-    pub(super) n: usize,
-    /// The tensor's runs that meet the block.
+    /// The tensor's runs that make up the span.
     pub(super) runs: Range<usize>,
 }
 
-/// Cuts a tensor of `len` elements into spans of `span_len`.
+impl Span {
+    /// Its elements.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.start..self.start + self.len
+    }
+}
+
+/// Cuts a tensor of `len` elements into spans of `span_len`, whole lines of it.
 pub(super) fn spans_of(len: usize, span_len: usize, runs: &[Run]) -> Vec<Span> {
-    let meeting = |at: usize, n: usize| {
-        runs.partition_point(|r| r.start + r.len <= at)..runs.partition_point(|r| r.start < at + n)
-    };
-    let block = |at: usize, n: usize| Block { at, n, runs: meeting(at, n) };
-    let span = |start: usize| Span {
-        start,
-        len: span_len,
-        runs: meeting(start, span_len),
-        blocks: (start..start + span_len)
-            .step_by(super::BLOCK)
-            .map(|at| block(at, (start + span_len - at).min(super::BLOCK)))
-            .collect(),
+    let span = |start: usize| {
+        let first = runs.partition_point(|r| r.start < start);
+        let end = runs.partition_point(|r| r.start < start + span_len);
+        Span { start, len: span_len, runs: first..end }
     };
     (0..len).step_by(span_len).map(span).collect()
 }
 
-/// What a factored tensor's rows and columns hold.
-#[derive(Clone, Copy)]
-pub(super) struct Factored<'a> {
-    pub(super) factoring: &'a Factoring,
-    pub(super) sides: [&'a Side; 2],
-    /// What rows (with the bias) and columns add to the first layer, `[hidden, stride]` each.
-    pub(super) starts: [&'a [f32]; 2],
-    pub(super) stride: usize,
+/// What is wanted of the network's outputs, direction and magnitude.
+pub(super) enum Wanted<'a> {
+    /// p ← p − direction·exp(exp_mult·magnitude)·step_mult.
+    Step { exp_mult: f32, step_mult: f32 },
+    /// Direction·exp(exp_mult·magnitude) of every element of the span; without a second output the direction.
+    Direction { out: &'a mut [f32], exp_mult: f32 },
 }
 
 /// Features and network.
@@ -66,73 +56,96 @@ pub(super) struct Rule<F> {
     weights: Vec<f32>,
     /// Added to a channel's mean square.
     floor: f32,
-    pub(super) mlp: ParamMlp,
+    mlp: ParamMlp,
+    /// What the first pass keeps for the second.
+    kept: AlignedVec,
     features: PhantomData<F>,
 }
 
 impl<F: Features> Rule<F> {
-    /// A rule whose channels have the given weights, `[channels, hidden]`, and whose state the given decays.
-    pub(super) fn new(decays: &[Decay], weights: Vec<f32>, floor: f32, mlp: ParamMlp) -> Self {
+    /// A rule whose channels have the given weights, `[channels, hidden]`, and whose state the given decays, for tensors of
+    /// at most `longest` elements with padding.
+    pub(super) fn new(
+        decays: &[Decay],
+        weights: Vec<f32>,
+        floor: f32,
+        mlp: ParamMlp,
+        longest: usize,
+    ) -> Self {
         assert!(decays.len() == F::MOMENTA + F::SQUARES && mlp.num_features == F::CHANNELS);
         assert!(weights.len() == F::CHANNELS * mlp.hidden);
         let mut all = [Decay::default(); MAX_STATE];
         all[..decays.len()].copy_from_slice(decays);
-        Self { decays: all, weights, floor, mlp, features: PhantomData }
+        let kept = AlignedVec::zeros(F::KEPT * longest);
+        Self { decays: all, weights, floor, mlp, kept, features: PhantomData }
     }
 
-    /// Updates a span's accumulators, measures its channels and folds their normalisers into the first layer.
-    pub(super) fn accumulate(
+    /// One step over a span whose runs are `runs`: updates the accumulators, measures the channels, folds their normalisers
+    /// into the first layer and runs the network. Without `sides` nothing is factored, the span is the tensor, and `bias`
+    /// is the first layer's. Returns Σ direction², if the direction is wanted.
+    pub(super) fn run(
         &mut self,
         cpu: Cpu,
         arrays: &mut Arrays<'_>,
         runs: &[Run],
-        span: &Span,
-        factored: Option<Factored<'_>>,
-    ) {
-        let whole = [Run { start: span.start, len: span.len, row: 0, col: 0 }];
-        let places = match factored {
-            Some(f) => Places {
-                runs: &runs[span.runs.clone()],
-                at: span.start,
-                n: span.len,
-                factored: Some((f.factoring, f.sides)),
-            },
-            None => Places { runs: &whole, at: span.start, n: span.len, factored: None },
-        };
-        let sums = cpu.run(Accumulate::<F> { arrays, places, decays: &self.decays, features: PhantomData });
+        sides: Option<Sides<'_>>,
+        bias: &[f32],
+        wanted: Wanted<'_>,
+    ) -> f32 {
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return 0.0 };
+        let (start, len) = (first.start, last.start + last.len - first.start);
         let hidden = self.mlp.hidden;
+        let pointers = Pointers::new::<F>(arrays, &mut self.kept);
+        let is_aligned = sides.is_some_and(|s| s.factoring.is_aligned);
+        let sides = SidePointers::new(sides, hidden);
+        assert!(
+            start + len <= pointers.padded && (sides.kind != PLAIN || (start == 0 && bias.len() >= hidden))
+        );
+        // SAFETY: the arrays are borrowed until the end of this function.
+        let sums = cpu.run(unsafe { Accumulate::<F>::new(pointers, runs, sides, &self.decays) });
         for c in 0..F::CHANNELS {
-            let scale = 1.0 / (self.floor + sums[c] / span.len as f32).sqrt();
+            let scale = 1.0 / (self.floor + sums[c] / len as f32).sqrt();
             for h in c * hidden..(c + 1) * hidden {
                 self.mlp.w0[h] = self.weights[h] * scale;
             }
         }
-    }
-
-    /// The network's outputs for a block, in `mlp.outputs`; `bias` is the first layer's where nothing is factored.
-    pub(super) fn run(
-        &mut self,
-        cpu: Cpu,
-        arrays: &Arrays<'_>,
-        runs: &[Run],
-        block: &Block,
-        bias: &[f32],
-        factored: Option<Factored<'_>>,
-    ) {
-        let (at, n) = (block.at, block.n);
-        let whole = [Run { start: at, len: n, row: 0, col: 0 }];
-        let (places, sides, side_stride, start) = match factored {
-            Some(f) => {
-                let places =
-                    Places { runs: &runs[block.runs.clone()], at, n, factored: Some((f.factoring, f.sides)) };
-                (places, f.starts, f.stride, Start::Columns)
+        let mut sink = match wanted {
+            // SAFETY: as above; the network reads a register of parameters before it takes their step.
+            Wanted::Step { exp_mult, step_mult } => unsafe {
+                Sink::step_at(pointers.params.add(start), len, exp_mult, step_mult)
+            },
+            Wanted::Direction { out, exp_mult } => {
+                assert!(out.len() == len);
+                Sink::direction(out, exp_mult)
             }
-            None => (Places { runs: &whole, at, n, factored: None }, [&[][..]; 2], 0, Start::Bias(bias)),
         };
-        let hidden = self.mlp.hidden;
-        let (out, begin) = (&mut self.mlp.features[..], &mut self.mlp.start[..]);
-        let features = PhantomData;
-        cpu.run(FillBlock::<F> { arrays, places, sides, side_stride, hidden, out, start: begin, features });
-        self.mlp.run(cpu, n, start, None);
+        let (net, sink_ref) = (&mut self.mlp, &mut sink);
+        if sides.kind == PLAIN {
+            let columns = Direct::<F, PLAIN>::new(pointers, runs, sides, bias);
+            cpu.run(Forward { net, columns, sums: None, sink: sink_ref });
+        } else if is_aligned {
+            let columns = Direct::<F, ONE_CONSTANT>::new(pointers, runs, sides, bias);
+            cpu.run(Forward { net, columns, sums: None, sink: sink_ref });
+        } else {
+            for at in (start..start + len).step_by(BLOCK) {
+                let n = (start + len - at).min(BLOCK);
+                let from = runs.partition_point(|r| r.start + r.len <= at);
+                let to = runs.partition_point(|r| r.start < at + n);
+                let (out, begin) = (&mut self.mlp.features[..], &mut self.mlp.start[..]);
+                cpu.run(FillBlock::<F> {
+                    arrays: pointers,
+                    runs: &runs[from..to],
+                    at,
+                    n,
+                    sides,
+                    hidden,
+                    out,
+                    start: begin,
+                    features: PhantomData,
+                });
+                sink.visit(at - start, n, |part| self.mlp.run(cpu, Start::Columns, None, part));
+            }
+        }
+        sink.squares()
     }
 }

@@ -1,6 +1,7 @@
 //! A tensor of any rank as runs along its last axis, with the places of its factored accumulators.
 
 use super::BLOCK;
+use crate::simd::LANES;
 
 /// Up to [`BLOCK`] neighbours along the last axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub(super) struct Factoring {
     pub(super) is_row_constant: bool,
     /// Whether all elements of a run share one column.
     pub(super) is_col_constant: bool,
+    /// Whether one side is constant along every run, and every run has whole groups of lanes.
+    pub(super) is_aligned: bool,
     /// Elements averaged into one row, and into one column.
     pub(super) row_count: usize,
     /// See `row_count`.
@@ -70,6 +73,7 @@ pub(super) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
         col_len: len / shape[d1],
         is_row_constant: d0 == end,
         is_col_constant: d1 == end,
+        is_aligned: (d0 == end || d1 == end) && last.is_multiple_of(LANES),
         row_count: shape[d0],
         col_count: shape[d1],
         row_mean: [len / shape[d0] / shape[d1] / inner, shape[d1], inner],

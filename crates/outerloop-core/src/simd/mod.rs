@@ -136,6 +136,22 @@ pub trait Simd: Copy + 'static {
         unreachable!("only where HAS_TILE_4X3 says so")
     }
 
+    /// [`Simd::tile_4x3`] where row k of b starts at `rows[k] + at`.
+    /// # Safety
+    /// `a` is readable for 4, the rows from `at` for 3 · `WIDTH` floats at each of `k` steps.
+    #[inline(always)]
+    unsafe fn tile_rows_4x3(
+        self,
+        _k: usize,
+        _a: *const f32,
+        _a_step: usize,
+        _rows: *const *const f32,
+        _at: usize,
+        _acc: &mut [[Self::V; 3]; 4],
+    ) {
+        unreachable!("only where HAS_TILE_4X3 says so")
+    }
+
     /// `to[j, i] = from[i, j]` for 8×8 floats, rows `from_row` and `to_row` apart. Data movement only.
     /// # Safety
     /// `from` is readable and `to` writable for eight rows of eight.

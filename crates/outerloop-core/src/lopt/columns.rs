@@ -1,0 +1,242 @@
+//! What the per-parameter network reads and where its outputs go: one column a parameter.
+
+use super::STRIDE;
+use super::features::{Features, MAX_RAW, ONE_CONSTANT, PLAIN, Pointers, SidePointers, load, store};
+use super::mlp::VECTORS;
+use super::runs::Run;
+use crate::simd::{LANES, Simd, exp, sum_lanes};
+use std::marker::PhantomData;
+
+/// The columns of a network, visited in order, a few registers at a time.
+pub(super) trait Columns {
+    /// Channels that are arrays, before those that are computed.
+    const RAW: usize;
+
+    /// Makes ready `V` registers of columns from `at`; `scratch` holds `V` registers of every computed channel. Returns
+    /// where the first of these channels lies and how far apart they are.
+    /// # Safety
+    /// The columns exist, whole registers of them.
+    unsafe fn begin<S: Simd, const V: usize>(
+        &mut self,
+        s: S,
+        at: usize,
+        scratch: *mut f32,
+    ) -> (*const f32, usize);
+
+    /// The arrays, [`Columns::RAW`] of them.
+    fn rows(&self) -> *const *const f32;
+
+    /// What the first layer's sum of unit `h` starts from in register `v` of those made ready.
+    /// # Safety
+    /// The unit and the register exist.
+    unsafe fn start<S: Simd>(&self, s: S, h: usize, at: usize, v: usize) -> S::V;
+}
+
+/// Columns whose channels were all written before, rows [`STRIDE`] apart.
+pub(super) struct Stored {
+    pub(super) features: *const f32,
+    /// Start of unit h and column c: `start[h * unit + c]` where `is_column`, else `start[h * unit]`.
+    pub(super) start: *const f32,
+    pub(super) unit: usize,
+    pub(super) is_column: bool,
+}
+
+impl Columns for Stored {
+    const RAW: usize = 0;
+
+    #[inline(always)]
+    unsafe fn begin<S: Simd, const V: usize>(&mut self, _: S, at: usize, _: *mut f32) -> (*const f32, usize) {
+        // SAFETY: the column exists.
+        (unsafe { self.features.add(at) }, STRIDE)
+    }
+
+    #[inline(always)]
+    fn rows(&self) -> *const *const f32 {
+        std::ptr::null()
+    }
+
+    #[inline(always)]
+    unsafe fn start<S: Simd>(&self, s: S, h: usize, at: usize, v: usize) -> S::V {
+        // SAFETY: the unit and the column exist.
+        unsafe {
+            let start = self.start.add(h * self.unit);
+            if self.is_column { s.load(start.add(at + v * S::WIDTH)) } else { s.splat(*start) }
+        }
+    }
+}
+
+/// Columns that are read from a tensor's arrays: only what is computed passes through memory. Either nothing is factored
+/// (`KIND` is [`PLAIN`]), or one side is constant along every run and runs have whole groups of lanes ([`ONE_CONSTANT`]).
+pub(super) struct Direct<'a, F, const KIND: u8> {
+    arrays: Pointers,
+    rows: [*const f32; MAX_RAW],
+    runs: &'a [Run],
+    sides: SidePointers,
+    bias: &'a [f32],
+    /// Run and place in it of the next column.
+    next: (usize, usize),
+    /// Places on the two sides of the registers made ready.
+    places: [[usize; 2]; VECTORS],
+    features: PhantomData<F>,
+}
+
+impl<'a, F: Features, const KIND: u8> Direct<'a, F, KIND> {
+    /// Columns of the elements of `runs`; `bias` is where the first layer starts if nothing is factored.
+    pub(super) fn new(arrays: Pointers, runs: &'a [Run], sides: SidePointers, bias: &'a [f32]) -> Self {
+        assert!(sides.kind == KIND);
+        let first = runs[0].start;
+        let mut rows = [std::ptr::null(); MAX_RAW];
+        for (row, source) in rows.iter_mut().zip(F::RAW) {
+            *row = arrays.source(*source).wrapping_add(first);
+        }
+        Self {
+            arrays,
+            rows,
+            runs,
+            sides,
+            bias,
+            next: (0, 0),
+            places: [[0; 2]; VECTORS],
+            features: PhantomData,
+        }
+    }
+}
+
+impl<F: Features, const KIND: u8> Columns for Direct<'_, F, KIND> {
+    const RAW: usize = F::RAW.len();
+
+    #[inline(always)]
+    unsafe fn begin<S: Simd, const V: usize>(
+        &mut self,
+        s: S,
+        at: usize,
+        scratch: *mut f32,
+    ) -> (*const f32, usize) {
+        let first = self.runs[0].start;
+        for v in 0..V {
+            if KIND == ONE_CONSTANT {
+                let (run, j) = self.next;
+                // SAFETY: the column exists, so its run does.
+                let run = unsafe { self.runs.get_unchecked(run) };
+                let [a, b] = self.sides.places(run);
+                self.places[v] = [a, b + j];
+                self.next =
+                    if j + S::WIDTH < run.len { (self.next.0, j + S::WIDTH) } else { (self.next.0 + 1, 0) };
+            }
+            // SAFETY: the columns exist, and the scratch has room for their registers.
+            unsafe {
+                let factors = self.sides.factors::<S, KIND>(s, self.places[v], S::WIDTH);
+                let x = self.arrays.inputs::<S, F>(s, first + at + v * S::WIDTH, S::WIDTH, factors);
+                let made = F::make(s, &x);
+                for c in 0..F::MADE {
+                    s.store(scratch.add((c * V + v) * S::WIDTH), made[c]);
+                }
+            }
+        }
+        (scratch, V * S::WIDTH)
+    }
+
+    #[inline(always)]
+    fn rows(&self) -> *const *const f32 {
+        self.rows.as_ptr()
+    }
+
+    #[inline(always)]
+    unsafe fn start<S: Simd>(&self, s: S, h: usize, _: usize, v: usize) -> S::V {
+        // SAFETY: the unit and the register exist.
+        unsafe {
+            if KIND == PLAIN {
+                s.splat(*self.bias.get_unchecked(h))
+            } else {
+                self.sides.start::<S, KIND>(s, h, self.places[v], S::WIDTH)
+            }
+        }
+    }
+}
+
+/// What becomes of the outputs, direction and magnitude, of every column.
+pub(super) struct Sink<'a> {
+    out: *mut f32,
+    len: usize,
+    /// Factor of the magnitude in the exponent; unused where there is but one output.
+    exp_mult: f32,
+    /// Factor of a step; without it the direction itself is wanted.
+    step_mult: Option<f32>,
+    /// Σ direction², column i in lane i mod [`LANES`]; only if the direction is wanted.
+    squares: [f32; LANES],
+    life: PhantomData<&'a mut [f32]>,
+}
+
+impl<'a> Sink<'a> {
+    /// p ← p − direction·exp(exp_mult·magnitude)·step_mult.
+    pub(super) fn step(params: &'a mut [f32], exp_mult: f32, step_mult: f32) -> Self {
+        // SAFETY: the slice is borrowed for as long as the sink lives.
+        unsafe { Self::step_at(params.as_mut_ptr(), params.len(), exp_mult, step_mult) }
+    }
+
+    /// [`Sink::step`] for parameters that the network's channels also read.
+    /// # Safety
+    /// `params` is writable for `len` floats while the sink lives.
+    pub(super) unsafe fn step_at(params: *mut f32, len: usize, exp_mult: f32, step_mult: f32) -> Self {
+        let (step_mult, squares) = (Some(step_mult), [0.0; LANES]);
+        Self { out: params, len, exp_mult, step_mult, squares, life: PhantomData }
+    }
+
+    /// `out` = direction·exp(exp_mult·magnitude).
+    pub(super) fn direction(out: &'a mut [f32], exp_mult: f32) -> Self {
+        let (out, len, squares) = (out.as_mut_ptr(), out.len(), [0.0; LANES]);
+        Self { out, len, exp_mult, step_mult: None, squares, life: PhantomData }
+    }
+
+    /// Columns.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Hands `use_part` the `n` columns from `at`, a multiple of [`LANES`].
+    pub(super) fn visit(&mut self, at: usize, n: usize, use_part: impl FnOnce(&mut Sink<'_>)) {
+        assert!(at.is_multiple_of(LANES) && at + n <= self.len);
+        let mut part = Sink { out: self.out.wrapping_add(at), len: n, ..*self };
+        use_part(&mut part);
+        self.squares = part.squares;
+    }
+
+    /// Σ direction².
+    pub(super) fn squares(&self) -> f32 {
+        sum_lanes(&self.squares)
+    }
+
+    /// Takes the outputs of `V` registers of columns from `at`.
+    #[inline(always)]
+    pub(super) fn take<S: Simd, const V: usize>(
+        &mut self,
+        s: S,
+        at: usize,
+        num_outputs: usize,
+        outputs: &[[S::V; V]; 2],
+    ) {
+        for v in 0..V {
+            let at = at + v * S::WIDTH;
+            let live = self.len.saturating_sub(at).min(S::WIDTH);
+            let mut d = outputs[0][v];
+            if num_outputs == 2 {
+                d = s.mul(d, exp(s, s.mul(s.splat(self.exp_mult), outputs[1][v])));
+            }
+            // SAFETY: `live` elements remain from `at`; a register's lanes are inside the sixteen.
+            unsafe {
+                let out = self.out.wrapping_add(at);
+                if let Some(step_mult) = self.step_mult {
+                    let p = load(s, out, live);
+                    store(s, out, s.sub(p, s.mul(d, s.splat(step_mult))), live);
+                    continue;
+                }
+                store(s, out, d, live);
+                if live < S::WIDTH {
+                    d = s.select(s.first(live), d, s.splat(0.0));
+                }
+                let lanes = self.squares.as_mut_ptr().add(at % LANES);
+                s.store(lanes, s.fma(d, d, s.load(lanes)));
+            }
+        }
+    }
+}
