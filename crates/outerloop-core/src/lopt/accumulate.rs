@@ -1,128 +1,171 @@
 //! The first pass over a tensor: accumulators are updated, what the second pass wants again is kept, and every channel's
 //! squares are summed.
 
-use super::factored::DECAYS;
 use super::features::{
-    Decay, Features, Inputs, MAX_CHANNELS, MAX_MEASURED, MAX_PASSES, MAX_STATE, ONE_CONSTANT, PLAIN, Pass,
-    Pointers, SidePointers, channels, store,
+    BOTH_SPREAD, Decay, Features, MAX_CHANNELS, MAX_MEASURED, MAX_PASSES, MAX_STATE, ONE_CONSTANT, PLAIN,
+    Pass, Pointers, SidePointers, channels, load, store,
 };
 use super::runs::Run;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, totals};
 use std::marker::PhantomData;
+use std::ops::Range;
 
-/// Elements that go through all parts of the pass before the next ones: they stay in the first-level cache.
+/// Elements that go through the first parts of the pass before the next ones: they stay in the first-level cache.
 const CHUNK: usize = 512;
 
 /// No part.
-const NOTHING: Pass = Pass { state: (0, 0), kept: (0, 0), channels: &[] };
+const NOTHING: Pass = Pass { state: (0, 0), kept: (0, 0), is_factored: false, channels: &[] };
 
-/// Updates the accumulators of the elements of `runs` in place; returns every channel's sum of squares.
+/// Updates the accumulators of the elements of `runs` in place, measures every channel, and writes the first layer's
+/// weights with the channels' normalisers: `out[c, h] = weights[c, h] / √(floor + mean square of c)`.
 ///
-/// The element at place j of a run adds to lane j mod [`LANES`]. The pass is cut into the parts that the optimizer names
-/// and each of them into the registers of a group of lanes, so that the sums under way fit into registers.
+/// The pass is cut into the parts that the optimizer names and each of them into the registers of a group of lanes, so that
+/// the sums under way fit into registers. Element i of the runs adds to lane i mod [`LANES`]; where rows and columns are
+/// factored, element j of a run adds to lane j mod [`LANES`].
 pub(super) struct Accumulate<'a, F> {
-    arrays: Pointers,
-    runs: &'a [Run],
-    sides: SidePointers,
-    decays: &'a [Decay; MAX_STATE],
-    features: PhantomData<F>,
-}
-
-impl<'a, F: Features> Accumulate<'a, F> {
-    /// # Safety
-    /// The runs are the tensor's, and no one else uses what the pointers point to while the kernel runs.
-    pub(super) unsafe fn new(
-        arrays: Pointers,
-        runs: &'a [Run],
-        sides: SidePointers,
-        decays: &'a [Decay; MAX_STATE],
-    ) -> Self {
-        assert!(F::PASSES.len() <= MAX_PASSES && F::PASSES.iter().all(|p| p.channels.len() <= MAX_MEASURED));
-        Self { arrays, runs, sides, decays, features: PhantomData }
-    }
+    pub(super) arrays: Pointers,
+    pub(super) runs: &'a [Run],
+    pub(super) sides: SidePointers,
+    pub(super) decays: &'a [Decay; MAX_STATE],
+    /// `[channels, hidden]`.
+    pub(super) weights: &'a [f32],
+    pub(super) floor: f32,
+    /// `[channels, hidden]`.
+    pub(super) out: &'a mut [f32],
+    pub(super) features: PhantomData<F>,
 }
 
 impl<F: Features> Kernel for Accumulate<'_, F> {
-    type Output = [f32; MAX_CHANNELS];
+    type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> Self::Output {
+    fn run<S: Simd>(self, s: S) {
+        const { assert!(F::PASSES.len() <= MAX_PASSES) };
+        let (first, last) = (self.runs[0], self.runs[self.runs.len() - 1]);
+        let (start, end) = (first.start, last.start + last.len);
         let mut sums = [LaneSum::zero(s); MAX_CHANNELS];
-        let mut from = 0;
-        while from < self.runs.len() {
-            let (mut to, mut n) = (from, 0);
-            while to < self.runs.len() && n < CHUNK {
-                n += self.runs[to].len;
-                to += 1;
+        // The runs before this one are done.
+        let mut run = 0;
+        for from in (start..end).step_by(CHUNK) {
+            let to = (from + CHUNK).min(end);
+            let mut next = run;
+            while next < self.runs.len() && self.runs[next].start + self.runs[next].len <= to {
+                next += 1;
             }
-            let runs = &self.runs[from..to];
+            let runs = &self.runs[run..next];
             match self.sides.kind {
-                PLAIN => self.chunk::<S, PLAIN>(s, runs, &mut sums),
-                ONE_CONSTANT => self.chunk::<S, ONE_CONSTANT>(s, runs, &mut sums),
-                _ => self.chunk::<S, { super::features::BOTH_SPREAD }>(s, runs, &mut sums),
+                PLAIN => self.chunk::<S, PLAIN>(s, from..to, runs, &mut sums),
+                ONE_CONSTANT => self.chunk::<S, ONE_CONSTANT>(s, from..to, runs, &mut sums),
+                _ => self.chunk::<S, BOTH_SPREAD>(s, from..to, runs, &mut sums),
             }
-            from = to;
+            run = next;
         }
-        totals(s, &sums)
+        let sums = totals(s, &sums, F::CHANNELS);
+        fold(s, &sums, (end - start) as f32, self.floor, self.weights, self.out, F::CHANNELS);
+    }
+}
+
+/// `out[c, h] = weights[c, h] / √(floor + sums[c]/n)` for the first channels.
+#[inline(always)]
+fn fold<S: Simd>(
+    s: S,
+    sums: &[f32; MAX_CHANNELS],
+    n: f32,
+    floor: f32,
+    weights: &[f32],
+    out: &mut [f32],
+    channels: usize,
+) {
+    let hidden = out.len() / channels;
+    assert!(out.len() == channels * hidden && weights.len() == out.len() && channels <= MAX_CHANNELS);
+    let mut scale = [0f32; MAX_CHANNELS];
+    for c in 0..channels {
+        scale[c] = sums[c] / n;
+    }
+    for c in 0..channels {
+        scale[c] = 1.0 / (floor + scale[c]).sqrt();
+    }
+    for c in 0..channels {
+        let x = s.splat(scale[c]);
+        for h in (0..hidden).step_by(S::WIDTH) {
+            let live = (hidden - h).min(S::WIDTH);
+            // SAFETY: `live` weights remain in the row of channel c.
+            unsafe {
+                let w = load(s, weights.as_ptr().add(c * hidden + h), live);
+                store(s, out.as_mut_ptr().add(c * hidden + h), s.mul(w, x), live);
+            }
+        }
     }
 }
 
 impl<F: Features> Accumulate<'_, F> {
+    /// All parts: those that are factored for `runs`, the others for the elements.
     #[inline(always)]
-    fn chunk<S: Simd, const KIND: u8>(&self, s: S, runs: &[Run], sums: &mut [LaneSum<S>; MAX_CHANNELS]) {
-        for half in 0..LANES / S::WIDTH {
-            self.pass::<S, KIND, 0>(s, runs, half, sums);
-        }
-        for half in 0..LANES / S::WIDTH {
-            self.pass::<S, KIND, 1>(s, runs, half, sums);
-        }
-        for half in 0..LANES / S::WIDTH {
-            self.pass::<S, KIND, 2>(s, runs, half, sums);
-        }
-        for half in 0..LANES / S::WIDTH {
-            self.pass::<S, KIND, 3>(s, runs, half, sums);
-        }
-        for half in 0..LANES / S::WIDTH {
-            self.pass::<S, KIND, 4>(s, runs, half, sums);
-        }
-        for half in 0..LANES / S::WIDTH {
-            self.pass::<S, KIND, 5>(s, runs, half, sums);
-        }
-    }
-
-    /// Part `P` for register `half` of every group.
-    #[inline(always)]
-    fn pass<S: Simd, const KIND: u8, const P: usize>(
+    fn chunk<S: Simd, const KIND: u8>(
         &self,
         s: S,
+        elements: Range<usize>,
         runs: &[Run],
-        half: usize,
+        sums: &mut [LaneSum<S>; MAX_CHANNELS],
+    ) {
+        self.part::<S, KIND, 0>(s, elements.clone(), runs, sums);
+        self.part::<S, KIND, 1>(s, elements.clone(), runs, sums);
+        self.part::<S, KIND, 2>(s, elements.clone(), runs, sums);
+        self.part::<S, KIND, 3>(s, elements.clone(), runs, sums);
+        self.part::<S, KIND, 4>(s, elements.clone(), runs, sums);
+        self.part::<S, KIND, 5>(s, elements, runs, sums);
+    }
+
+    #[inline(always)]
+    fn part<S: Simd, const KIND: u8, const P: usize>(
+        &self,
+        s: S,
+        elements: Range<usize>,
+        runs: &[Run],
         sums: &mut [LaneSum<S>; MAX_CHANNELS],
     ) {
         if P >= F::PASSES.len() {
             return;
         }
         let pass = part::<F>(P);
-        let mut measured = [s.splat(0.0); MAX_MEASURED];
-        for i in 0..pass.channels.len() {
-            measured[i] = sums[pass.channels[i]].0[half];
-        }
-        for run in runs {
-            let [a, b] = self.sides.places(run);
-            let a_step = usize::from(KIND != ONE_CONSTANT);
-            let mut j = half * S::WIDTH;
-            while j + S::WIDTH <= run.len {
-                let places = [a + j * a_step, b + j];
-                self.register::<S, KIND, P>(s, run.start + j, places, S::WIDTH, &mut measured);
-                j += LANES;
+        for half in 0..LANES / S::WIDTH {
+            let mut measured = [s.splat(0.0); MAX_MEASURED];
+            for i in 0..pass.channels.len() {
+                measured[i] = sums[pass.channels[i]].0[half];
             }
-            if j < run.len {
-                let places = [a + j * a_step, b + j];
-                self.register::<S, KIND, P>(s, run.start + j, places, run.len - j, &mut measured);
+            if pass.is_factored && KIND != PLAIN {
+                for run in runs {
+                    let places = self.sides.places(run);
+                    self.line::<S, KIND, P>(s, run.start, run.len, places, half, &mut measured);
+                }
+            } else {
+                self.line::<S, PLAIN, P>(s, elements.start, elements.len(), [0, 0], half, &mut measured);
+            }
+            for i in 0..pass.channels.len() {
+                sums[pass.channels[i]].0[half] = measured[i];
             }
         }
-        for i in 0..pass.channels.len() {
-            sums[pass.channels[i]].0[half] = measured[i];
+    }
+
+    /// Part `P` for register `half` of every group of `len` neighbours from `start`, which are at `places` on the sides.
+    #[inline(always)]
+    fn line<S: Simd, const KIND: u8, const P: usize>(
+        &self,
+        s: S,
+        start: usize,
+        len: usize,
+        [a, b]: [usize; 2],
+        half: usize,
+        measured: &mut [S::V; MAX_MEASURED],
+    ) {
+        let a_step = usize::from(KIND != ONE_CONSTANT);
+        let mut j = half * S::WIDTH;
+        while j + S::WIDTH <= len {
+            self.register::<S, KIND, P>(s, start + j, [a + j * a_step, b + j], S::WIDTH, measured);
+            j += LANES;
+        }
+        if j < len {
+            self.register::<S, KIND, P>(s, start + j, [a + j * a_step, b + j], len - j, measured);
         }
     }
 
@@ -139,8 +182,8 @@ impl<F: Features> Accumulate<'_, F> {
         let (pass, padded) = (part::<F>(P), self.arrays.padded);
         // SAFETY: `live` elements remain in the run, which is inside the arrays and, at `places`, the sides.
         unsafe {
-            let factors: [S::V; DECAYS] = self.sides.factors::<S, KIND>(s, places, live);
-            let mut x: Inputs<S> = self.arrays.inputs::<S, F>(s, e, live, factors);
+            let factors = self.sides.factors::<S, KIND>(s, places, live);
+            let mut x = self.arrays.inputs::<S, F>(s, e, live, factors);
             let square = s.mul(x.g, x.g);
             for k in pass.state.0..pass.state.1 {
                 let Decay { beta, complement, floor } = self.decays[k];

@@ -206,7 +206,7 @@ impl Kernel for Accumulate<'_, '_> {
                 }
             }
         }
-        totals(s, &sums)
+        totals(s, &sums, CHANNELS_DIAGONAL)
     }
 }
 

@@ -122,9 +122,9 @@ impl Features for FactoredFeatures {
     const RAW: &'static [Source] = &RAW;
     const MADE: usize = CHANNELS.len() - RAW.len();
     const PASSES: &'static [Pass] = &[
-        Pass { state: (NUM, NUM + 1), kept: (0, 1), channels: &[0, 1, 2, 3, 7, 8] },
-        Pass { state: (0, NUM), kept: (0, 0), channels: &[4, 5, 6, 9, 10, 11] },
-        Pass { state: (0, 0), kept: (0, 0), channels: &[12, 13, 14, 15, 16, 17] },
+        Pass { state: (NUM, NUM + 1), kept: (0, 1), is_factored: false, channels: &[0, 1, 2, 3, 7, 8] },
+        Pass { state: (0, NUM), kept: (0, 0), is_factored: false, channels: &[4, 5, 6, 9, 10, 11] },
+        Pass { state: (0, 0), kept: (0, 0), is_factored: true, channels: &[12, 13, 14, 15, 16, 17] },
     ];
 
     #[inline(always)]
@@ -146,9 +146,14 @@ impl Features for PlainFeatures {
     /// All but the last group, the factored momenta.
     const MADE: usize = FactoredFeatures::MADE - NUM;
     const PASSES: &'static [Pass] = &[
-        Pass { state: (NUM, 2 * NUM + 1), kept: (0, NUM + 1), channels: &[0, 1, 2, 3, 7, 8] },
-        Pass { state: (0, NUM), kept: (0, 0), channels: &[4, 5, 6, 9, 10, 11] },
-        Pass { state: (0, 0), kept: (0, 0), channels: &[12, 13, 14] },
+        Pass {
+            state: (NUM, 2 * NUM + 1),
+            kept: (0, NUM + 1),
+            is_factored: false,
+            channels: &[0, 1, 2, 3, 7, 8],
+        },
+        Pass { state: (0, NUM), kept: (0, 0), is_factored: false, channels: &[4, 5, 6, 9, 10, 11] },
+        Pass { state: (0, 0), kept: (0, 0), is_factored: false, channels: &[12, 13, 14] },
     ];
 
     #[inline(always)]

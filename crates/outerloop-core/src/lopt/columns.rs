@@ -208,18 +208,17 @@ impl<'a> Sink<'a> {
 
     /// Takes the outputs of `V` registers of columns from `at`.
     #[inline(always)]
-    pub(super) fn take<S: Simd, const V: usize>(
+    pub(super) fn take<S: Simd, const V: usize, const OUTPUTS: usize>(
         &mut self,
         s: S,
         at: usize,
-        num_outputs: usize,
-        outputs: &[[S::V; V]; 2],
+        outputs: &[[S::V; V]; OUTPUTS],
     ) {
         for v in 0..V {
             let at = at + v * S::WIDTH;
             let live = self.len.saturating_sub(at).min(S::WIDTH);
             let mut d = outputs[0][v];
-            if num_outputs == 2 {
+            if OUTPUTS == 2 {
                 d = s.mul(d, exp(s, s.mul(s.splat(self.exp_mult), outputs[1][v])));
             }
             // SAFETY: `live` elements remain from `at`; a register's lanes are inside the sixteen.

@@ -1,5 +1,6 @@
 //! Factored second moments in the manner of Adafactor (spec: learned_optimizers §1.3).
 
+use super::features::{load, store};
 use super::runs::{Factoring, Run};
 use crate::simd::{AlignedVec, Cpu, Kernel, LANES, LaneSum, Simd, rsqrt};
 
@@ -48,50 +49,61 @@ impl Kernel for SumSquares<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { grads, runs, factoring, row, col } = self;
-        row.fill(0.0);
-        col.fill(0.0);
-        for run in runs {
-            let mut total = LaneSum::zero(s);
-            let g = &grads[run.start..][..run.len];
-            for j in (0..run.len).step_by(LANES) {
-                for half in 0..LANES / S::WIDTH {
-                    let at = j + half * S::WIDTH;
-                    if at >= run.len {
-                        break;
-                    }
-                    let n = (run.len - at).min(S::WIDTH);
-                    // SAFETY: `n` elements remain in the run, and in a side it is spread along.
-                    unsafe {
-                        let x = s.load_first(g.as_ptr().add(at), n);
-                        let x = s.mul(x, x);
-                        total.add(s, half, x);
-                        if !factoring.is_row_constant {
-                            add_to(s, row[run.row..][..run.len].as_mut_ptr().add(at), x, n);
-                        }
-                        if !factoring.is_col_constant {
-                            add_to(s, col[run.col..][..run.len].as_mut_ptr().add(at), x, n);
-                        }
-                    }
-                }
-            }
-            if factoring.is_row_constant {
-                row[run.row] += total.total(s);
-            }
-            if factoring.is_col_constant {
-                col[run.col] += total.total(s);
-            }
+    fn run<S: Simd>(mut self, s: S) {
+        let f = self.factoring;
+        self.row.fill(0.0);
+        self.col.fill(0.0);
+        let (row, col) = (self.row.len(), self.col.len());
+        assert!(row >= f.row_len && col >= f.col_len);
+        match (f.is_row_constant, f.is_col_constant) {
+            (true, _) => self.lines::<S, true, false>(s),
+            (_, true) => self.lines::<S, false, true>(s),
+            _ => self.lines::<S, false, false>(s),
         }
     }
 }
 
-/// # Safety
-/// `p` is readable and writable for `n <= WIDTH` floats.
-#[inline(always)]
-unsafe fn add_to<S: Simd>(s: S, p: *mut f32, x: S::V, n: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { s.store_first(p, s.add(s.load_first(p, n), x), n) };
+impl SumSquares<'_> {
+    /// All runs; `ROW` and `COL` say which side is constant along them.
+    #[inline(always)]
+    fn lines<S: Simd, const ROW: bool, const COL: bool>(&mut self, s: S) {
+        for run in self.runs {
+            let line = &self.grads[run.start..][..run.len];
+            // SAFETY: a run's places are inside the sides, whose lengths were checked.
+            let (row, col) =
+                unsafe { (self.row.as_mut_ptr().add(run.row), self.col.as_mut_ptr().add(run.col)) };
+            let mut total = LaneSum::zero(s);
+            for (group, values) in line.chunks(LANES).enumerate() {
+                for half in 0..LANES / S::WIDTH {
+                    let at = half * S::WIDTH;
+                    if at >= values.len() {
+                        break;
+                    }
+                    let (n, place) = ((values.len() - at).min(S::WIDTH), group * LANES + at);
+                    // SAFETY: `n` elements remain in the run, and in a side it is spread along.
+                    unsafe {
+                        let x = load(s, values.as_ptr().add(at), n);
+                        let x = s.mul(x, x);
+                        total.add(s, half, x);
+                        for (is_spread, side) in [(!ROW, row), (!COL, col)] {
+                            if is_spread {
+                                let side = side.add(place);
+                                store(s, side, s.add(load(s, side, n), x), n);
+                            }
+                        }
+                    }
+                }
+            }
+            // SAFETY: as above.
+            unsafe {
+                if ROW {
+                    *row += total.total(s);
+                } else if COL {
+                    *col += total.total(s);
+                }
+            }
+        }
+    }
 }
 
 /// Updates the accumulators of one side from its sums, and gives per decay the sums of squares over its places of the
@@ -183,14 +195,38 @@ pub(super) fn update_sides(
     [row, col]
 }
 
+/// The sum in f64: eight partial sums, so that none waits for the one before.
+#[inline(always)]
+fn sum_f64(x: &[f32]) -> f64 {
+    let (eights, rest) = x.as_chunks::<8>();
+    let mut sums = [0f64; 8];
+    for eight in eights {
+        for i in 0..8 {
+            sums[i] += f64::from(eight[i]);
+        }
+    }
+    for i in 0..rest.len() {
+        sums[i] += f64::from(rest[i]);
+    }
+    sums.iter().sum()
+}
+
 /// R = rsqrt(max(a/(mean over the middle axis + 1e-9), 1e-9)).
 #[inline(always)]
 fn normalized_factor<S: Simd>(s: S, a: &[f32], [outer, middle, inner]: [usize; 3], out: &mut [f32]) {
+    let inverse = |sum: f64| (1.0 / (sum / middle as f64 + MEAN_FLOOR)) as f32;
     for o in 0..outer {
+        if inner == 1 {
+            let (a, out) = (&a[o * middle..][..middle], &mut out[o * middle..][..middle]);
+            let inverse = inverse(sum_f64(a));
+            for m in 0..middle {
+                out[m] = a[m] * inverse;
+            }
+            continue;
+        }
         for i in 0..inner {
             let places = (0..middle).map(|m| (o * middle + m) * inner + i);
-            let mean = places.clone().map(|at| f64::from(a[at])).sum::<f64>() / middle as f64;
-            let inverse = (1.0 / (mean + MEAN_FLOOR)) as f32;
+            let inverse = inverse(places.clone().map(|at| f64::from(a[at])).sum());
             places.for_each(|at| out[at] = a[at] * inverse);
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Pass {
     pub(super) state: (usize, usize),
     /// Arrays to keep, from–to.
     pub(super) kept: (usize, usize),
+    /// Whether its channels or what it keeps read [`Inputs::factors`].
+    pub(super) is_factored: bool,
     /// Channels to measure, at most [`MAX_MEASURED`].
     pub(super) channels: &'static [usize],
 }

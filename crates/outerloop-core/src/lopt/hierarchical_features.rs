@@ -160,7 +160,7 @@ impl Kernel for Accumulate<'_, '_> {
             }
         }
         (squares[0], squares[1], squares[2], squares[OLD]) = (sums[0], sums[1], sums[2], sums[3]);
-        Sums { squares: totals(s, &squares), plain: totals(s, &plain) }
+        Sums { squares: totals(s, &squares, MAX_CHANNELS), plain: totals(s, &plain, 3) }
     }
 }
 

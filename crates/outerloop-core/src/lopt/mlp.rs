@@ -85,19 +85,40 @@ impl ParamMlp {
             sums.as_mut_ptr()
         });
         let columns = Stored { features: self.features.as_ptr(), start, unit, is_column };
-        cpu.run(Forward { net: self, columns, sums, sink });
+        self.forward(cpu, columns, sums, sink);
+    }
+
+    /// Runs the columns; `sums` as in [`ParamMlp::run`], readable and writable for that many floats.
+    pub(super) fn forward<C: Columns>(
+        &mut self,
+        cpu: Cpu,
+        columns: C,
+        sums: Option<*mut f32>,
+        sink: &mut Sink<'_>,
+    ) {
+        match (self.num_outputs, sums) {
+            (1, None) => {
+                cpu.run(Forward::<C, 1, false> { net: self, columns, sums: std::ptr::null_mut(), sink })
+            }
+            (_, None) => {
+                cpu.run(Forward::<C, 2, false> { net: self, columns, sums: std::ptr::null_mut(), sink })
+            }
+            (1, Some(sums)) => cpu.run(Forward::<C, 1, true> { net: self, columns, sums, sink }),
+            (_, Some(sums)) => cpu.run(Forward::<C, 2, true> { net: self, columns, sums, sink }),
+        }
     }
 }
 
-/// The network on some columns.
-pub(super) struct Forward<'a, 'b, C> {
-    pub(super) net: &'a mut ParamMlp,
-    pub(super) columns: C,
-    pub(super) sums: Option<*mut f32>,
-    pub(super) sink: &'a mut Sink<'b>,
+/// The network on some columns. What decides about registers is known to the compiler: the number of outputs, and whether
+/// the second hidden layer is summed.
+struct Forward<'a, 'b, C, const OUTPUTS: usize, const SUMS: bool> {
+    net: &'a mut ParamMlp,
+    columns: C,
+    sums: *mut f32,
+    sink: &'a mut Sink<'b>,
 }
 
-impl<C: Columns> Kernel for Forward<'_, '_, C> {
+impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Kernel for Forward<'_, '_, C, OUTPUTS, SUMS> {
     type Output = ();
 
     #[inline(always)]
@@ -116,7 +137,7 @@ impl<C: Columns> Kernel for Forward<'_, '_, C> {
     }
 }
 
-impl<C: Columns> Forward<'_, '_, C> {
+impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTPUTS, SUMS> {
     /// `V` registers of columns from `at` through all layers.
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, s: S, at: usize) {
@@ -138,8 +159,8 @@ impl<C: Columns> Forward<'_, '_, C> {
             self.first::<S, 1, V>(s, h, at, made);
             h += 1;
         }
-        let mut out = [[s.splat(0.0); V]; 2];
-        for o in 0..self.net.num_outputs {
+        let mut out = [[s.splat(0.0); V]; OUTPUTS];
+        for o in 0..OUTPUTS {
             out[o] = [s.splat(self.net.b2[o]); V];
         }
         let mut h = 0;
@@ -157,7 +178,7 @@ impl<C: Columns> Forward<'_, '_, C> {
             self.second::<S, 1, V>(s, h, at, &mut out);
             h += 1;
         }
-        self.sink.take::<S, V>(s, at, self.net.num_outputs, &out);
+        self.sink.take::<S, V, OUTPUTS>(s, at, &out);
     }
 
     /// Units `h..h + R` of the first layer; `made` says where the computed channels are.
@@ -200,7 +221,7 @@ impl<C: Columns> Forward<'_, '_, C> {
         s: S,
         h: usize,
         at: usize,
-        out: &mut [[S::V; V]; 2],
+        out: &mut [[S::V; V]; OUTPUTS],
     ) {
         let (net, w) = (&mut *self.net, S::WIDTH);
         let hidden = net.hidden;
@@ -216,16 +237,14 @@ impl<C: Columns> Forward<'_, '_, C> {
                 for v in 0..V {
                     x[v] = relu(s, x[v]);
                 }
-                for o in 0..2 {
-                    if o < net.num_outputs {
-                        let weight = s.splat(*net.w2.as_ptr().add(o * hidden + h + r));
-                        for v in 0..V {
-                            out[o][v] = s.fma(weight, x[v], out[o][v]);
-                        }
+                for o in 0..OUTPUTS {
+                    let weight = s.splat(*net.w2.as_ptr().add(o * hidden + h + r));
+                    for v in 0..V {
+                        out[o][v] = s.fma(weight, x[v], out[o][v]);
                     }
                 }
-                if let Some(sums) = self.sums {
-                    let sums = sums.add((h + r) * LANES);
+                if SUMS {
+                    let sums = self.sums.add((h + r) * LANES);
                     for v in 0..V {
                         let column = at + v * w;
                         let live = self.sink.len().saturating_sub(column).min(w);

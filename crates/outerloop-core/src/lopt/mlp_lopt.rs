@@ -42,8 +42,12 @@ impl Features for Momenta {
         Source::State(5),
     ];
     const MADE: usize = 0;
-    const PASSES: &'static [Pass] =
-        &[Pass { state: (0, DECAYS.len()), kept: (0, 0), channels: &[0, 1, 2, 3, 4, 5, 6, 7] }];
+    const PASSES: &'static [Pass] = &[Pass {
+        state: (0, DECAYS.len()),
+        kept: (0, 0),
+        is_factored: false,
+        channels: &[0, 1, 2, 3, 4, 5, 6, 7],
+    }];
 
     #[inline(always)]
     fn keep<S: Simd>(_: S, x: &Inputs<S>) -> [S::V; MAX_KEPT] {

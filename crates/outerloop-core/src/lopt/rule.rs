@@ -7,7 +7,7 @@ use super::features::{
     Arrays, Decay, Features, MAX_STATE, ONE_CONSTANT, PLAIN, Pointers, SidePointers, Sides,
 };
 use super::fill::FillBlock;
-use super::mlp::{Forward, ParamMlp, Start};
+use super::mlp::{ParamMlp, Start};
 use super::runs::Run;
 use crate::simd::{AlignedVec, Cpu};
 use std::marker::PhantomData;
@@ -101,14 +101,16 @@ impl<F: Features> Rule<F> {
         assert!(
             start + len <= pointers.padded && (sides.kind != PLAIN || (start == 0 && bias.len() >= hidden))
         );
-        // SAFETY: the arrays are borrowed until the end of this function.
-        let sums = cpu.run(unsafe { Accumulate::<F>::new(pointers, runs, sides, &self.decays) });
-        for c in 0..F::CHANNELS {
-            let scale = 1.0 / (self.floor + sums[c] / len as f32).sqrt();
-            for h in c * hidden..(c + 1) * hidden {
-                self.mlp.w0[h] = self.weights[h] * scale;
-            }
-        }
+        cpu.run(Accumulate::<F> {
+            arrays: pointers,
+            runs,
+            sides,
+            decays: &self.decays,
+            weights: &self.weights,
+            floor: self.floor,
+            out: &mut self.mlp.w0,
+            features: PhantomData,
+        });
         let mut sink = match wanted {
             // SAFETY: as above; the network reads a register of parameters before it takes their step.
             Wanted::Step { exp_mult, step_mult } => unsafe {
@@ -119,13 +121,12 @@ impl<F: Features> Rule<F> {
                 Sink::direction(out, exp_mult)
             }
         };
-        let (net, sink_ref) = (&mut self.mlp, &mut sink);
         if sides.kind == PLAIN {
             let columns = Direct::<F, PLAIN>::new(pointers, runs, sides, bias);
-            cpu.run(Forward { net, columns, sums: None, sink: sink_ref });
+            self.mlp.forward(cpu, columns, None, &mut sink);
         } else if is_aligned {
             let columns = Direct::<F, ONE_CONSTANT>::new(pointers, runs, sides, bias);
-            cpu.run(Forward { net, columns, sums: None, sink: sink_ref });
+            self.mlp.forward(cpu, columns, None, &mut sink);
         } else {
             for at in (start..start + len).step_by(BLOCK) {
                 let n = (start + len - at).min(BLOCK);

@@ -54,12 +54,12 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn load_first(self, p: *const f32, n: usize) -> __m512 {
         // SAFETY: as `load`; masked lanes are not read.
-        unsafe { _mm512_maskz_loadu_ps(lane_mask(n), p) }
+        unsafe { if n >= 16 { _mm512_loadu_ps(p) } else { _mm512_maskz_loadu_ps(lane_mask(n), p) } }
     }
     #[inline(always)]
     unsafe fn store_first(self, p: *mut f32, v: __m512, n: usize) {
         // SAFETY: as `load`; masked lanes are not written.
-        unsafe { _mm512_mask_storeu_ps(p, lane_mask(n), v) }
+        unsafe { if n >= 16 { _mm512_storeu_ps(p, v) } else { _mm512_mask_storeu_ps(p, lane_mask(n), v) } }
     }
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
@@ -99,6 +99,11 @@ impl Simd for Avx512 {
     fn select(self, m: __mmask16, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves the features.
         unsafe { _mm512_mask_blend_ps(m, b, a) }
+    }
+    #[inline(always)]
+    fn sum_lanes(self, [all, _]: [__m512; 2]) -> f32 {
+        // SAFETY: `self` proves AVX2 too.
+        unsafe { Avx2::new().sum_lanes([_mm512_castps512_ps256(all), _mm512_extractf32x8_ps::<1>(all)]) }
     }
     #[inline(always)]
     unsafe fn transpose_8(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {

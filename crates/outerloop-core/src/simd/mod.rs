@@ -117,6 +117,17 @@ pub trait Simd: Copy + 'static {
     /// Bit pattern, read as a signed integer, to float.
     fn int_to_float(self, a: Self::V) -> Self::V;
 
+    /// The sum of sixteen lanes in the tree of [`sum_lanes`]; the second register is unused where one holds them all.
+    #[inline(always)]
+    fn sum_lanes(self, registers: [Self::V; 2]) -> f32 {
+        let mut lanes = [0.0; LANES];
+        for half in 0..LANES / Self::WIDTH {
+            // SAFETY: `half * WIDTH + WIDTH <= LANES`.
+            unsafe { self.store(lanes.as_mut_ptr().add(half * Self::WIDTH), registers[half]) };
+        }
+        sum_lanes(&lanes)
+    }
+
     /// Whether [`Simd::tile_4x3`] is there: where compilers spill its fifteen live registers.
     const HAS_TILE_4X3: bool = false;
 
@@ -202,23 +213,30 @@ impl<S: Simd> LaneSum<S> {
     /// The sum over all lanes, in the fixed tree.
     #[inline(always)]
     pub fn total(self, s: S) -> f32 {
-        let mut lanes = [0.0; LANES];
-        for half in 0..LANES / S::WIDTH {
-            // SAFETY: `half * WIDTH + WIDTH <= LANES`.
-            unsafe { s.store(lanes.as_mut_ptr().add(half * S::WIDTH), self.0[half]) };
-        }
-        sum_lanes(&lanes)
+        s.sum_lanes(self.0)
     }
 }
 
-/// The totals of several running sums.
+/// The totals of the first `count` of several running sums.
 #[inline(always)]
-pub fn totals<S: Simd, const N: usize>(s: S, sums: &[LaneSum<S>; N]) -> [f32; N] {
+pub fn totals<S: Simd, const N: usize>(s: S, sums: &[LaneSum<S>; N], count: usize) -> [f32; N] {
     let mut out = [0.0; N];
-    for i in 0..N {
+    for i in 0..count {
         out[i] = sums[i].total(s);
     }
     out
+}
+
+/// Asks for the cache line of `p`, which is likely to be read soon. Any address will do.
+#[inline(always)]
+pub fn prefetch<T>(p: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: part of SSE, which every x86-64 CPU has; it does not access memory.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(p.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
 }
 
 /// Sum of sixteen lanes by the tree (i, i+8), (i, i+4), (i, i+2), (i, i+1).

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Activation, transpose};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::rng::Key;
-use crate::simd::{Cpu, Kernel, Simd};
+use crate::simd::{Cpu, Kernel, Simd, prefetch};
 use candle_core::{D, Tensor};
 use std::ops::Range;
 use std::sync::Arc;
@@ -74,6 +74,15 @@ impl MlpTask {
         }
     }
 
+    /// Asks for the first cache lines of an example: a batch is scattered over the data set.
+    fn prefetch(&self, example: usize) {
+        if let Pixels::U8(bytes) = self.data.pixels() {
+            let from = bytes.as_ptr().wrapping_add(example * self.data.example_len());
+            prefetch(from);
+            prefetch(from.wrapping_add(self.data.example_len().min(64) - 1));
+        }
+    }
+
     /// The label of a train example under label noise: with probability `labelNoise` a uniform class.
     fn noisy_label(&self, key: Key, example: u32, label: u32) -> u32 {
         let [coin, class, ..] = key.fold(STREAM_LABELS).block(u64::from(example));
@@ -102,6 +111,7 @@ impl Task for MlpTask {
         let is_noisy = split == Split::Train && self.config.label_noise > 0.0;
         for (b, i) in batch.indices.iter_mut().enumerate() {
             *i += range.start as u32;
+            self.prefetch(*i as usize);
             let label = u32::from(self.data.labels()[*i as usize]);
             batch.labels[b] = if is_noisy { self.noisy_label(key, *i, label) } else { label };
         }
