@@ -26,17 +26,41 @@ impl Kernel for SumRows<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for (c, out) in self.out.chunks_mut(S::WIDTH).enumerate() {
-            let mut sum = s.splat(0.0);
-            // SAFETY: `sum_rows` checked that every row holds `out.len()` columns.
-            unsafe {
-                let mut p = self.data.as_ptr().add(c * S::WIDTH);
-                for _ in 0..self.rows {
-                    sum = s.add(sum, s.load_first(p, out.len()));
-                    p = p.wrapping_add(self.row);
+    fn run<S: Simd>(mut self, s: S) {
+        // Several registers of columns at once: a sum waits for itself from row to row.
+        let (len, w) = (self.out.len(), S::WIDTH);
+        let mut at = 0;
+        while at + 4 * w <= len {
+            self.columns::<S, 4>(s, at);
+            at += 4 * w;
+        }
+        while at + w <= len {
+            self.columns::<S, 1>(s, at);
+            at += w;
+        }
+        if at < len {
+            self.columns::<S, 1>(s, at);
+        }
+    }
+}
+
+impl SumRows<'_> {
+    /// `V` registers of columns from `at`, or what remains of one.
+    #[inline(always)]
+    fn columns<S: Simd, const V: usize>(&mut self, s: S, at: usize) {
+        let live = (self.out.len() - at).min(S::WIDTH);
+        let mut sums = [s.splat(0.0); V];
+        // SAFETY: `sum_rows` checked that every row holds `out.len()` columns; `V` is 1 unless all are there.
+        unsafe {
+            let mut p = self.data.as_ptr().add(at);
+            for _ in 0..self.rows {
+                for v in 0..V {
+                    sums[v] = s.add(sums[v], s.load_first(p.add(v * S::WIDTH), live));
                 }
-                s.store_first(out.as_mut_ptr(), sum, out.len());
+                p = p.wrapping_add(self.row);
+            }
+            for v in 0..V {
+                s.store_first(self.out.as_mut_ptr().add(at + v * S::WIDTH), sums[v], live);
             }
         }
     }

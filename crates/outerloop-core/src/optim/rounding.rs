@@ -3,7 +3,23 @@
 
 /// 1 − βᵗ, the power rounded to f32 before the subtraction.
 pub(crate) fn one_minus_power(beta: f32, t: f64) -> f32 {
-    1.0 - libm::pow(f64::from(beta), t) as f32
+    1.0 - power(f64::from(beta), t) as f32
+}
+
+/// βᵗ within a few units of f64: by squaring where t is a whole number, as iterations are.
+fn power(beta: f64, t: f64) -> f64 {
+    if t < 0.0 || t >= f64::from(u32::MAX) || t.fract() != 0.0 {
+        return libm::pow(beta, t);
+    }
+    let (mut n, mut square, mut product) = (t as u32, beta, 1.0);
+    while n > 0 {
+        if n & 1 == 1 {
+            product *= square;
+        }
+        square *= square;
+        n >>= 1;
+    }
+    product
 }
 
 /// eˣ.
