@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Inner steps of one lane in one truncation.
-const TRUNCATION_LENGTH: u64 = 100;
+const TRUNCATION_LENGTH: u64 = 400;
 /// Pairs a thread.
 const PAIRS_PER_THREAD: u32 = 2;
 

@@ -8,6 +8,7 @@
 
 use super::celo2_bound::Bound;
 use super::runs::runs_of;
+use super::turned::state_shape;
 use crate::error::Result;
 use crate::optim::{Celo2Config, Cost, LeafInit, Optimizer, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
@@ -66,18 +67,20 @@ impl Optimizer for Celo2 {
         let mut arrays = vec![];
         for spec in params.specs() {
             let is_adam = self.is_adam(&spec.name);
-            let mut add = |name: &str, count: usize, len: usize| {
-                arrays.extend((0..count).map(|k| TensorSpec::new(format!("{name}{k}/{}", spec.name), [len])));
+            let mut add = |name: &str, count: usize, shape: &[usize]| {
+                let array = |k| TensorSpec::new(format!("{name}{k}/{}", spec.name), shape);
+                arrays.extend((0..count).map(array));
             };
-            add("momentum", if is_adam { 1 } else { DECAYS.len() }, spec.len());
-            add("square", 1, spec.len());
+            let shape = if is_adam { vec![spec.len()] } else { state_shape(&spec.shape) };
+            add("momentum", if is_adam { 1 } else { DECAYS.len() }, &shape);
+            add("square", 1, &shape);
             match runs_of(&spec.shape).1 {
                 _ if is_adam => {}
                 Some(f) => {
-                    add("row", DECAYS.len(), f.row_len);
-                    add("col", DECAYS.len(), f.col_len);
+                    add("row", DECAYS.len(), &[f.row_len]);
+                    add("col", DECAYS.len(), &[f.col_len]);
                 }
-                None => add("diagonal", DECAYS.len(), spec.len()),
+                None => add("diagonal", DECAYS.len(), &shape),
             }
         }
         ParamLayout::new(arrays).ok()

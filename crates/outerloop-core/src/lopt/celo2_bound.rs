@@ -9,6 +9,7 @@ use super::mlp::ParamMlp;
 use super::newton_schulz::NewtonSchulz;
 use super::rule::{Rule, Span, Wanted, spans_of};
 use super::runs::{Factoring, Run, runs_of};
+use super::turned::{Turned, turn, worked_shape};
 use crate::optim::adam::Step as AdamStep;
 use crate::optim::rounding::one_minus_power;
 use crate::optim::{Celo2Config, Losses, OptimizerState, Update};
@@ -37,6 +38,8 @@ struct TensorPlan {
     spans: Vec<Span>,
     /// Shape of one of them, where the rank is at least 2.
     matrix: Option<[usize; 2]>,
+    /// Whether it is worked on as its transpose.
+    is_turned: bool,
 }
 
 /// Celo2 bound to theta and shapes.
@@ -48,6 +51,7 @@ pub(super) struct Bound {
     plain: Rule<PlainFeatures>,
     sides: Sides,
     directions: AlignedVec,
+    turned: Turned,
     /// Σ direction² of every span.
     squares: Vec<f32>,
     newton_schulz: NewtonSchulz,
@@ -198,7 +202,8 @@ impl Bound {
         let mut at = 0;
         let tensors = params.specs().iter().enumerate().map(|(i, spec)| {
             let padded = |len: usize| len.next_multiple_of(LANES);
-            let (runs, factoring) = runs_of(&spec.shape);
+            let worked = worked_shape(&spec.shape);
+            let (runs, factoring) = runs_of(&worked);
             let is_adam = optimizer.is_adam(&spec.name);
             let accumulators = match &factoring {
                 _ if is_adam => 2 * padded(spec.len()),
@@ -213,7 +218,17 @@ impl Bound {
             };
             let span_len = matrix.map_or(spec.len(), |[rows, cols]| rows * cols);
             let spans = spans_of(spec.len(), span_len, &runs);
-            TensorPlan { params: params.padded_range(i), state, is_adam, runs, factoring, spans, matrix }
+            let is_turned = worked != spec.shape;
+            TensorPlan {
+                params: params.padded_range(i),
+                state,
+                is_adam,
+                runs,
+                factoring,
+                spans,
+                matrix,
+                is_turned,
+            }
         });
         let tensors: Vec<_> = tensors.collect();
         let learned = || tensors.iter().filter(|t| !t.is_adam);
@@ -228,6 +243,7 @@ impl Bound {
             plain: rule(group, layers, num_outputs, longest(false)),
             sides: Sides::new(learned().filter_map(|t| t.factoring.as_ref()), leaf("b0"), group),
             directions: AlignedVec::zeros(learned().map(|t| t.params.len()).max().unwrap_or(0)),
+            turned: Turned::new(params.specs().iter().map(|spec| &spec.shape[..])),
             squares: vec![0.0; learned().map(|t| t.spans.len()).max().unwrap_or(0)],
             newton_schulz: NewtonSchulz::new(matrices),
             tensors,
@@ -240,10 +256,24 @@ impl Bound {
         let plan = &self.tensors[tensor];
         let exp_mult = self.config.exp_mult as f32;
         cpu.run(Clip { grads, bound: GRADIENT_BOUND });
+        let turned = if let (true, Some(shape)) = (plan.is_turned, plan.matrix) {
+            self.turned.take(cpu, shape, params, grads);
+            Some(shape)
+        } else {
+            None
+        };
+        let (params, grads, directions) = match turned {
+            Some([rows, cols]) => {
+                let Turned { params, grads, directions } = &mut self.turned;
+                let n = rows * cols;
+                (&mut params[..n], &grads[..n], &mut directions[..n])
+            }
+            None => (params, &*grads, &mut self.directions[..]),
+        };
         let Some(factoring) = &plan.factoring else {
             let mut arrays = Arrays { params, grads, state };
             let span = &plan.spans[0];
-            let wanted = Wanted::Direction { out: &mut self.directions[..span.len], exp_mult };
+            let wanted = Wanted::Direction { out: &mut directions[..span.len], exp_mult };
             self.squares[0] = self.plain.run(cpu, &mut arrays, &plan.runs, None, &self.b0, wanted);
             return;
         };
@@ -271,9 +301,12 @@ impl Bound {
             self.sides.fold(cpu, accumulators, lens, means);
             let sides = Some(self.sides.pointers(factoring));
             let mut arrays = Arrays { params, grads, state: elementwise };
-            let wanted = Wanted::Direction { out: &mut self.directions[span.range()], exp_mult };
+            let wanted = Wanted::Direction { out: &mut directions[span.range()], exp_mult };
             let runs = &plan.runs[span.runs.clone()];
             self.squares[i] = self.factored.run(cpu, &mut arrays, runs, sides, &self.b0, wanted);
+        }
+        if let Some([rows, cols]) = turned {
+            turn(cpu, [cols, rows], &self.turned.directions, &mut self.directions);
         }
     }
 }

@@ -29,6 +29,7 @@ mod mlp_lopt;
 mod newton_schulz;
 mod rule;
 mod runs;
+mod turned;
 
 pub use adafac_mlp::AdafacMlp;
 pub use celo2::Celo2;

@@ -126,7 +126,8 @@ pub trait Optimizer: Send + Sync {
     /// Leaves of theta; empty for a hand-designed optimizer.
     fn theta_spec(&self) -> &ThetaSpec;
 
-    /// Arrays of the state for parameters of the given shapes; `None` if there are none.
+    /// Arrays of the state for parameters of the given shapes; `None` if there are none. An array of two axes belongs to
+    /// a matrix and is its transpose in memory.
     fn state_layout(&self, params: &ParamLayout) -> Option<ParamLayout>;
 
     /// Joins the rule with `theta` and parameter shapes.

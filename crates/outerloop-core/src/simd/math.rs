@@ -107,12 +107,7 @@ fn is_nan<S: Simd>(s: S, x: S::V) -> S::M {
 /// 1/√x within 2 ulp for normal positive x; 0 at ∞. Not for x below 2⁻¹²⁶.
 #[inline(always)]
 pub fn rsqrt<S: Simd>(s: S, x: S::V) -> S::V {
-    let y = s.int_sub(s.splat_bits(0x5f37_642f), s.int_shr_1(x));
-    let e = s.fnma(s.mul(x, y), y, s.splat(1.0));
-    let y = s.fma(s.mul(y, e), s.fma(e, s.splat(0.375), s.splat(0.5)), y);
-    let e = s.fnma(s.mul(x, y), y, s.splat(1.0));
-    let y = s.fma(s.mul(y, s.splat(0.5)), e, y);
-    s.select(s.gt(x, s.splat(f32::MAX)), s.splat(0.0), y)
+    s.div(s.splat(1.0), s.sqrt(x))
 }
 
 /// 1/(1 + e⁻ˣ) within 3 ulp.

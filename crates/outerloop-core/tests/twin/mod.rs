@@ -147,7 +147,11 @@ impl Fast {
         let mut arrays = HashMap::new();
         if let Some(layout) = &self.state_layout {
             for (i, spec) in layout.specs().iter().enumerate() {
-                arrays.insert(spec.name.clone(), widen(&self.state.data[layout.range(i)]));
+                let mut values = widen(&self.state.data[layout.range(i)]);
+                if let [rows, cols] = spec.shape[..] {
+                    values = (0..rows * cols).map(|i| values[i % rows * cols + i / rows]).collect();
+                }
+                arrays.insert(spec.name.clone(), values);
             }
         }
         let t = self.state.iteration;

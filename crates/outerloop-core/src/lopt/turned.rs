@@ -1,0 +1,53 @@
+//! Narrow matrices are worked on as their transposes, if those fill registers.
+//!
+//! A last layer has a row of ten classes for every hidden unit: ten elements are no whole registers, but the units are.
+//! The elementwise state of such a matrix is kept in that order, parameters and gradients are turned in every step.
+//! Rows and columns keep their meaning, because the longer axis stays the longer one.
+
+use crate::layer::transpose;
+use crate::simd::{AlignedVec, Cpu, LANES};
+
+/// The shape in which a tensor of shape `shape` is worked on.
+pub(super) fn worked_shape(shape: &[usize]) -> Vec<usize> {
+    match *shape {
+        [rows, cols] if !cols.is_multiple_of(LANES) && rows.is_multiple_of(LANES) && rows > 0 => {
+            vec![cols, rows]
+        }
+        _ => shape.to_vec(),
+    }
+}
+
+/// The shape of an elementwise array of the state: its number of elements, or two axes where it is turned.
+pub(super) fn state_shape(shape: &[usize]) -> Vec<usize> {
+    let worked = worked_shape(shape);
+    if worked == shape { vec![shape.iter().product()] } else { worked }
+}
+
+/// Scratch for one turned tensor.
+#[derive(Debug, Default)]
+pub(super) struct Turned {
+    pub(super) params: AlignedVec,
+    pub(super) grads: AlignedVec,
+    pub(super) directions: AlignedVec,
+}
+
+impl Turned {
+    /// Room for the tensors of the given shapes that are turned.
+    pub(super) fn new<'a>(shapes: impl Iterator<Item = &'a [usize]>) -> Self {
+        let lens = shapes.filter(|s| worked_shape(s) != *s).map(|s| s.iter().product::<usize>());
+        let len = lens.max().unwrap_or(0);
+        let zeros = || AlignedVec::zeros(len);
+        Self { params: zeros(), grads: zeros(), directions: zeros() }
+    }
+
+    /// Takes parameters and gradients of shape `[rows, cols]`.
+    pub(super) fn take(&mut self, cpu: Cpu, shape: [usize; 2], params: &[f32], grads: &[f32]) {
+        turn(cpu, shape, params, &mut self.params);
+        turn(cpu, shape, grads, &mut self.grads);
+    }
+}
+
+/// `to[j, i] = from[i, j]` for `from: [rows, cols]`.
+pub(super) fn turn(cpu: Cpu, [rows, cols]: [usize; 2], from: &[f32], to: &mut [f32]) {
+    cpu.run(transpose(from, cols, [rows, cols], to, rows));
+}
