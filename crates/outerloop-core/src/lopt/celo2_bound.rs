@@ -124,6 +124,7 @@ impl Features for FactoredFeatures {
     const SQUARES: usize = 1;
     const KEPT: usize = 1;
     const RAW: &'static [Source] = &RAW;
+    const HIDDEN: Option<usize> = Some(HIDDEN);
     const MADE: usize = CHANNELS.len() - RAW.len();
     const PASSES: &'static [Pass] = &[
         Pass { state: (NUM, NUM + 1), kept: (0, 1), is_factored: false, channels: &[0, 1, 2, 3, 7, 8] },
@@ -147,6 +148,7 @@ impl Features for PlainFeatures {
     const SQUARES: usize = 1 + NUM;
     const KEPT: usize = 1 + NUM;
     const RAW: &'static [Source] = &RAW;
+    const HIDDEN: Option<usize> = Some(HIDDEN);
     /// All but the last group, the factored momenta.
     const MADE: usize = FactoredFeatures::MADE - NUM;
     const PASSES: &'static [Pass] = &[

@@ -11,6 +11,10 @@ use std::marker::PhantomData;
 pub(super) trait Columns {
     /// Channels that are arrays, before those that are computed.
     const RAW: usize;
+    /// Channels that are computed, where that is known here.
+    const MADE: Option<usize>;
+    /// Units of the hidden layers, where that is known here.
+    const HIDDEN: Option<usize>;
 
     /// Makes ready `V` registers of columns from `at`; `scratch` holds `V` registers of every computed channel. Returns
     /// where the first of these channels lies and how far apart they are.
@@ -43,6 +47,8 @@ pub(super) struct Stored {
 
 impl Columns for Stored {
     const RAW: usize = 0;
+    const MADE: Option<usize> = None;
+    const HIDDEN: Option<usize> = None;
 
     #[inline(always)]
     unsafe fn begin<S: Simd, const V: usize>(&mut self, _: S, at: usize, _: *mut f32) -> (*const f32, usize) {
@@ -104,6 +110,8 @@ impl<'a, F: Features, const KIND: u8> Direct<'a, F, KIND> {
 
 impl<F: Features, const KIND: u8> Columns for Direct<'_, F, KIND> {
     const RAW: usize = F::RAW.len();
+    const MADE: Option<usize> = Some(F::MADE);
+    const HIDDEN: Option<usize> = F::HIDDEN;
 
     #[inline(always)]
     unsafe fn begin<S: Simd, const V: usize>(

@@ -71,6 +71,8 @@ pub(super) trait Features {
     const RAW: &'static [Source];
     /// Channels that are computed.
     const MADE: usize;
+    /// Units of the network's hidden layers, if they are always as many: compiled code then knows its loops.
+    const HIDDEN: Option<usize> = None;
     /// The first pass: together its parts update every array of state and measure every channel.
     const PASSES: &'static [Pass];
     /// Number of channels.

@@ -96,6 +96,8 @@ impl ParamMlp {
         sums: Option<*mut f32>,
         sink: &mut Sink<'_>,
     ) {
+        assert!(C::HIDDEN.is_none_or(|h| h == self.hidden));
+        assert!(C::MADE.is_none_or(|made| C::RAW + made == self.num_features));
         match (self.num_outputs, sums) {
             (1, None) => {
                 cpu.run(Forward::<C, 1, false> { net: self, columns, sums: std::ptr::null_mut(), sink })
@@ -138,10 +140,18 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Kernel for Forward<'_, 
 }
 
 impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTPUTS, SUMS> {
+    #[inline(always)]
+    fn hidden(&self) -> usize {
+        match C::HIDDEN {
+            Some(hidden) => hidden,
+            None => self.net.hidden,
+        }
+    }
+
     /// `V` registers of columns from `at` through all layers.
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, s: S, at: usize) {
-        let hidden = self.net.hidden;
+        let hidden = self.hidden();
         // SAFETY: whoever made the columns says that there are as many as the sink takes, in whole registers.
         let made = unsafe { self.columns.begin::<S, V>(s, at, self.net.features.as_mut_ptr()) };
         let mut h = 0;
@@ -190,7 +200,12 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
         at: usize,
         made: (*const f32, usize),
     ) {
+        let hidden = self.hidden();
         let net = &mut *self.net;
+        let num_made = match C::MADE {
+            Some(made) => made,
+            None => net.num_features - C::RAW,
+        };
         // SAFETY: units below `hidden`; the columns are there.
         unsafe {
             let mut acc = [[s.splat(0.0); V]; R];
@@ -201,10 +216,9 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
             }
             let weights = net.w0.as_ptr().add(h);
             if C::RAW > 0 {
-                tile_rows(s, C::RAW, weights, net.hidden, self.columns.rows(), at, &mut acc);
+                tile_rows(s, C::RAW, weights, hidden, self.columns.rows(), at, &mut acc);
             }
-            let weights = weights.add(C::RAW * net.hidden);
-            tile(s, net.num_features - C::RAW, weights, net.hidden, made.0, made.1, &mut acc);
+            tile(s, num_made, weights.add(C::RAW * hidden), hidden, made.0, made.1, &mut acc);
             let out = net.h1.as_mut_ptr();
             for r in 0..R {
                 for v in 0..V {
@@ -223,8 +237,8 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
         at: usize,
         out: &mut [[S::V; V]; OUTPUTS],
     ) {
+        let hidden = self.hidden();
         let (net, w) = (&mut *self.net, S::WIDTH);
-        let hidden = net.hidden;
         // SAFETY: units below `hidden`; the first layer wrote `V` registers of each to `h1`; `run` checked the sums.
         unsafe {
             let mut acc = [[s.splat(0.0); V]; R];
