@@ -25,22 +25,6 @@ pub(super) struct TensorArrays<'a> {
     pub(super) squares: &'a mut [f32],
 }
 
-/// The channels of one register: g, p, ln|p|, m, v, m·s, s. Their number is known to the compiler, or it would keep them
-/// in memory. Old parameters are a channel of their own ([`OLD`]).
-#[inline(always)]
-fn channels<S: Simd>(s: S, g: S::V, p: S::V, m: [S::V; NUM], v: [S::V; NUM]) -> [S::V; OLD] {
-    let mut out = [g; OLD];
-    (out[1], out[2]) = (p, ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR))));
-    for k in 0..NUM {
-        let scale = rsqrt(s, s.add(v[k], s.splat(SECOND_MOMENT_FLOOR)));
-        out[3 + k] = m[k];
-        out[3 + NUM + k] = v[k];
-        out[3 + 2 * NUM + k] = s.mul(m[k], scale);
-        out[3 + 3 * NUM + k] = scale;
-    }
-    out
-}
-
 /// β·`place` + (1−β)·`new`, in place.
 /// # Safety
 /// `place` is readable and writable for a register.
@@ -177,16 +161,18 @@ impl Kernel for Deviation<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f32 {
-        let mut sum = LaneSum::zero(s);
-        let mean = s.splat(self.mean);
+        let (mut sum, mean, len) = (LaneSum::zero(s), s.splat(self.mean), self.len);
         for row in self.values.chunks_exact(self.values.len() / self.rows) {
-            for (group, values) in row.chunks_exact(LANES).enumerate() {
+            assert!(len.next_multiple_of(LANES) <= row.len());
+            let (whole, p) = (len / LANES * LANES, row.as_ptr());
+            for at in (0..len).step_by(LANES) {
                 for half in 0..LANES / S::WIDTH {
-                    let at = half * S::WIDTH;
-                    let live = s.first(self.len.saturating_sub(group * LANES + at).min(S::WIDTH));
-                    // SAFETY: `at + WIDTH <= LANES`, the length of the chunk.
-                    let x = s.sub(unsafe { s.load(values.as_ptr().add(at)) }, mean);
-                    let x = s.select(live, x, s.splat(0.0));
+                    let at = at + half * S::WIDTH;
+                    // SAFETY: `at + WIDTH` is at most `len` rounded up to whole groups.
+                    let mut x = s.sub(unsafe { s.load(p.add(at)) }, mean);
+                    if at >= whole {
+                        x = s.select(s.first(len.saturating_sub(at)), x, s.splat(0.0));
+                    }
                     sum.fma(s, half, x, x);
                 }
             }
@@ -217,36 +203,57 @@ impl Kernel for FillBlock<'_, '_> {
         let num_channels = MAX_CHANNELS - usize::from(a.old.is_none());
         assert!(n <= STRIDE && at + n.next_multiple_of(LANES) <= padded);
         assert!(features.len() >= num_channels * STRIDE && a.squares.len() == NUM * padded);
-        for column in (0..n.next_multiple_of(LANES)).step_by(S::WIDTH) {
-            let e = at + column;
-            // SAFETY: `e + WIDTH <= padded`, the length of every array; a row of the block holds STRIDE.
-            unsafe {
-                let g = s.load(a.grads.as_ptr().add(e));
-                let p = s.load(a.params.as_ptr().add(e));
-                let (mut m, mut v) = ([g; NUM], [g; NUM]);
-                for k in 0..NUM {
-                    m[k] = s.load(a.momenta.as_ptr().add(k * padded + e));
-                    v[k] = s.load(a.squares.as_ptr().add(k * padded + e));
-                }
-                let out = features.as_mut_ptr().add(column);
-                let values = channels(s, g, p, m, v);
-                for c in 0..OLD {
-                    s.store(out.add(c * STRIDE), clipped(s, values[c], scale[c], clip));
-                }
+        // SAFETY: columns below `n` rounded up to whole groups are inside every array and inside a row of the block.
+        unsafe {
+            let out = features.as_mut_ptr();
+            let put = Put { out, scale, clip };
+            let columns = n.next_multiple_of(LANES);
+            for column in (0..columns).step_by(S::WIDTH) {
+                let p = s.load(a.params.as_ptr().add(at + column));
+                put.channel(s, 0, column, s.load(a.grads.as_ptr().add(at + column)));
+                put.channel(s, 1, column, p);
+                put.channel(s, 2, column, ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR))));
                 if let Some(old) = a.old {
-                    let x = s.load(old[e..][..S::WIDTH].as_ptr());
-                    s.store(out.add(OLD * STRIDE), clipped(s, x, scale[OLD], clip));
+                    put.channel(s, OLD, column, s.load(old[at + column..][..S::WIDTH].as_ptr()));
+                }
+            }
+            // One decay after the other: where arrays lie a multiple of 4 KiB apart, a row of all of them does not fit the
+            // first-level cache.
+            for k in 0..NUM {
+                let m = a.momenta.as_ptr().add(k * padded + at);
+                let v = a.squares.as_ptr().add(k * padded + at);
+                for column in (0..columns).step_by(S::WIDTH) {
+                    let (m, v) = (s.load(m.add(column)), s.load(v.add(column)));
+                    let root = rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR)));
+                    put.channel(s, 3 + k, column, m);
+                    put.channel(s, 3 + NUM + k, column, v);
+                    put.channel(s, 3 + 2 * NUM + k, column, s.mul(m, root));
+                    put.channel(s, 3 + 3 * NUM + k, column, root);
                 }
             }
         }
     }
 }
 
-/// `x` normalised and clipped, or as it is without a bound.
-#[inline(always)]
-fn clipped<S: Simd>(s: S, x: S::V, scale: f32, bound: Option<f32>) -> S::V {
-    match bound {
-        Some(bound) => s.clamp(s.mul(x, s.splat(scale)), -bound, bound),
-        None => x,
+/// Where channels go, and how.
+#[derive(Clone, Copy)]
+struct Put<'a> {
+    out: *mut f32,
+    scale: &'a [f32; MAX_CHANNELS],
+    clip: Option<f32>,
+}
+
+impl Put<'_> {
+    /// Writes a register of channel `c`, normalised and clipped if there is a bound.
+    /// # Safety
+    /// The channel and the columns exist.
+    #[inline(always)]
+    unsafe fn channel<S: Simd>(self, s: S, c: usize, column: usize, x: S::V) {
+        let x = match self.clip {
+            Some(bound) => s.clamp(s.mul(x, s.splat(self.scale[c])), -bound, bound),
+            None => x,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { s.store(self.out.add(c * STRIDE + column), x) };
     }
 }

@@ -80,33 +80,33 @@ impl ParamMlp {
             }
             Start::Columns => (self.start.as_ptr(), STRIDE, true),
         };
-        let sums = sums.map(|sums| {
-            assert!(sums.len() >= self.hidden * LANES);
-            sums.as_mut_ptr()
-        });
         let columns = Stored { features: self.features.as_ptr(), start, unit, is_column };
         self.forward(cpu, columns, sums, sink);
     }
 
-    /// Runs the columns; `sums` as in [`ParamMlp::run`], readable and writable for that many floats.
+    /// Runs the columns, as many as the sink takes; `sums` as in [`ParamMlp::run`].
     pub(super) fn forward<C: Columns>(
         &mut self,
         cpu: Cpu,
         columns: C,
-        sums: Option<*mut f32>,
+        sums: Option<&mut [f32]>,
         sink: &mut Sink<'_>,
     ) {
         assert!(C::HIDDEN.is_none_or(|h| h == self.hidden));
         assert!(C::MADE.is_none_or(|made| C::RAW + made == self.num_features));
-        match (self.num_outputs, sums) {
-            (1, None) => {
-                cpu.run(Forward::<C, 1, false> { net: self, columns, sums: std::ptr::null_mut(), sink })
-            }
-            (_, None) => {
-                cpu.run(Forward::<C, 2, false> { net: self, columns, sums: std::ptr::null_mut(), sink })
-            }
-            (1, Some(sums)) => cpu.run(Forward::<C, 1, true> { net: self, columns, sums, sink }),
-            (_, Some(sums)) => cpu.run(Forward::<C, 2, true> { net: self, columns, sums, sink }),
+        let num_outputs = self.num_outputs;
+        let Some(sums) = sums else {
+            let sums = std::ptr::null_mut();
+            return match num_outputs {
+                1 => cpu.run(Forward::<C, 1, false> { net: self, columns, sums, sink }),
+                _ => cpu.run(Forward::<C, 2, false> { net: self, columns, sums, sink }),
+            };
+        };
+        assert!(sums.len() >= self.hidden * LANES);
+        let sums = sums.as_mut_ptr();
+        match num_outputs {
+            1 => cpu.run(Forward::<C, 1, true> { net: self, columns, sums, sink }),
+            _ => cpu.run(Forward::<C, 2, true> { net: self, columns, sums, sink }),
         }
     }
 }
