@@ -2,6 +2,7 @@
 //!
 //! Activations are `[features, stride]`: one row a feature, one column an example, `stride` the batch size rounded up
 //! to a multiple of [`crate::simd::LANES`]. Columns past the batch hold finite rubbish that the loss ignores.
+#![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
 mod activation;
 mod bias;

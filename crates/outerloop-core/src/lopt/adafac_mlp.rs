@@ -7,20 +7,19 @@
 //! everything constant over a row, a column or the tensor are folded into the first layer (rounding only); time
 //! features are computed in f64; hidden layers are always two.
 
-use super::adafac_features::{
-    Accumulate, CHANNELS, CHANNELS_DIAGONAL, Decays, Factors, FillBlock, TensorArrays,
-};
-use super::columns::Sink;
 use super::embedding::tanh_embedding;
-use super::factored::{self, DECAYS, FoldSide, Side};
-use super::mlp::{ParamMlp, Start};
-use super::runs::{Factoring, Run, blocks_of, runs_of};
+use super::factored::{DECAYS, FEATURE_FLOOR, ROOT_FLOOR};
+use super::factored_rule::{FactoredRule, Parts, TensorPlan};
+use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
+use super::mlp::ParamMlp;
+use super::rule::Wanted;
+use super::runs::runs_of;
+use super::turned::state_shape;
 use crate::error::Result;
 use crate::optim::rounding::{exp, ln};
 use crate::optim::{AdafacMlpConfig, Cost, LeafInit, Losses, Optimizer, OptimizerState, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::{AlignedVec, Cpu, LANES};
-use std::ops::Range;
+use crate::simd::{Cpu, Simd, rsqrt};
 
 const MOMENTUM_DECAYS: [f32; DECAYS] = [0.9, 0.99, 0.999];
 const SQUARE_DECAY: f32 = 0.999;
@@ -29,10 +28,127 @@ const FACTORED_DECAYS: [f32; DECAYS] = [0.9, 0.99, 0.999];
 const INPUTS: usize = 39;
 const NORMALIZED: usize = 28;
 const NORMALIZER_FLOOR: f32 = 1e-5;
-/// Theta's rows of the channels that differ from element to element, in the order of the features.
-const CHANNEL_ROWS: [usize; CHANNELS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 25, 26, 27];
+/// Theta's rows of the channels that every element has: those that are arrays, then those that are computed.
+const ARRAY_ROWS: [usize; 7] = [0, 1, 5, 9, 2, 3, 4];
+const MADE_ROWS: [usize; 9] = [6, 7, 8, 10, 11, 12, 25, 26, 27];
 /// Theta's rows: row accumulators, column accumulators, their reciprocal roots.
 const ROWS: [usize; 4] = [13, 16, 19, 22];
+/// Added inside the reciprocal root of the second moment.
+const SECOND_MOMENT_FLOOR: f32 = 1e-6;
+/// Added inside the reciprocal root that scales the momenta of a tensor that is not factored.
+const DIAGONAL_FLOOR: f32 = 1e-6;
+/// Added to every squared gradient of a diagonal accumulator.
+const SQUARE_FLOOR: f32 = 1e-30;
+/// Added to a diagonal accumulator inside its factor.
+const DIAGONAL_ROOT_FLOOR: f32 = 1e-9;
+
+/// Gradient, parameter, second moment and its reciprocal root, momenta.
+const ARRAYS: [Source; 7] = [
+    Source::Grad,
+    Source::Param,
+    Source::State(DECAYS),
+    Source::Kept(0),
+    Source::State(0),
+    Source::State(1),
+    Source::State(2),
+];
+
+/// Channels of a factored tensor, and of one that is not: that has its accumulators and their reciprocal roots as well.
+struct FactoredFeatures;
+struct DiagonalFeatures;
+
+/// rsqrt(v + 1e-6).
+#[inline(always)]
+fn root<S: Simd>(s: S, x: &Inputs<S>) -> S::V {
+    rsqrt(s, s.add(x.state[DECAYS], s.splat(SECOND_MOMENT_FLOOR)))
+}
+
+/// m·root, g·f, m·h.
+#[inline(always)]
+fn make<S: Simd>(s: S, x: &Inputs<S>, f: [S::V; DECAYS], h: [S::V; DECAYS]) -> [S::V; MAX_MADE] {
+    let mut out = [x.g; MAX_MADE];
+    for k in 0..DECAYS {
+        out[k] = s.mul(x.state[k], x.kept[0]);
+        out[DECAYS + k] = s.mul(x.g, f[k]);
+        out[2 * DECAYS + k] = s.mul(x.state[k], h[k]);
+    }
+    out
+}
+
+impl Features for FactoredFeatures {
+    const MOMENTA: usize = DECAYS;
+    const SQUARES: usize = 1;
+    const KEPT: usize = 1;
+    const RAW: &'static [Source] = &ARRAYS;
+    const MADE: usize = MADE_ROWS.len();
+    const PASSES: &'static [Pass] = &[
+        Pass { state: (DECAYS, DECAYS + 1), kept: (0, 1), is_factored: false, channels: &[0, 1, 2, 3] },
+        Pass { state: (0, DECAYS), kept: (0, 0), is_factored: false, channels: &[4, 5, 6, 7, 8, 9] },
+        Pass { state: (0, 0), kept: (0, 0), is_factored: true, channels: &[10, 11, 12, 13, 14, 15] },
+    ];
+
+    #[inline(always)]
+    fn keep<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_KEPT] {
+        [root(s, x); MAX_KEPT]
+    }
+
+    #[inline(always)]
+    fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE] {
+        make(s, x, x.factors, x.factors)
+    }
+}
+
+impl Features for DiagonalFeatures {
+    const MOMENTA: usize = DECAYS;
+    const SQUARES: usize = 1 + DECAYS;
+    /// The second moment's root; then f, h and the feature's root of every accumulator.
+    const KEPT: usize = 1 + 3 * DECAYS;
+    const RAW: &'static [Source] = &[
+        ARRAYS[0],
+        ARRAYS[1],
+        ARRAYS[2],
+        ARRAYS[3],
+        ARRAYS[4],
+        ARRAYS[5],
+        ARRAYS[6],
+        Source::State(DECAYS + 1),
+        Source::State(DECAYS + 2),
+        Source::State(DECAYS + 3),
+        Source::Kept(1 + 2 * DECAYS),
+        Source::Kept(2 + 2 * DECAYS),
+        Source::Kept(3 + 2 * DECAYS),
+    ];
+    const MADE: usize = MADE_ROWS.len();
+    const PASSES: &'static [Pass] = &[
+        Pass {
+            state: (DECAYS, 2 * DECAYS + 1),
+            kept: (0, Self::KEPT),
+            is_factored: false,
+            channels: &[0, 1, 2, 3, 7, 8, 9],
+        },
+        Pass { state: (0, DECAYS), kept: (0, 0), is_factored: false, channels: &[4, 5, 6, 13, 14, 15] },
+        Pass { state: (0, 0), kept: (0, 0), is_factored: false, channels: &[10, 11, 12, 16, 17, 18] },
+        Pass { state: (0, 0), kept: (0, 0), is_factored: false, channels: &[19, 20, 21] },
+    ];
+
+    #[inline(always)]
+    fn keep<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_KEPT] {
+        let mut out = [root(s, x); MAX_KEPT];
+        for k in 0..DECAYS {
+            let q = x.state[DECAYS + 1 + k];
+            out[1 + k] = rsqrt(s, s.max(s.splat(ROOT_FLOOR), s.add(q, s.splat(DIAGONAL_ROOT_FLOOR))));
+            out[1 + DECAYS + k] = rsqrt(s, s.add(q, s.splat(DIAGONAL_FLOOR)));
+            out[1 + 2 * DECAYS + k] = rsqrt(s, s.add(q, s.splat(FEATURE_FLOOR)));
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE] {
+        let k = x.kept;
+        make(s, x, [k[1], k[2], k[3]], [k[4], k[5], k[6]])
+    }
+}
 
 /// The optimizer as an immutable value.
 pub struct AdafacMlp {
@@ -63,11 +179,10 @@ impl AdafacMlp {
     }
 }
 
-/// β = 1 − exp(10·(ln(1 − β₀)/10 + offset)) and 1 − β, in f32 (spec §1.13).
-fn learned_decay(initial: f32, offset: f32, is_clipped: bool) -> [f32; 2] {
+/// β = 1 − exp(10·(ln(1 − β₀)/10 + offset)), in f32 (spec §1.13).
+fn learned_decay(initial: f32, offset: f32, is_clipped: bool, floor: f32) -> Decay {
     let beta = 1.0 - exp(10.0 * (ln(1.0 - initial) / 10.0 + offset));
-    let beta = if is_clipped && beta < 0.0 { 0.0 } else { beta };
-    [beta, 1.0 - beta]
+    Decay::new(if is_clipped && beta < 0.0 { 0.0 } else { beta }, floor)
 }
 
 impl Optimizer for AdafacMlp {
@@ -78,19 +193,21 @@ impl Optimizer for AdafacMlp {
     fn state_layout(&self, params: &ParamLayout) -> Option<ParamLayout> {
         let mut arrays = vec![];
         for spec in params.specs() {
-            let mut add = |name: &str, len: usize| {
-                arrays
-                    .extend((0..DECAYS).map(|k| TensorSpec::new(format!("{name}{k}/{}", spec.name), [len])));
+            let mut add = |name: &str, count: usize, shape: &[usize]| {
+                let name = |k: usize| if count == 1 { name.into() } else { format!("{name}{k}") };
+                let array = |k| TensorSpec::new(format!("{}/{}", name(k), spec.name), shape);
+                arrays.extend((0..count).map(array));
             };
-            add("momentum", spec.len());
+            let shape = state_shape(&spec.shape);
+            add("momentum", DECAYS, &shape);
+            add("square", 1, &shape);
             match runs_of(&spec.shape).1 {
                 Some(f) => {
-                    add("row", f.row_len);
-                    add("col", f.col_len);
+                    add("row", DECAYS, &[f.row_len]);
+                    add("col", DECAYS, &[f.col_len]);
                 }
-                None => add("diagonal", spec.len()),
+                None => add("diagonal", DECAYS, &shape),
             }
-            arrays.push(TensorSpec::new(format!("square/{}", spec.name), [spec.len()]));
         }
         ParamLayout::new(arrays).ok()
     }
@@ -110,202 +227,73 @@ impl Optimizer for AdafacMlp {
     }
 }
 
-/// One tensor's shape, worked out once.
-struct TensorPlan {
-    params: Range<usize>,
-    len: usize,
-    runs: Vec<Run>,
-    blocks: Vec<Range<usize>>,
-    factoring: Option<Factoring>,
-    /// Range of the tensor's arrays in the state.
-    state: Range<usize>,
-}
-
 struct Bound {
     tensors: Vec<TensorPlan>,
-    decays: Decays,
-    w0: Vec<f32>,
+    rule: FactoredRule<FactoredFeatures, DiagonalFeatures>,
     b0: Vec<f32>,
+    /// First layer's weights of the time features.
+    time_weights: Vec<f32>,
     /// Bias with the time features of this step.
     bias: Vec<f32>,
     step_mult: f32,
     exp_mult: f32,
-    factored: ParamMlp,
-    diagonal: ParamMlp,
-    sides: [Side; 2],
-    /// Weights of one side with normalisers, `[2 * DECAYS, hidden]`.
-    side_weights: Vec<f32>,
-    /// What rows and columns add to the first layer, `[hidden, side_stride]`.
-    side_starts: [AlignedVec; 2],
-    side_stride: usize,
 }
 
 impl Bound {
     fn new(optimizer: &AdafacMlp, theta: &[f32], params: &ParamLayout) -> Self {
         let leaf = |name: &str| optimizer.theta.leaf(theta, name);
         let hidden = optimizer.config.hidden;
-        let mut tensors = vec![];
         let mut at = 0;
-        for (i, spec) in params.specs().iter().enumerate() {
-            let (runs, factoring) = runs_of(&spec.shape);
-            let padded = |len: usize| len.next_multiple_of(LANES);
-            let per_decay = padded(spec.len())
-                + factoring.as_ref().map_or(padded(spec.len()), |f| padded(f.row_len) + padded(f.col_len));
-            let state = at..at + DECAYS * per_decay + padded(spec.len());
-            at = state.end;
-            let blocks = blocks_of(&runs);
-            tensors.push(TensorPlan {
-                params: params.padded_range(i),
-                len: spec.len(),
-                runs,
-                blocks,
-                factoring,
-                state,
-            });
-        }
-        let longest = |f: fn(&Factoring) -> usize| {
-            tensors
-                .iter()
-                .filter_map(|t| t.factoring.as_ref())
-                .map(f)
-                .max()
-                .unwrap_or(0)
-                .next_multiple_of(LANES)
+        let tensors = (0..params.num_tensors()).map(|i| {
+            let plan = TensorPlan::new(params, i, at, [DECAYS + 1, 2 * DECAYS + 1], false);
+            at = plan.state.end;
+            plan
+        });
+        let tensors: Vec<_> = tensors.collect();
+        let decay = |initial: f32, name: &str, k: usize, is_clipped: bool, floor: f32| {
+            learned_decay(initial, leaf(name)[k], is_clipped, floor)
         };
-        let (row_len, col_len) = (longest(|f| f.row_len), longest(|f| f.col_len));
-        let side_stride = row_len.max(col_len);
-        let mlp = |channels| {
-            let layers = ["nn/~/w1", "nn/~/b1", "nn/~/w2", "nn/~/b2"].map(leaf);
-            ParamMlp::new(channels, hidden, layers, 2, 2)
+        let mut elementwise: Vec<_> =
+            (0..DECAYS).map(|k| decay(MOMENTUM_DECAYS[k], "momentum_decays", k, false, 0.0)).collect();
+        elementwise.push(decay(SQUARE_DECAY, "rms_decays", 0, true, 0.0));
+        let factored =
+            std::array::from_fn(|k| decay(FACTORED_DECAYS[k], "adafactor_decays", k, true, SQUARE_FLOOR));
+        let w0 = leaf("nn/~/w0");
+        let row = |row: usize| &w0[row * hidden..][..hidden];
+        let rows = |rows: &[usize]| rows.iter().flat_map(|&r| row(r)).copied().collect::<Vec<_>>();
+        let three = |first: usize| rows(&[first, first + 1, first + 2]);
+        // Where nothing is factored, rows and columns both see the same accumulator.
+        let both =
+            |a: usize, b: usize| three(a).into_iter().zip(three(b)).map(|(x, y)| x + y).collect::<Vec<_>>();
+        let diagonal = [both(ROWS[0], ROWS[1]), both(ROWS[2], ROWS[3])].concat();
+        let (arrays, made) = (rows(&ARRAY_ROWS), rows(&MADE_ROWS));
+        let parts = Parts {
+            elementwise: &elementwise,
+            factored,
+            weights: [[&arrays[..], &made].concat(), [&arrays[..], &diagonal, &made].concat()],
+            side_weights: [[three(ROWS[0]), three(ROWS[1])], [three(ROWS[2]), three(ROWS[3])]],
+            floor: NORMALIZER_FLOOR,
         };
-        let decays = |name: &str, initial: [f32; DECAYS], is_clipped| -> [[f32; 2]; DECAYS] {
-            std::array::from_fn(|k| learned_decay(initial[k], leaf(name)[k], is_clipped))
-        };
+        let layers = ["nn/~/w1", "nn/~/b1", "nn/~/w2", "nn/~/b2"].map(leaf);
+        let mlp = |channels| ParamMlp::new(channels, hidden, layers, 2, 2);
         Self {
-            decays: Decays {
-                momentum: decays("momentum_decays", MOMENTUM_DECAYS, false),
-                square: learned_decay(SQUARE_DECAY, leaf("rms_decays")[0], true),
-                factored: decays("adafactor_decays", FACTORED_DECAYS, true),
-            },
-            w0: leaf("nn/~/w0").to_vec(),
+            rule: FactoredRule::new(parts, mlp, tensors.iter()),
+            tensors,
             b0: leaf("nn/~/b0").to_vec(),
+            time_weights: w0[NORMALIZED * hidden..].to_vec(),
             bias: vec![0.0; hidden],
             step_mult: optimizer.config.step_mult as f32,
             exp_mult: optimizer.config.exp_mult as f32,
-            factored: mlp(CHANNELS),
-            diagonal: mlp(CHANNELS_DIAGONAL),
-            sides: [Side::new(row_len), Side::new(col_len)],
-            side_weights: vec![0.0; 2 * DECAYS * hidden],
-            side_starts: std::array::from_fn(|_| AlignedVec::zeros(hidden * side_stride)),
-            side_stride,
-            tensors,
         }
     }
 
     fn fold_time(&mut self, iteration: u64) {
         let hidden = self.bias.len();
         self.bias.copy_from_slice(&self.b0);
-        for (j, x) in tanh_embedding(iteration).into_iter().enumerate() {
-            let row = &self.w0[(NORMALIZED + j) * hidden..][..hidden];
+        for (x, row) in tanh_embedding(iteration).into_iter().zip(self.time_weights.chunks_exact(hidden)) {
             self.bias.iter_mut().zip(row).for_each(|(b, w)| *b = w.mul_add(x, *b));
         }
     }
-
-    /// One factored tensor's sides: accumulators, factors and what they add to the first layer.
-    fn update_sides(&mut self, cpu: Cpu, tensor: usize, grads: &[f32], state: &mut [f32]) {
-        let TensorPlan { runs, factoring: Some(factoring), .. } = &self.tensors[tensor] else { return };
-        let mut accumulators = factored::accumulators(state, factoring);
-        let borrowed = accumulators.each_mut().map(|side| side.each_mut().map(|a| &mut **a));
-        let sums = factored::update_sides(
-            cpu,
-            &mut self.sides,
-            grads,
-            runs,
-            factoring,
-            borrowed,
-            self.decays.factored,
-        );
-        let hidden = self.bias.len();
-        for (which, len) in [factoring.row_len, factoring.col_len].into_iter().enumerate() {
-            for k in 0..DECAYS {
-                for (kind, sum) in sums[which][k].into_iter().enumerate() {
-                    // The mean over the tensor is the mean over the side: every place counts equally often.
-                    let scale = 1.0 / (NORMALIZER_FLOOR + sum / len as f32).sqrt();
-                    let from = &self.w0[(ROWS[2 * kind + which] + k) * hidden..][..hidden];
-                    let to = &mut self.side_weights[(kind * DECAYS + k) * hidden..][..hidden];
-                    to.iter_mut().zip(from).for_each(|(to, w)| *to = w * scale);
-                }
-            }
-            cpu.run(FoldSide {
-                bias: &[],
-                side: &self.sides[which],
-                accumulators: accumulators[which].each_ref().map(|a| &**a),
-                weights: &self.side_weights,
-                hidden,
-                len,
-                out: &mut self.side_starts[which],
-                stride: self.side_stride,
-            });
-        }
-    }
-
-    fn step_tensor(&mut self, cpu: Cpu, tensor: usize, state: &mut [f32], params: &mut [f32], grads: &[f32]) {
-        let hidden = self.bias.len();
-        let padded = params.len();
-        let (momenta, rest) = state.split_at_mut(DECAYS * padded);
-        let [m0, m1, m2] = thirds(momenta);
-        let (accumulators, square) = rest.split_at_mut(rest.len() - padded);
-        let is_factored = self.tensors[tensor].factoring.is_some();
-        let mut diagonal: [&mut [f32]; DECAYS] = Default::default();
-        if is_factored {
-            self.update_sides(cpu, tensor, grads, accumulators);
-        } else {
-            diagonal = thirds(accumulators);
-        }
-        let plan = &self.tensors[tensor];
-        let [row, col] = &self.sides;
-        let factors = plan.factoring.as_ref().map(|factoring| Factors { factoring, row, col });
-        let mut arrays = TensorArrays { params, grads, momenta: [m0, m1, m2], square, diagonal };
-        let sums =
-            cpu.run(Accumulate { arrays: &mut arrays, runs: &plan.runs, factors, decays: self.decays });
-        let mlp = if is_factored { &mut self.factored } else { &mut self.diagonal };
-        for c in 0..mlp.num_features {
-            let scale = 1.0 / (NORMALIZER_FLOOR + sums[c] / plan.len as f32).sqrt();
-            for h in 0..hidden {
-                let w = |row: usize| self.w0[row * hidden + h];
-                let weight = match c.checked_sub(CHANNELS) {
-                    None => w(CHANNEL_ROWS[c]),
-                    // Where nothing is factored, rows and columns both see the same accumulator.
-                    Some(k) if k < DECAYS => w(ROWS[0] + k) + w(ROWS[1] + k),
-                    Some(k) => w(ROWS[2] + k - DECAYS) + w(ROWS[3] + k - DECAYS),
-                };
-                mlp.w0[c * hidden + h] = weight * scale;
-            }
-        }
-        for block in &plan.blocks {
-            let runs = &plan.runs[block.clone()];
-            let last = runs[runs.len() - 1];
-            let elements = runs[0].start..last.start + last.len;
-            cpu.run(FillBlock {
-                arrays: &arrays,
-                runs,
-                factors,
-                bias: &self.bias,
-                sides: self.side_starts.each_ref().map(|x| &**x),
-                side_stride: self.side_stride,
-                features: &mut mlp.features,
-                start: &mut mlp.start,
-            });
-            let mut sink = Sink::step(&mut arrays.params[elements], self.exp_mult, self.step_mult);
-            mlp.run(cpu, Start::Columns, None, &mut sink);
-        }
-    }
-}
-
-fn thirds(x: &mut [f32]) -> [&mut [f32]; DECAYS] {
-    let (a, rest) = x.split_at_mut(x.len() / DECAYS);
-    let (b, c) = rest.split_at_mut(rest.len() / 2);
-    [a, b, c]
 }
 
 impl Update for Bound {
@@ -320,9 +308,14 @@ impl Update for Bound {
         _: Losses,
     ) {
         self.fold_time(state.iteration);
-        for t in 0..self.tensors.len() {
-            let (range, arrays) = (self.tensors[t].params.clone(), self.tensors[t].state.clone());
-            self.step_tensor(cpu, t, &mut state.data[arrays], &mut params[range.clone()], &grads[range]);
+        for plan in &self.tensors {
+            let arrays = Arrays {
+                params: &mut params[plan.params.clone()],
+                grads: &grads[plan.params.clone()],
+                state: &mut state.data[plan.state.clone()],
+            };
+            let wanted = Wanted::Step { exp_mult: self.exp_mult, step_mult: self.step_mult };
+            self.rule.run(cpu, plan, arrays, &self.bias, wanted, &mut []);
         }
         state.iteration += 1;
     }

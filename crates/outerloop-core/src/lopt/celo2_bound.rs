@@ -1,57 +1,43 @@
 //! Celo2 at work: one step over all tensors of a lane.
 
 use super::celo2::{Celo2, DECAYS, HIDDEN, OUTPUTS};
-use super::celo2_sides::Sides;
-use super::factored;
+use super::factored_rule::{FactoredRule, Parts, TensorPlan};
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
 use super::hierarchical_features::Clip;
 use super::mlp::ParamMlp;
 use super::newton_schulz::NewtonSchulz;
-use super::rule::{Rule, Span, Wanted, spans_of};
-use super::runs::{Factoring, Run, runs_of};
-use super::turned::{Turned, turn, worked_shape};
+use super::rule::Wanted;
 use crate::optim::adam::Step as AdamStep;
 use crate::optim::rounding::one_minus_power;
 use crate::optim::{Celo2Config, Losses, OptimizerState, Update};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, Kernel, LANES, LaneSum, Simd, rsqrt};
-use std::ops::Range;
 
 const GRADIENT_BOUND: f32 = 1000.0;
 const SQUARE_DECAY: f32 = 0.95;
 /// Added inside the reciprocal root of the second moment, and inside Adam's.
 const SECOND_MOMENT_FLOOR: f32 = 1e-8;
-pub(super) const NORMALIZER_FLOOR: f32 = 1e-9;
+const NORMALIZER_FLOOR: f32 = 1e-9;
 /// Added to every squared gradient of a diagonal accumulator, and to the accumulator inside its root.
 const SQUARE_FLOOR: f32 = 1e-30;
 const DIAGONAL_FLOOR: f32 = 1e-9;
 const NUM: usize = DECAYS.len();
 
-/// One tensor's shape and places, worked out once.
-struct TensorPlan {
-    params: Range<usize>,
-    state: Range<usize>,
+/// One tensor: how its directions are made, or that Adam's rule moves it.
+struct Tensor {
+    plan: TensorPlan,
     is_adam: bool,
-    runs: Vec<Run>,
-    factoring: Option<Factoring>,
-    /// Matrices that are normalised by themselves.
-    spans: Vec<Span>,
-    /// Shape of one of them, where the rank is at least 2.
+    /// Shape of one matrix, where the rank is at least 2.
     matrix: Option<[usize; 2]>,
-    /// Whether it is worked on as its transpose.
-    is_turned: bool,
 }
 
 /// Celo2 bound to theta and shapes.
 pub(super) struct Bound {
-    tensors: Vec<TensorPlan>,
+    tensors: Vec<Tensor>,
     config: Celo2Config,
     b0: Vec<f32>,
-    factored: Rule<FactoredFeatures>,
-    plain: Rule<PlainFeatures>,
-    sides: Sides,
+    rule: FactoredRule<FactoredFeatures, PlainFeatures>,
     directions: AlignedVec,
-    turned: Turned,
     /// Σ direction² of every span.
     squares: Vec<f32>,
     newton_schulz: NewtonSchulz,
@@ -82,6 +68,8 @@ const CHANNELS: [(usize, usize); 18] = [
     (13, 1),
     (13, 2),
 ];
+/// Groups of the accumulators of rows and of columns, then of their reciprocal roots.
+const SIDE_GROUPS: [[usize; 2]; 2] = [[9, 10], [11, 12]];
 /// Gradient, parameter, second moment and its reciprocal root, momenta.
 const RAW: [Source; 7] = [
     Source::Grad,
@@ -177,138 +165,53 @@ impl Features for PlainFeatures {
     }
 }
 
-/// The rule whose channels are the first of [`CHANNELS`].
-fn rule<'a, F: Features>(
-    group: impl Fn(usize) -> &'a [f32],
-    layers: [&[f32]; 4],
-    num_outputs: usize,
-    longest: usize,
-) -> Rule<F> {
-    let weights = CHANNELS[..F::CHANNELS].iter().flat_map(|&(g, i)| &group(g)[i * HIDDEN..][..HIDDEN]);
-    let mut decays = vec![];
-    decays.extend(DECAYS.map(|beta| Decay::new(beta, 0.0)));
-    decays.push(Decay::new(SQUARE_DECAY, 0.0));
-    decays.extend(DECAYS.map(|beta| Decay::new(beta, SQUARE_FLOOR)));
-    let mlp = ParamMlp::new(F::CHANNELS, HIDDEN, layers, OUTPUTS, num_outputs);
-    Rule::new(&decays[..F::MOMENTA + F::SQUARES], weights.copied().collect(), NORMALIZER_FLOOR, mlp, longest)
-}
-
 impl Bound {
     /// Packs `theta`, whose length was checked.
     pub(super) fn new(optimizer: &Celo2, theta: &[f32], params: &ParamLayout) -> Self {
         let leaf = |name: &str| optimizer.theta.leaf(theta, &format!("ff_mod_stack/~/{name}"));
         let group = |i: usize| leaf(&format!("w0__{i}"));
         let config = optimizer.config.clone();
-        let num_outputs = if config.exp_mult == 0.0 { 1 } else { 2 };
-        let layers = ["w1", "b1", "w2", "b2"].map(leaf);
         let mut at = 0;
         let tensors = params.specs().iter().enumerate().map(|(i, spec)| {
-            let padded = |len: usize| len.next_multiple_of(LANES);
-            let worked = worked_shape(&spec.shape);
-            let (runs, factoring) = runs_of(&worked);
             let is_adam = optimizer.is_adam(&spec.name);
-            let accumulators = match &factoring {
-                _ if is_adam => 2 * padded(spec.len()),
-                None => (2 * NUM + 1) * padded(spec.len()),
-                Some(f) => (NUM + 1) * padded(spec.len()) + NUM * (padded(f.row_len) + padded(f.col_len)),
-            };
-            let state = at..at + accumulators;
-            at = state.end;
+            let mut plan = TensorPlan::new(params, i, at, [NUM + 1, 2 * NUM + 1], true);
+            if is_adam {
+                plan.state.end = at + 2 * plan.params.len();
+            }
+            at = plan.state.end;
             let matrix = match spec.shape[..] {
                 [.., rows, cols] => Some([rows, cols]),
                 _ => None,
             };
-            let span_len = matrix.map_or(spec.len(), |[rows, cols]| rows * cols);
-            let spans = spans_of(spec.len(), span_len, &runs);
-            let is_turned = worked != spec.shape;
-            TensorPlan {
-                params: params.padded_range(i),
-                state,
-                is_adam,
-                runs,
-                factoring,
-                spans,
-                matrix,
-                is_turned,
-            }
+            Tensor { plan, is_adam, matrix }
         });
         let tensors: Vec<_> = tensors.collect();
         let learned = || tensors.iter().filter(|t| !t.is_adam);
-        let longest = |is_factored: bool| {
-            let lens = learned().filter(|t| t.factoring.is_some() == is_factored).map(|t| t.params.len());
-            lens.max().unwrap_or(0)
-        };
         let matrices = learned().filter_map(|t| t.matrix).filter(|_| config.orthogonalize);
+        let mut elementwise = DECAYS.map(|beta| Decay::new(beta, 0.0)).to_vec();
+        elementwise.push(Decay::new(SQUARE_DECAY, 0.0));
+        let weights = |channels: usize| {
+            let rows = CHANNELS[..channels].iter().flat_map(|&(g, i)| &group(g)[i * HIDDEN..][..HIDDEN]);
+            rows.copied().collect()
+        };
+        let parts = Parts {
+            elementwise: &elementwise,
+            factored: DECAYS.map(|beta| Decay::new(beta, SQUARE_FLOOR)),
+            weights: [FactoredFeatures::CHANNELS, PlainFeatures::CHANNELS].map(weights),
+            side_weights: SIDE_GROUPS.map(|kinds| kinds.map(|g| group(g).to_vec())),
+            floor: NORMALIZER_FLOOR,
+        };
+        let num_outputs = if config.exp_mult == 0.0 { 1 } else { 2 };
+        let layers = ["w1", "b1", "w2", "b2"].map(leaf);
+        let mlp = |channels| ParamMlp::new(channels, HIDDEN, layers, OUTPUTS, num_outputs);
         Self {
             b0: leaf("b0").to_vec(),
-            factored: rule(group, layers, num_outputs, longest(true)),
-            plain: rule(group, layers, num_outputs, longest(false)),
-            sides: Sides::new(learned().filter_map(|t| t.factoring.as_ref()), leaf("b0"), group),
-            directions: AlignedVec::zeros(learned().map(|t| t.params.len()).max().unwrap_or(0)),
-            turned: Turned::new(params.specs().iter().map(|spec| &spec.shape[..])),
-            squares: vec![0.0; learned().map(|t| t.spans.len()).max().unwrap_or(0)],
+            rule: FactoredRule::new(parts, mlp, learned().map(|t| &t.plan)),
+            directions: AlignedVec::zeros(learned().map(|t| t.plan.params.len()).max().unwrap_or(0)),
+            squares: vec![0.0; learned().map(|t| t.plan.spans.len()).max().unwrap_or(0)],
             newton_schulz: NewtonSchulz::new(matrices),
             tensors,
             config,
-        }
-    }
-
-    /// Directions of a learned tensor and their squares' sums, before they are normalised.
-    fn direct(&mut self, cpu: Cpu, tensor: usize, state: &mut [f32], params: &mut [f32], grads: &mut [f32]) {
-        let plan = &self.tensors[tensor];
-        let exp_mult = self.config.exp_mult as f32;
-        cpu.run(Clip { grads, bound: GRADIENT_BOUND });
-        let turned = if let (true, Some(shape)) = (plan.is_turned, plan.matrix) {
-            self.turned.take(cpu, shape, params, grads);
-            Some(shape)
-        } else {
-            None
-        };
-        let (params, grads, directions) = match turned {
-            Some([rows, cols]) => {
-                let Turned { params, grads, directions } = &mut self.turned;
-                let n = rows * cols;
-                (&mut params[..n], &grads[..n], &mut directions[..n])
-            }
-            None => (params, &*grads, &mut self.directions[..]),
-        };
-        let Some(factoring) = &plan.factoring else {
-            let mut arrays = Arrays { params, grads, state };
-            let span = &plan.spans[0];
-            let wanted = Wanted::Direction { out: &mut directions[..span.len], exp_mult };
-            self.squares[0] = self.plain.run(cpu, &mut arrays, &plan.runs, None, &self.b0, wanted);
-            return;
-        };
-        let (elementwise, rest) = state.split_at_mut((NUM + 1) * params.len());
-        let [mut row, mut col] = factored::accumulators(rest, factoring);
-        let decays = DECAYS.map(|beta| [beta, 1.0 - beta]);
-        let sums = factored::update_sides(
-            cpu,
-            &mut self.sides.values,
-            grads,
-            &plan.runs,
-            factoring,
-            [row.each_mut().map(|a| &mut **a), col.each_mut().map(|a| &mut **a)],
-            decays,
-        );
-        let accumulators = [row.each_ref().map(|a| &**a), col.each_ref().map(|a| &**a)];
-        let lens = [factoring.row_len, factoring.col_len];
-        for (i, span) in plan.spans.iter().enumerate() {
-            let means = if let [_] = plan.spans[..] {
-                // Every place counts equally often, so the mean over the elements is that over the places.
-                std::array::from_fn(|which| sums[which].map(|s| s.map(|s| s / lens[which] as f32)))
-            } else {
-                self.sides.mean_squares(&plan.runs, span, factoring, accumulators)
-            };
-            self.sides.fold(cpu, accumulators, lens, means);
-            let sides = Some(self.sides.pointers(factoring));
-            let mut arrays = Arrays { params, grads, state: elementwise };
-            let wanted = Wanted::Direction { out: &mut directions[span.range()], exp_mult };
-            let runs = &plan.runs[span.runs.clone()];
-            self.squares[i] = self.factored.run(cpu, &mut arrays, runs, sides, &self.b0, wanted);
-        }
-        if let Some([rows, cols]) = turned {
-            turn(cpu, [cols, rows], &self.turned.directions, &mut self.directions);
         }
     }
 }
@@ -383,11 +286,10 @@ impl Update for Bound {
         let t = state.iteration as f64;
         let lr = self.config.step_mult as f32;
         let weight_decay = self.config.weight_decay as f32;
-        for tensor in 0..self.tensors.len() {
-            let plan = &self.tensors[tensor];
+        for Tensor { plan, is_adam, matrix } in &self.tensors {
             let (params, grads) = (&mut params[plan.params.clone()], &mut grads[plan.params.clone()]);
             let state = &mut state.data[plan.state.clone()];
-            if plan.is_adam {
+            if *is_adam {
                 let lr = (self.config.adam_mult * self.config.step_mult) as f32;
                 if weight_decay > 0.0 {
                     // As one step would: the decay reads the old parameters, and Adam's direction does not read any.
@@ -396,18 +298,20 @@ impl Update for Bound {
                 cpu.run(adam_step(&self.config, lr, t, state, params, grads));
                 continue;
             }
-            self.direct(cpu, tensor, state, params, grads);
-            let plan = &self.tensors[tensor];
-            for (span, squares) in plan.spans.iter().zip(&self.squares) {
-                let range = span.range();
-                let directions = &mut self.directions[range.clone()];
-                let mut squares = *squares;
-                if let (Some(matrix), true) = (plan.matrix, self.config.orthogonalize) {
-                    self.newton_schulz.run(cpu, directions, matrix, squares);
-                    squares = cpu.run(SumSquares(directions));
+            cpu.run(Clip { grads, bound: GRADIENT_BOUND });
+            let exp_mult = self.config.exp_mult as f32;
+            let wanted = Wanted::Direction { out: &mut self.directions, exp_mult };
+            let arrays = Arrays { params, grads, state };
+            let squares = &mut self.squares[..plan.spans.len()];
+            self.rule.run(cpu, plan, arrays, &self.b0, wanted, squares);
+            for (span, squares) in plan.spans.iter().zip(squares) {
+                let directions = &mut self.directions[span.range()];
+                if let (Some(matrix), true) = (*matrix, self.config.orthogonalize) {
+                    self.newton_schulz.run(cpu, directions, matrix, *squares);
+                    *squares = cpu.run(SumSquares(directions));
                 }
-                let scale = lr / (NORMALIZER_FLOOR + squares / span.len as f32).sqrt();
-                let params = &mut params[range];
+                let scale = lr / (NORMALIZER_FLOOR + *squares / span.len as f32).sqrt();
+                let params = &mut params[span.range()];
                 cpu.run(Descend { params, directions, scale, decay: lr * weight_decay });
             }
         }

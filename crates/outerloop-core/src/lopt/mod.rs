@@ -7,14 +7,13 @@
 #![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
 mod accumulate;
-mod adafac_features;
 mod adafac_mlp;
 mod celo2;
 mod celo2_bound;
-mod celo2_sides;
 mod columns;
 mod embedding;
 mod factored;
+mod factored_rule;
 mod features;
 mod fill;
 mod hierarchical;
@@ -29,6 +28,7 @@ mod mlp_lopt;
 mod newton_schulz;
 mod rule;
 mod runs;
+mod sides;
 mod turned;
 
 pub use adafac_mlp::AdafacMlp;

@@ -49,6 +49,18 @@ pub(super) enum Wanted<'a> {
     Direction { out: &'a mut [f32], exp_mult: f32 },
 }
 
+impl Wanted<'_> {
+    /// The same for a part of the elements.
+    pub(super) fn within(&mut self, part: Range<usize>) -> Wanted<'_> {
+        match self {
+            Self::Step { exp_mult, step_mult } => Wanted::Step { exp_mult: *exp_mult, step_mult: *step_mult },
+            Self::Direction { out, exp_mult } => {
+                Wanted::Direction { out: &mut out[part], exp_mult: *exp_mult }
+            }
+        }
+    }
+}
+
 /// Features and network.
 pub(super) struct Rule<F> {
     decays: [Decay; MAX_STATE],

@@ -105,19 +105,6 @@ fn split(start: usize, len: usize, row: usize, col: usize, step: [usize; 2]) -> 
         .collect()
 }
 
-/// Groups of consecutive runs of at most [`BLOCK`] elements together.
-pub(super) fn blocks_of(runs: &[Run]) -> Vec<std::ops::Range<usize>> {
-    let mut blocks = vec![];
-    let mut first = 0;
-    for i in 1..=runs.len() {
-        if i == runs.len() || runs[i].start + runs[i].len - runs[first].start > BLOCK {
-            blocks.push(first..i);
-            first = i;
-        }
-    }
-    blocks
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,12 +138,6 @@ mod tests {
             }
             assert_eq!(seen, shape.iter().product::<usize>());
             assert_eq!(f.row_mean.iter().product::<usize>(), f.row_len);
-            let blocks = blocks_of(&runs);
-            assert!(blocks.iter().all(|b| {
-                let last = runs[b.end - 1];
-                last.start + last.len - runs[b.start].start <= BLOCK
-            }));
-            assert_eq!(blocks.iter().map(ExactSizeIterator::len).sum::<usize>(), runs.len());
         }
     }
 

@@ -32,10 +32,9 @@ pub(super) struct Turned {
 }
 
 impl Turned {
-    /// Room for the tensors of the given shapes that are turned.
-    pub(super) fn new<'a>(shapes: impl Iterator<Item = &'a [usize]>) -> Self {
-        let lens = shapes.filter(|s| worked_shape(s) != *s).map(|s| s.iter().product::<usize>());
-        let len = lens.max().unwrap_or(0);
+    /// Room for matrices of the given shapes.
+    pub(super) fn new(shapes: impl Iterator<Item = [usize; 2]>) -> Self {
+        let len = shapes.map(|[rows, cols]| rows * cols).max().unwrap_or(0);
         let zeros = || AlignedVec::zeros(len);
         Self { params: zeros(), grads: zeros(), directions: zeros() }
     }

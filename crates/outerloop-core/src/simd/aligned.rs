@@ -16,11 +16,6 @@ pub struct AlignedVec {
 }
 
 impl AlignedVec {
-    /// No floats.
-    pub(crate) const fn empty() -> Self {
-        Self { lines: Vec::new(), len: 0 }
-    }
-
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
         Self { lines: vec![Line([0.0; LANES]); len.div_ceil(LANES)], len }

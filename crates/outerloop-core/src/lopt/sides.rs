@@ -1,24 +1,21 @@
-//! What rows and columns of a factored tensor add to the first layer of Celo2's network.
+//! What rows and columns of a factored tensor add to the first layer of the network.
 
-use super::celo2::{DECAYS, HIDDEN};
-use super::celo2_bound::NORMALIZER_FLOOR;
-use super::factored::{FoldSide, Side};
+use super::factored::{DECAYS, FoldSide, Side};
 use super::features;
 use super::rule::Span;
 use super::runs::{Factoring, Run};
 use crate::simd::{AlignedVec, Cpu, LANES};
 
-const NUM: usize = DECAYS.len();
-/// Groups of features: rows and columns, and their roots.
-const GROUPS: [[usize; 2]; 2] = [[9, 10], [11, 12]];
+/// First layer's weights of the accumulators of rows and columns, then of their roots; `[DECAYS, hidden]` each.
+pub(super) type SideWeights = [[Vec<f32>; 2]; 2];
 
 /// Scratch of both sides, for any tensor of a lane.
 pub(super) struct Sides {
     pub(super) values: [Side; 2],
-    bias: Vec<f32>,
-    /// Weights of the accumulators of rows and columns, then of their roots; `[3, hidden]` each.
-    weights: [[Vec<f32>; 2]; 2],
-    /// One side's weights with normalisers, `[6, hidden]`.
+    weights: SideWeights,
+    /// Added to the mean square of an accumulator or its root.
+    floor: f32,
+    /// One side's weights with normalisers, `[2 * DECAYS, hidden]`.
     scaled: Vec<f32>,
     /// `[hidden, stride]` each.
     starts: [AlignedVec; 2],
@@ -26,48 +23,51 @@ pub(super) struct Sides {
 }
 
 impl Sides {
-    /// Room for tensors factored in the given ways; `group` gives a group's weights.
-    pub(super) fn new<'a, 'b>(
+    /// Room for tensors factored in the given ways.
+    pub(super) fn new<'a>(
         factorings: impl Iterator<Item = &'a Factoring>,
-        bias: &[f32],
-        group: impl Fn(usize) -> &'b [f32],
+        weights: SideWeights,
+        floor: f32,
     ) -> Self {
         let (row_len, col_len) =
             factorings.fold((0, 0), |(rows, cols), f| (rows.max(f.row_len), cols.max(f.col_len)));
         let stride = row_len.max(col_len).next_multiple_of(LANES);
+        let hidden = weights[0][0].len() / DECAYS;
         Self {
             values: [Side::new(row_len), Side::new(col_len)],
-            bias: bias.to_vec(),
-            weights: GROUPS.map(|kinds| kinds.map(|g| group(g).to_vec())),
-            scaled: vec![0.0; 2 * NUM * HIDDEN],
-            starts: std::array::from_fn(|_| AlignedVec::zeros(HIDDEN * stride)),
+            weights,
+            floor,
+            scaled: vec![0.0; 2 * DECAYS * hidden],
+            starts: std::array::from_fn(|_| AlignedVec::zeros(hidden * stride)),
             stride,
         }
     }
 
-    /// Works out what both sides add in one span, from their mean squares there.
+    /// Works out what both sides, and the bias, add in one span, from their mean squares there.
     pub(super) fn fold(
         &mut self,
         cpu: Cpu,
-        accumulators: [[&[f32]; NUM]; 2],
+        bias: &[f32],
+        accumulators: [[&[f32]; DECAYS]; 2],
         lens: [usize; 2],
-        means: [[[f32; 2]; NUM]; 2],
+        means: [[[f32; 2]; DECAYS]; 2],
     ) {
+        let hidden = self.scaled.len() / (2 * DECAYS);
         for which in 0..2 {
-            for k in 0..NUM {
+            for k in 0..DECAYS {
                 for kind in 0..2 {
-                    let scale = 1.0 / (NORMALIZER_FLOOR + means[which][k][kind]).sqrt();
-                    let from = &self.weights[kind][which][k * HIDDEN..][..HIDDEN];
-                    let to = &mut self.scaled[(kind * NUM + k) * HIDDEN..][..HIDDEN];
+                    let scale = 1.0 / (self.floor + means[which][k][kind]).sqrt();
+                    let from = &self.weights[kind][which][k * hidden..][..hidden];
+                    let to = &mut self.scaled[(kind * DECAYS + k) * hidden..][..hidden];
                     to.iter_mut().zip(from).for_each(|(to, w)| *to = w * scale);
                 }
             }
             cpu.run(FoldSide {
-                bias: if which == 0 { &self.bias } else { &[] },
+                bias: if which == 0 { bias } else { &[] },
                 side: &self.values[which],
                 accumulators: accumulators[which],
                 weights: &self.scaled,
-                hidden: HIDDEN,
+                hidden,
                 len: lens[which],
                 out: &mut self.starts[which],
                 stride: self.stride,
@@ -92,8 +92,8 @@ impl Sides {
         runs: &[Run],
         span: &Span,
         factoring: &Factoring,
-        accumulators: [[&[f32]; NUM]; 2],
-    ) -> [[[f32; 2]; NUM]; 2] {
+        accumulators: [[&[f32]; DECAYS]; 2],
+    ) -> [[[f32; 2]; DECAYS]; 2] {
         std::array::from_fn(|which| {
             mean_squares(runs, span, factoring, which, accumulators[which], &self.values[which])
         })
@@ -105,16 +105,16 @@ fn mean_squares(
     span: &Span,
     factoring: &Factoring,
     which: usize,
-    accumulators: [&[f32]; NUM],
+    accumulators: [&[f32]; DECAYS],
     side: &Side,
-) -> [[f32; 2]; NUM] {
+) -> [[f32; 2]; DECAYS] {
     let is_constant = [factoring.is_row_constant, factoring.is_col_constant][which];
-    let mut sums = [[0f64; 2]; NUM];
+    let mut sums = [[0f64; 2]; DECAYS];
     for run in runs {
         let (first, end) = (run.start.max(span.start), (run.start + run.len).min(span.start + span.len));
         for e in first..end {
             let place = [run.row, run.col][which] + if is_constant { 0 } else { e - run.start };
-            for k in 0..NUM {
+            for k in 0..DECAYS {
                 let values = [accumulators[k][place], side.root[k][place]].map(f64::from);
                 sums[k] = [sums[k][0] + values[0] * values[0], sums[k][1] + values[1] * values[1]];
             }

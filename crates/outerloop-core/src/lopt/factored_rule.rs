@@ -1,0 +1,195 @@
+//! An update rule with factored second moments: for tensors of rank 2 and more, which have rows and columns, one set of
+//! features, for the others another one; one network for both.
+
+use super::factored::{self, DECAYS};
+use super::features::{Arrays, Decay, Features};
+use super::mlp::ParamMlp;
+use super::rule::{Rule, Span, Wanted, spans_of};
+use super::runs::{Factoring, Run, runs_of};
+use super::sides::{SideWeights, Sides};
+use super::turned::{Turned, turn, worked_shape};
+use crate::params::ParamLayout;
+use crate::simd::{Cpu, LANES};
+use std::ops::Range;
+
+/// One tensor's shape and places, worked out once.
+pub(super) struct TensorPlan {
+    pub(super) params: Range<usize>,
+    /// The elementwise arrays of the state, then those of rows and columns.
+    pub(super) state: Range<usize>,
+    runs: Vec<Run>,
+    factoring: Option<Factoring>,
+    /// Parts that are normalised by themselves.
+    pub(super) spans: Vec<Span>,
+    /// Rows and columns of a matrix that is worked on as its transpose.
+    turned: Option<[usize; 2]>,
+}
+
+impl TensorPlan {
+    /// Plans tensor `i`, whose state starts at `at`. `arrays` are the elementwise arrays of a factored tensor, of one that is
+    /// not; every matrix of the last two axes is a span, if `by_matrix`.
+    pub(super) fn new(
+        params: &ParamLayout,
+        i: usize,
+        at: usize,
+        arrays: [usize; 2],
+        by_matrix: bool,
+    ) -> Self {
+        let spec = &params.specs()[i];
+        let padded = |len: usize| len.next_multiple_of(LANES);
+        let worked = worked_shape(&spec.shape);
+        let (runs, factoring) = runs_of(&worked);
+        let floats = match &factoring {
+            Some(f) => arrays[0] * padded(spec.len()) + DECAYS * (padded(f.row_len) + padded(f.col_len)),
+            None => arrays[1] * padded(spec.len()),
+        };
+        let span_len = match spec.shape[..] {
+            [.., rows, cols] if by_matrix => rows * cols,
+            _ => spec.len(),
+        };
+        let turned = match spec.shape[..] {
+            [rows, cols] if worked != spec.shape => Some([rows, cols]),
+            _ => None,
+        };
+        let spans = spans_of(spec.len(), span_len, &runs);
+        Self { params: params.padded_range(i), state: at..at + floats, runs, factoring, spans, turned }
+    }
+}
+
+/// Decays and weights of a rule.
+pub(super) struct Parts<'a> {
+    /// Decays of the momenta and of the second moment.
+    pub(super) elementwise: &'a [Decay],
+    /// Decays of the factored second moments.
+    pub(super) factored: [Decay; DECAYS],
+    /// First layer's weights of the channels: of a factored tensor, of one that is not.
+    pub(super) weights: [Vec<f32>; 2],
+    pub(super) side_weights: SideWeights,
+    /// Added to the mean square of whatever is normalised.
+    pub(super) floor: f32,
+}
+
+/// Features of factored tensors `F` and of others `P`.
+pub(super) struct FactoredRule<F, P> {
+    factored: Rule<F>,
+    plain: Rule<P>,
+    decays: [[f32; 2]; DECAYS],
+    sides: Sides,
+    turned: Turned,
+}
+
+impl<F: Features, P: Features> FactoredRule<F, P> {
+    /// A rule for the given tensors; `mlp` makes a network with so many channels.
+    pub(super) fn new<'a>(
+        parts: Parts<'_>,
+        mlp: impl Fn(usize) -> ParamMlp,
+        plans: impl Iterator<Item = &'a TensorPlan> + Clone,
+    ) -> Self {
+        let Parts { elementwise, factored, weights: [ours, others], side_weights, floor } = parts;
+        let longest = |is_factored: bool| {
+            let plans = plans.clone().filter(|p| p.factoring.is_some() == is_factored);
+            plans.map(|p| p.params.len()).max().unwrap_or(0)
+        };
+        let all = [elementwise, &factored].concat();
+        Self {
+            factored: Rule::new(elementwise, ours, floor, mlp(F::CHANNELS), longest(true)),
+            plain: Rule::new(&all, others, floor, mlp(P::CHANNELS), longest(false)),
+            decays: factored.map(|d| [d.beta, d.complement]),
+            sides: Sides::new(plans.clone().filter_map(|p| p.factoring.as_ref()), side_weights, floor),
+            turned: Turned::new(plans.filter_map(|p| p.turned)),
+        }
+    }
+
+    /// One step of a tensor, whose padded arrays these are; `bias` is the first layer's. Directions go to their places in
+    /// the tensor, and the sum of their squares over every span to `squares`.
+    pub(super) fn run(
+        &mut self,
+        cpu: Cpu,
+        plan: &TensorPlan,
+        arrays: Arrays<'_>,
+        bias: &[f32],
+        mut wanted: Wanted<'_>,
+        squares: &mut [f32],
+    ) {
+        let Arrays { params, grads, state } = arrays;
+        let Some(factoring) = &plan.factoring else {
+            let mut arrays = Arrays { params, grads, state };
+            let wanted = wanted.within(0..plan.spans[0].len);
+            let sum = self.plain.run(cpu, &mut arrays, &plan.runs, None, bias, wanted);
+            squares.iter_mut().for_each(|s| *s = sum);
+            return;
+        };
+        let Some(shape) = plan.turned else {
+            return self.run_factored(
+                cpu,
+                plan,
+                factoring,
+                Arrays { params, grads, state },
+                bias,
+                wanted,
+                squares,
+            );
+        };
+        let mut turned = std::mem::take(&mut self.turned);
+        turned.take(cpu, shape, params, grads);
+        let [rows, cols] = shape;
+        let n = rows * cols;
+        let Turned { params: p, grads: g, directions } = &mut turned;
+        let arrays = Arrays { params: &mut p[..n], grads: &g[..n], state };
+        match wanted {
+            Wanted::Step { .. } => {
+                self.run_factored(cpu, plan, factoring, arrays, bias, wanted, squares);
+                turn(cpu, [cols, rows], p, params);
+            }
+            Wanted::Direction { out, exp_mult } => {
+                let wanted = Wanted::Direction { out: &mut directions[..n], exp_mult };
+                self.run_factored(cpu, plan, factoring, arrays, bias, wanted, squares);
+                turn(cpu, [cols, rows], directions, out);
+            }
+        }
+        self.turned = turned;
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the arguments of `run`, one of them looked into")]
+    fn run_factored(
+        &mut self,
+        cpu: Cpu,
+        plan: &TensorPlan,
+        factoring: &Factoring,
+        arrays: Arrays<'_>,
+        bias: &[f32],
+        mut wanted: Wanted<'_>,
+        squares: &mut [f32],
+    ) {
+        let Arrays { params, grads, state } = arrays;
+        let (elementwise, rest) = state.split_at_mut((F::MOMENTA + F::SQUARES) * params.len());
+        let [mut row, mut col] = factored::accumulators(rest, factoring);
+        let sums = factored::update_sides(
+            cpu,
+            &mut self.sides.values,
+            grads,
+            &plan.runs,
+            factoring,
+            [row.each_mut().map(|a| &mut **a), col.each_mut().map(|a| &mut **a)],
+            self.decays,
+        );
+        let accumulators = [row.each_ref().map(|a| &**a), col.each_ref().map(|a| &**a)];
+        let lens = [factoring.row_len, factoring.col_len];
+        for (i, span) in plan.spans.iter().enumerate() {
+            let means = if let [_] = plan.spans[..] {
+                // Every place counts equally often, so the mean over the elements is that over the places.
+                std::array::from_fn(|which| sums[which].map(|s| s.map(|s| s / lens[which] as f32)))
+            } else {
+                self.sides.mean_squares(&plan.runs, span, factoring, accumulators)
+            };
+            self.sides.fold(cpu, bias, accumulators, lens, means);
+            let sides = Some(self.sides.pointers(factoring));
+            let mut arrays = Arrays { params, grads, state: elementwise };
+            let runs = &plan.runs[span.runs.clone()];
+            let sum = self.factored.run(cpu, &mut arrays, runs, sides, bias, wanted.within(span.range()));
+            if let Some(square) = squares.get_mut(i) {
+                *square = sum;
+            }
+        }
+    }
+}
