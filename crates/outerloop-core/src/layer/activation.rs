@@ -144,36 +144,6 @@ impl Kernel for Activate<'_> {
     }
 }
 
-/// `gradients` ← 0 where `values`, the outputs of a ReLU, are not above 0: its backward pass without stored derivatives.
-/// # Panics
-/// If the lengths differ or are no multiple of [`crate::simd::LANES`]: a bug of the caller.
-pub fn mask_by<'a>(gradients: &'a mut [f32], values: &'a [f32]) -> impl Kernel<Output = ()> {
-    assert!(gradients.len() == values.len() && gradients.len().is_multiple_of(crate::simd::LANES));
-    MaskBy { gradients, values }
-}
-
-struct MaskBy<'a> {
-    gradients: &'a mut [f32],
-    values: &'a [f32],
-}
-
-impl Kernel for MaskBy<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (one, zero) = (s.splat(1.0), s.splat(0.0));
-        for (g, v) in self.gradients.chunks_exact_mut(S::WIDTH).zip(self.values.chunks_exact(S::WIDTH)) {
-            // SAFETY: both chunks are WIDTH long.
-            unsafe {
-                // A product, so that 0·∞ is NaN as with any other derivative.
-                let derivative = s.select(s.gt(s.load(v.as_ptr()), zero), one, zero);
-                s.store(g.as_mut_ptr(), s.mul(s.load(g.as_ptr()), derivative));
-            }
-        }
-    }
-}
-
 /// `gradients` *= `derivatives`, element by element.
 /// # Panics
 /// If the lengths differ or are no multiple of [`crate::simd::LANES`]: a bug of the caller.

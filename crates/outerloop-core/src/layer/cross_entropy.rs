@@ -40,29 +40,17 @@ impl Kernel for CrossEntropy<'_> {
         for (b, &label) in labels.iter().enumerate() {
             losses[b] = logits[label as usize * stride + b];
         }
-        for column in (0..stride).step_by(S::WIDTH) {
-            let live = s.first(batch.saturating_sub(column).min(S::WIDTH));
-            // SAFETY: `column + WIDTH <= stride`, and `logits` holds `classes` rows of `stride`.
-            unsafe {
-                let at = |c: usize| logits.as_ptr().add(c * stride + column);
-                let mut max = s.load(at(0));
-                for c in 1..classes {
-                    max = s.max(max, s.load(at(c)));
-                }
-                let mut sum = s.splat(0.0);
-                for c in 0..classes {
-                    let e = exp_nonpositive(s, s.sub(s.load(at(c)), max));
-                    s.store(at(c).cast_mut(), e);
-                    sum = s.add(sum, e);
-                }
-                let loss = s.sub(s.add(ln(s, sum), max), s.load(losses.as_ptr().add(column)));
-                s.store(losses.as_mut_ptr().add(column), s.select(live, loss, s.splat(0.0)));
-                let scale = s.select(live, s.div(s.splat(inverse), sum), s.splat(0.0));
-                for c in 0..classes {
-                    s.store(at(c).cast_mut(), s.mul(s.load(at(c)), scale));
-                }
-            }
+        let mut this = Self { logits, labels, losses, classes, stride };
+        let mut column = 0;
+        while column + 4 * S::WIDTH <= stride {
+            this.columns::<S, 4>(s, column);
+            column += 4 * S::WIDTH;
         }
+        while column < stride {
+            this.columns::<S, 1>(s, column);
+            column += S::WIDTH;
+        }
+        let Self { logits, losses, .. } = this;
         for (b, &label) in labels.iter().enumerate() {
             logits[label as usize * stride + b] -= inverse;
         }
@@ -74,5 +62,51 @@ impl Kernel for CrossEntropy<'_> {
             }
         }
         total.total(s) * inverse
+    }
+}
+
+impl CrossEntropy<'_> {
+    /// Losses and softmax of `V` registers of columns: side by side, because each waits for itself from class to class.
+    #[inline(always)]
+    fn columns<S: Simd, const V: usize>(&mut self, s: S, column: usize) {
+        let (stride, classes, batch) = (self.stride, self.classes, self.labels.len());
+        let inverse = s.splat(1.0 / batch as f32);
+        let zero = s.splat(0.0);
+        // SAFETY: `V` registers from `column` are inside a row of `stride`, and `logits` holds `classes` rows.
+        unsafe {
+            let (logits, losses) =
+                (self.logits.as_mut_ptr().add(column), self.losses.as_mut_ptr().add(column));
+            let (mut max, mut sum, mut scale) = ([zero; V], [zero; V], [zero; V]);
+            for v in 0..V {
+                max[v] = s.load(logits.add(v * S::WIDTH));
+            }
+            for c in 1..classes {
+                for v in 0..V {
+                    max[v] = s.max(max[v], s.load(logits.add(c * stride + v * S::WIDTH)));
+                }
+            }
+            for c in 0..classes {
+                for v in 0..V {
+                    let place = logits.add(c * stride + v * S::WIDTH);
+                    let e = exp_nonpositive(s, s.sub(s.load(place), max[v]));
+                    s.store(place, e);
+                    sum[v] = s.add(sum[v], e);
+                }
+            }
+            for v in 0..V {
+                let at = column + v * S::WIDTH;
+                let live = s.first(batch.saturating_sub(at).min(S::WIDTH));
+                let place = losses.add(v * S::WIDTH);
+                let loss = s.sub(s.add(ln(s, sum[v]), max[v]), s.load(place));
+                s.store(place, s.select(live, loss, zero));
+                scale[v] = s.select(live, s.div(inverse, sum[v]), zero);
+            }
+            for c in 0..classes {
+                for v in 0..V {
+                    let place = logits.add(c * stride + v * S::WIDTH);
+                    s.store(place, s.mul(s.load(place), scale[v]));
+                }
+            }
+        }
     }
 }

@@ -10,8 +10,8 @@ mod cross_entropy;
 mod dense;
 mod transpose;
 
-pub use activation::{Activation, activate, mask_by, scale_by};
-pub use bias::sum_rows;
+pub use activation::{Activation, activate, scale_by};
+pub use bias::sum_columns;
 pub use cross_entropy::cross_entropy;
 pub use dense::Dense;
 pub use transpose::transpose;

@@ -46,7 +46,16 @@ pub struct Gemm<'a> {
     b: MatRef<'a>,
     c: MatMut<'a>,
     init: GemmInit<'a>,
-    has_relu: bool,
+    epilogue: Epilogue<'a>,
+}
+
+/// What is done to C's elements before they are stored.
+#[derive(Clone, Copy, Debug)]
+enum Epilogue<'a> {
+    None,
+    Relu,
+    /// Times 1 where the value is positive, else times 0.
+    Mask(&'a [f32]),
 }
 
 /// C = init + A·B with A of shape [m, k], B of shape [k, n] with adjacent columns, C of shape [m, n].
@@ -67,7 +76,7 @@ pub fn gemm<'a>(
     if let GemmInit::Rows(bias) = init {
         assert!(m <= bias.len());
     }
-    Gemm { m, n, k, a, b, c, init, has_relu: false }
+    Gemm { m, n, k, a, b, c, init, epilogue: Epilogue::None }
 }
 
 impl Kernel for Gemm<'_> {
@@ -95,11 +104,19 @@ impl Kernel for Gemm<'_> {
     }
 }
 
-impl Gemm<'_> {
+impl<'a> Gemm<'a> {
     /// C = max(init + A·B, 0) instead.
     #[inline(always)]
     pub fn with_relu(self) -> Self {
-        Self { has_relu: true, ..self }
+        Self { epilogue: Epilogue::Relu, ..self }
+    }
+
+    /// C = (init + A·B)·(values > 0) instead, where `values` are arranged as C: the gradient through a ReLU that gave
+    /// `values`. A product, so that 0·∞ is NaN as with any other derivative.
+    #[inline(always)]
+    pub fn with_mask(self, values: &'a [f32]) -> Self {
+        assert!((self.m - 1) * self.c.row + self.n <= values.len());
+        Self { epilogue: Epilogue::Mask(values), ..self }
     }
 
     /// All rows of `V` registers' columns from `j`; the last register holds `last` columns. The rows are spread evenly
@@ -198,10 +215,25 @@ impl Gemm<'_> {
                 }
                 b = b.wrapping_add(step_b);
             }
-            if self.has_relu {
-                for r in 0..R {
-                    for v in 0..V {
-                        acc[r][v] = relu(s, acc[r][v]);
+            match self.epilogue {
+                Epilogue::None => {}
+                Epilogue::Relu => {
+                    for r in 0..R {
+                        for v in 0..V {
+                            acc[r][v] = relu(s, acc[r][v]);
+                        }
+                    }
+                }
+                Epilogue::Mask(values) => {
+                    let values = values.as_ptr().add(i * self.c.row + j);
+                    for r in 0..R {
+                        for v in 0..V {
+                            let n = if v + 1 == V { last } else { w };
+                            let value = s.load_first(values.add(r * self.c.row + v * w), n);
+                            let is_live = s.gt(value, s.splat(0.0));
+                            let derivative = s.select(is_live, s.splat(1.0), s.splat(0.0));
+                            acc[r][v] = s.mul(acc[r][v], derivative);
+                        }
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! The MLP's loss and gradient as hand-written layers.
 
 use super::{Batch, Plan};
-use crate::layer::{Activation, Dense, activate, cross_entropy, mask_by, scale_by};
+use crate::layer::{Activation, Dense, activate, cross_entropy, scale_by};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES};
 use std::sync::Arc;
@@ -77,10 +77,11 @@ impl Plan for MlpPlan {
             self.layers[l].backward_params(cpu, x, dz, d_weights, d_bias);
             if l > 0 {
                 let dx = &mut below[..self.outputs[l - 1].len()];
-                self.layers[l].backward_input(cpu, &params[self.layout.range(2 * l + 1)], dz, dx);
-                match self.activation {
-                    Activation::Relu => cpu.run(mask_by(dx, &self.outputs[l - 1])),
-                    _ => cpu.run(scale_by(dx, &self.derivatives[l - 1])),
+                let is_relu = self.activation == Activation::Relu;
+                let relu = is_relu.then_some(&*self.outputs[l - 1]);
+                self.layers[l].backward_input(cpu, &params[self.layout.range(2 * l + 1)], dz, dx, relu);
+                if !is_relu {
+                    cpu.run(scale_by(dx, &self.derivatives[l - 1]));
                 }
                 self.d_hidden.swap(0, 1);
             }
