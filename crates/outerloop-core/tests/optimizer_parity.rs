@@ -44,10 +44,33 @@ const CASES: [(&str, &str); 14] = [
 ];
 
 /// Every rank from 0 to 4; square, tall and wide matrices, and those with an axis of 1.
-const SMALL: [&[usize]; 11] =
-    [&[], &[1], &[7], &[33], &[5, 5], &[9, 4], &[3, 17], &[1, 6], &[6, 1], &[2, 3, 4], &[3, 3, 2, 3]];
-/// Tensors of several blocks of 256, with blocks that end inside a row, and rows longer than a block.
-const LARGE: [&[usize]; 5] = [&[300], &[300, 7], &[20, 600], &[5, 1, 130], &[3, 3, 16, 10]];
+const SMALL: [&[usize]; 12] = [
+    &[],
+    &[1],
+    &[7],
+    &[33],
+    &[5, 5],
+    &[9, 4],
+    &[3, 17],
+    &[1, 6],
+    &[6, 1],
+    &[2, 3, 4],
+    &[3, 3, 2, 3],
+    &[16, 3],
+];
+/// Tensors of several blocks of 192, with blocks that end inside a row, and rows longer than a block; rows that fill
+/// registers, columns that do; one of 70,000 elements.
+const LARGE: [&[usize]; 9] = [
+    &[300],
+    &[300, 7],
+    &[20, 600],
+    &[5, 1, 130],
+    &[3, 3, 16, 10],
+    &[40, 208],
+    &[64, 10],
+    &[3, 5, 32],
+    &[500, 140],
+];
 
 fn specs(shapes: &[&[usize]]) -> Vec<TensorSpec> {
     shapes.iter().enumerate().map(|(i, s)| TensorSpec::new(format!("p{i}"), s.to_vec())).collect()

@@ -247,3 +247,102 @@ fn sums_have_the_same_bits_on_every_backend_and_by_width_would_not() {
     assert_ne!(sum_by_width(&x, 8).to_bits(), sum_by_width(&x, 16).to_bits());
     assert_ne!(sum_by_width(&x, 4).to_bits(), sum_by_width(&x, 8).to_bits());
 }
+
+/// Copies `n` floats by a partial load and a partial store.
+struct CopyFirst<'a> {
+    from: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl Kernel for CopyFirst<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> usize {
+        let n = self.from.len().min(S::WIDTH);
+        assert!(self.to.len() >= n);
+        // SAFETY: both slices hold `n` floats.
+        unsafe { s.store_first(self.to.as_mut_ptr(), s.load_first(self.from.as_ptr(), n), n) };
+        n
+    }
+}
+
+/// Nothing past the `n` floats is written, and a slice that ends there is all that is read.
+#[test]
+fn partial_registers_touch_no_more_than_they_should() {
+    let from: Vec<f32> = (1..=LANES).map(|i| i as f32).collect();
+    for cpu in backends() {
+        for n in 0..=LANES {
+            let mut to = [-1.0; 2 * LANES];
+            let copied = cpu.run(CopyFirst { from: &from[LANES - n..], to: &mut to });
+            for (i, x) in to.into_iter().enumerate() {
+                let want = if i < copied { from[LANES - n + i] } else { -1.0 };
+                assert_eq!(x, want, "{:?} {n} at {i}", cpu.backend());
+            }
+        }
+    }
+}
+
+/// The two tiles, one with rows anywhere in memory.
+struct Tiles<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+    k: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Tiles<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> bool {
+        if !S::HAS_TILE_4X3 {
+            return false;
+        }
+        let (Self { a, b, k, out }, width) = (self, 3 * S::WIDTH);
+        assert!(a.len() >= 4 * k && b.len() >= k * width && out.len() >= 8 * width);
+        let rows: Vec<*const f32> = (0..k).map(|i| b[i * width..].as_ptr().wrapping_sub(5)).collect();
+        // SAFETY: the lengths were checked; `at` undoes what the rows' pointers are short of.
+        unsafe {
+            let mut acc = [[[s.splat(0.0); 3]; 4]; 2];
+            s.tile_4x3(k, a.as_ptr(), 4, b.as_ptr(), width, &mut acc[0]);
+            s.tile_rows_4x3(k, a.as_ptr(), 4, rows.as_ptr(), 5, &mut acc[1]);
+            for which in 0..2 {
+                for r in 0..4 {
+                    for v in 0..3 {
+                        let place = out.as_mut_ptr().add((which * 4 + r) * width + v * S::WIDTH);
+                        s.store(place, acc[which][r][v]);
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+/// Against fused multiply-adds in order.
+#[test]
+fn tiles_are_multiply_adds_in_order() {
+    let wave = |n: usize, f: f64| -> Vec<f32> { (0..n).map(|i| (i as f64 * f).sin() as f32).collect() };
+    for cpu in backends() {
+        for k in [0, 1, 7, 18] {
+            let (a, b) = (wave(4 * k, 0.9), wave(k * 3 * LANES, 0.37));
+            let mut out = vec![0.0; 8 * 3 * LANES];
+            if !cpu.run(Tiles { a: &a, b: &b, k, out: &mut out }) {
+                continue;
+            }
+            let width = 24;
+            for (i, got) in out.iter().take(8 * width).enumerate() {
+                let (r, j) = (i / width % 4, i % width);
+                let want = (0..k).fold(0f32, |acc, q| a[4 * q + r].mul_add(b[q * width + j], acc));
+                assert_eq!(
+                    got.to_bits(),
+                    want.to_bits(),
+                    "{:?} k {k}, tile {}",
+                    cpu.backend(),
+                    i / width / 4
+                );
+            }
+        }
+    }
+}

@@ -104,7 +104,9 @@ fn is_nan<S: Simd>(s: S, x: S::V) -> S::M {
     s.gt(s.int_to_float(excess), s.splat(0.0))
 }
 
-/// 1/√x within 2 ulp for normal positive x; 0 at ∞. Not for x below 2⁻¹²⁶.
+/// 1/√x by a square root and a division, each correctly rounded: within 1.5 ulp, 0 at ∞, ∞ at 0.
+///
+/// A start from the bits and two steps of Newton's method take fourteen instructions, and more time.
 #[inline(always)]
 pub fn rsqrt<S: Simd>(s: S, x: S::V) -> S::V {
     s.div(s.splat(1.0), s.sqrt(x))
@@ -257,7 +259,7 @@ mod tests {
         within(Function::ExpNonpositive, -87.3, 0.0, false, 2.0);
         within(Function::Ln, 2.0, 1e38, true, 2.0);
         within(Function::Ln, 1.2e-38, 0.5, true, 2.0);
-        within(Function::Rsqrt, 1.2e-38, 3e38, true, 2.0);
+        within(Function::Rsqrt, 1.2e-38, 3e38, true, 1.5);
         within(Function::Sigmoid, -80.0, 80.0, false, 3.0);
         within(Function::Tanh, -9.0, 9.0, false, 3.0);
         for f in [Function::Cos, Function::Sin] {
