@@ -273,6 +273,7 @@ impl Bound {
             weights: [[&arrays[..], &made].concat(), [&arrays[..], &diagonal, &made].concat()],
             side_weights: [[three(ROWS[0]), three(ROWS[1])], [three(ROWS[2]), three(ROWS[3])]],
             floor: NORMALIZER_FLOOR,
+            gradient_bound: None,
         };
         let layers = ["nn/~/w1", "nn/~/b1", "nn/~/w2", "nn/~/b2"].map(leaf);
         let mlp = |channels| ParamMlp::new(channels, hidden, layers, 2, 2);
@@ -311,11 +312,11 @@ impl Update for Bound {
         for plan in &self.tensors {
             let arrays = Arrays {
                 params: &mut params[plan.params.clone()],
-                grads: &grads[plan.params.clone()],
+                grads: &mut grads[plan.params.clone()],
                 state: &mut state.data[plan.state.clone()],
             };
             let wanted = Wanted::Step { exp_mult: self.exp_mult, step_mult: self.step_mult };
-            self.rule.run(cpu, plan, arrays, &self.bias, wanted, &mut []);
+            self.rule.run(cpu, plan, arrays, &self.bias, wanted);
         }
         state.iteration += 1;
     }

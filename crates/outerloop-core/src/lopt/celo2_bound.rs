@@ -2,8 +2,7 @@
 
 use super::celo2::{Celo2, DECAYS, HIDDEN, OUTPUTS};
 use super::factored_rule::{FactoredRule, Parts, TensorPlan};
-use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
-use super::hierarchical_features::Clip;
+use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source, load, store};
 use super::mlp::ParamMlp;
 use super::newton_schulz::NewtonSchulz;
 use super::rule::Wanted;
@@ -38,8 +37,6 @@ pub(super) struct Bound {
     b0: Vec<f32>,
     rule: FactoredRule<FactoredFeatures, PlainFeatures>,
     directions: AlignedVec,
-    /// Σ direction² of every span.
-    squares: Vec<f32>,
     newton_schulz: NewtonSchulz,
 }
 
@@ -200,6 +197,7 @@ impl Bound {
             weights: [FactoredFeatures::CHANNELS, PlainFeatures::CHANNELS].map(weights),
             side_weights: SIDE_GROUPS.map(|kinds| kinds.map(|g| group(g).to_vec())),
             floor: NORMALIZER_FLOOR,
+            gradient_bound: Some(GRADIENT_BOUND),
         };
         let num_outputs = if config.exp_mult == 0.0 { 1 } else { 2 };
         let layers = ["w1", "b1", "w2", "b2"].map(leaf);
@@ -208,7 +206,6 @@ impl Bound {
             b0: leaf("b0").to_vec(),
             rule: FactoredRule::new(parts, mlp, learned().map(|t| &t.plan)),
             directions: AlignedVec::zeros(learned().map(|t| t.plan.params.len()).max().unwrap_or(0)),
-            squares: vec![0.0; learned().map(|t| t.plan.spans.len()).max().unwrap_or(0)],
             newton_schulz: NewtonSchulz::new(matrices),
             tensors,
             config,
@@ -256,17 +253,21 @@ impl Kernel for Descend<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { params, directions, scale, decay } = self;
-        assert!(directions.len() >= params.len());
+        let len = params.len();
+        assert!(directions.len() >= len);
         let (scale, decay) = (s.splat(scale), s.splat(decay));
-        for at in (0..params.len()).step_by(S::WIDTH) {
-            let n = (params.len() - at).min(S::WIDTH);
+        let (params, directions) = (params.as_mut_ptr(), directions.as_ptr());
+        let mut at = 0;
+        while at < len {
+            let n = (len - at).min(S::WIDTH);
             // SAFETY: `n` elements remain in both.
             unsafe {
-                let place = params.as_mut_ptr().add(at);
-                let p = s.load_first(place, n);
-                let d = s.mul(scale, s.load_first(directions.as_ptr().add(at), n));
-                s.store_first(place, s.sub(p, s.fma(decay, p, d)), n);
+                let place = params.add(at);
+                let p = load(s, place, n);
+                let d = s.mul(scale, load(s, directions.add(at), n));
+                store(s, place, s.sub(p, s.fma(decay, p, d)), n);
             }
+            at += S::WIDTH;
         }
     }
 }
@@ -298,19 +299,18 @@ impl Update for Bound {
                 cpu.run(adam_step(&self.config, lr, t, state, params, grads));
                 continue;
             }
-            cpu.run(Clip { grads, bound: GRADIENT_BOUND });
             let exp_mult = self.config.exp_mult as f32;
             let wanted = Wanted::Direction { out: &mut self.directions, exp_mult };
             let arrays = Arrays { params, grads, state };
-            let squares = &mut self.squares[..plan.spans.len()];
-            self.rule.run(cpu, plan, arrays, &self.b0, wanted, squares);
-            for (span, squares) in plan.spans.iter().zip(squares) {
+            self.rule.run(cpu, plan, arrays, &self.b0, wanted);
+            for span in &plan.spans {
                 let directions = &mut self.directions[span.range()];
+                let mut squares = cpu.run(SumSquares(directions));
                 if let (Some(matrix), true) = (*matrix, self.config.orthogonalize) {
-                    self.newton_schulz.run(cpu, directions, matrix, *squares);
-                    *squares = cpu.run(SumSquares(directions));
+                    self.newton_schulz.run(cpu, directions, matrix, squares);
+                    squares = cpu.run(SumSquares(directions));
                 }
-                let scale = lr / (NORMALIZER_FLOOR + *squares / span.len as f32).sqrt();
+                let scale = lr / (NORMALIZER_FLOOR + squares / span.len as f32).sqrt();
                 let params = &mut params[span.range()];
                 cpu.run(Descend { params, directions, scale, decay: lr * weight_decay });
             }

@@ -4,7 +4,7 @@ use super::STRIDE;
 use super::features::{Features, MAX_RAW, ONE_CONSTANT, PLAIN, Pointers, SidePointers, load, store};
 use super::mlp::VECTORS;
 use super::runs::Run;
-use crate::simd::{LANES, Simd, exp, sum_lanes};
+use crate::simd::{Simd, exp};
 use std::marker::PhantomData;
 
 /// The columns of a network, visited in order, a few registers at a time.
@@ -170,8 +170,6 @@ pub(super) struct Sink<'a> {
     exp_mult: f32,
     /// Factor of a step; without it the direction itself is wanted.
     step_mult: Option<f32>,
-    /// Σ direction², column i in lane i mod [`LANES`]; only if the direction is wanted.
-    squares: [f32; LANES],
     life: PhantomData<&'a mut [f32]>,
 }
 
@@ -186,14 +184,13 @@ impl<'a> Sink<'a> {
     /// # Safety
     /// `params` is writable for `len` floats while the sink lives.
     pub(super) unsafe fn step_at(params: *mut f32, len: usize, exp_mult: f32, step_mult: f32) -> Self {
-        let (step_mult, squares) = (Some(step_mult), [0.0; LANES]);
-        Self { out: params, len, exp_mult, step_mult, squares, life: PhantomData }
+        Self { out: params, len, exp_mult, step_mult: Some(step_mult), life: PhantomData }
     }
 
     /// `out` = direction·exp(exp_mult·magnitude).
     pub(super) fn direction(out: &'a mut [f32], exp_mult: f32) -> Self {
-        let (out, len, squares) = (out.as_mut_ptr(), out.len(), [0.0; LANES]);
-        Self { out, len, exp_mult, step_mult: None, squares, life: PhantomData }
+        let (out, len) = (out.as_mut_ptr(), out.len());
+        Self { out, len, exp_mult, step_mult: None, life: PhantomData }
     }
 
     /// Columns.
@@ -201,17 +198,10 @@ impl<'a> Sink<'a> {
         self.len
     }
 
-    /// Hands `use_part` the `n` columns from `at`, a multiple of [`LANES`].
-    pub(super) fn visit(&mut self, at: usize, n: usize, use_part: impl FnOnce(&mut Sink<'_>)) {
-        assert!(at.is_multiple_of(LANES) && at + n <= self.len);
-        let mut part = Sink { out: self.out.wrapping_add(at), len: n, ..*self };
-        use_part(&mut part);
-        self.squares = part.squares;
-    }
-
-    /// Σ direction².
-    pub(super) fn squares(&self) -> f32 {
-        sum_lanes(&self.squares)
+    /// The `n` columns from `at`.
+    pub(super) fn part(&mut self, at: usize, n: usize) -> Sink<'_> {
+        assert!(at + n <= self.len);
+        Sink { out: self.out.wrapping_add(at), len: n, ..*self }
     }
 
     /// Takes the outputs of `V` registers of columns from `at`.
@@ -229,20 +219,13 @@ impl<'a> Sink<'a> {
             if OUTPUTS == 2 {
                 d = s.mul(d, exp(s, s.mul(s.splat(self.exp_mult), outputs[1][v])));
             }
-            // SAFETY: `live` elements remain from `at`; a register's lanes are inside the sixteen.
+            // SAFETY: `live` elements remain from `at`.
             unsafe {
                 let out = self.out.wrapping_add(at);
                 if let Some(step_mult) = self.step_mult {
-                    let p = load(s, out, live);
-                    store(s, out, s.sub(p, s.mul(d, s.splat(step_mult))), live);
-                    continue;
+                    d = s.sub(load(s, out, live), s.mul(d, s.splat(step_mult)));
                 }
                 store(s, out, d, live);
-                if live < S::WIDTH {
-                    d = s.select(s.first(live), d, s.splat(0.0));
-                }
-                let lanes = self.squares.as_mut_ptr().add(at % LANES);
-                s.store(lanes, s.fma(d, d, s.load(lanes)));
             }
         }
     }

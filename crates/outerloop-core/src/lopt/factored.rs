@@ -36,9 +36,10 @@ impl Side {
     }
 }
 
-/// Sums of g² by row and by column.
+/// Clips gradients, if there is a bound, and sums g² by row and by column.
 pub(super) struct SumSquares<'a> {
-    pub(super) grads: &'a [f32],
+    pub(super) bound: Option<f32>,
+    pub(super) grads: &'a mut [f32],
     pub(super) runs: &'a [Run],
     pub(super) factoring: &'a Factoring,
     pub(super) row: &'a mut [f32],
@@ -68,12 +69,12 @@ impl SumSquares<'_> {
     #[inline(always)]
     fn lines<S: Simd, const ROW: bool, const COL: bool>(&mut self, s: S) {
         for run in self.runs {
-            let line = &self.grads[run.start..][..run.len];
+            let line = &mut self.grads[run.start..][..run.len];
             // SAFETY: a run's places are inside the sides, whose lengths were checked.
             let (row, col) =
                 unsafe { (self.row.as_mut_ptr().add(run.row), self.col.as_mut_ptr().add(run.col)) };
             let mut total = LaneSum::zero(s);
-            for (group, values) in line.chunks(LANES).enumerate() {
+            for (group, values) in line.chunks_mut(LANES).enumerate() {
                 for half in 0..LANES / S::WIDTH {
                     let at = half * S::WIDTH;
                     if at >= values.len() {
@@ -82,7 +83,12 @@ impl SumSquares<'_> {
                     let (n, place) = ((values.len() - at).min(S::WIDTH), group * LANES + at);
                     // SAFETY: `n` elements remain in the run, and in a side it is spread along.
                     unsafe {
-                        let x = load(s, values.as_ptr().add(at), n);
+                        let g = values.as_mut_ptr().add(at);
+                        let mut x = load(s, g, n);
+                        if let Some(bound) = self.bound {
+                            x = s.clamp(x, -bound, bound);
+                            store(s, g, x, n);
+                        }
                         let x = s.mul(x, x);
                         total.add(s, half, x);
                         for (is_spread, side) in [(!ROW, row), (!COL, col)] {
@@ -147,7 +153,10 @@ impl Kernel for UpdateSide<'_> {
                         s.store(a.as_mut_ptr().add(at), value);
                         let r = rsqrt(s, s.add(value, s.splat(FEATURE_FLOOR)));
                         s.store(root.as_mut_ptr().add(at), r);
-                        s.store(factor.as_mut_ptr().add(at), rsqrt(s, s.max(s.splat(ROOT_FLOOR), value)));
+                        if mean_over.is_none() {
+                            let factor = factor.as_mut_ptr().add(at);
+                            s.store(factor, rsqrt(s, s.max(s.splat(ROOT_FLOOR), value)));
+                        }
                         let r = s.select(live, r, s.splat(0.0));
                         square.fma(s, half, value, value);
                         root_square.fma(s, half, r, r);
@@ -177,7 +186,8 @@ pub(super) fn accumulators<'a>(state: &'a mut [f32], factoring: &Factoring) -> [
 pub(super) fn update_sides(
     cpu: Cpu,
     sides: &mut [Side; 2],
-    grads: &[f32],
+    bound: Option<f32>,
+    grads: &mut [f32],
     runs: &[Run],
     factoring: &Factoring,
     [row, col]: [[&mut [f32]; DECAYS]; 2],
@@ -185,7 +195,7 @@ pub(super) fn update_sides(
 ) -> [[[f32; 2]; DECAYS]; 2] {
     let (beta, complement) = (decays.map(|d| d[0]), decays.map(|d| d[1]));
     let [rows, cols] = sides;
-    cpu.run(SumSquares { grads, runs, factoring, row: &mut rows.sum, col: &mut cols.sum });
+    cpu.run(SumSquares { bound, grads, runs, factoring, row: &mut rows.sum, col: &mut cols.sum });
     let (len, count) = (factoring.row_len, factoring.row_count);
     let mean_over = Some(factoring.row_mean);
     let row = cpu.run(UpdateSide { side: rows, accumulators: row, len, count, beta, complement, mean_over });

@@ -3,6 +3,7 @@
 
 use super::factored::{self, DECAYS};
 use super::features::{Arrays, Decay, Features};
+use super::hierarchical_features::Clip;
 use super::mlp::ParamMlp;
 use super::rule::{Rule, Span, Wanted, spans_of};
 use super::runs::{Factoring, Run, runs_of};
@@ -67,6 +68,8 @@ pub(super) struct Parts<'a> {
     pub(super) side_weights: SideWeights,
     /// Added to the mean square of whatever is normalised.
     pub(super) floor: f32,
+    /// Gradients are clipped to ± this.
+    pub(super) gradient_bound: Option<f32>,
 }
 
 /// Features of factored tensors `F` and of others `P`.
@@ -76,6 +79,7 @@ pub(super) struct FactoredRule<F, P> {
     decays: [[f32; 2]; DECAYS],
     sides: Sides,
     turned: Turned,
+    gradient_bound: Option<f32>,
 }
 
 impl<F: Features, P: Features> FactoredRule<F, P> {
@@ -85,7 +89,8 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         mlp: impl Fn(usize) -> ParamMlp,
         plans: impl Iterator<Item = &'a TensorPlan> + Clone,
     ) -> Self {
-        let Parts { elementwise, factored, weights: [ours, others], side_weights, floor } = parts;
+        let Parts { elementwise, factored, weights: [ours, others], side_weights, floor, gradient_bound } =
+            parts;
         let longest = |is_factored: bool| {
             let plans = plans.clone().filter(|p| p.factoring.is_some() == is_factored);
             plans.map(|p| p.params.len()).max().unwrap_or(0)
@@ -97,11 +102,12 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
             decays: factored.map(|d| [d.beta, d.complement]),
             sides: Sides::new(plans.clone().filter_map(|p| p.factoring.as_ref()), side_weights, floor),
             turned: Turned::new(plans.filter_map(|p| p.turned)),
+            gradient_bound,
         }
     }
 
     /// One step of a tensor, whose padded arrays these are; `bias` is the first layer's. Directions go to their places in
-    /// the tensor, and the sum of their squares over every span to `squares`.
+    /// the tensor.
     pub(super) fn run(
         &mut self,
         cpu: Cpu,
@@ -109,48 +115,39 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         arrays: Arrays<'_>,
         bias: &[f32],
         mut wanted: Wanted<'_>,
-        squares: &mut [f32],
     ) {
         let Arrays { params, grads, state } = arrays;
         let Some(factoring) = &plan.factoring else {
+            if let Some(bound) = self.gradient_bound {
+                cpu.run(Clip { grads: &mut *grads, bound });
+            }
             let mut arrays = Arrays { params, grads, state };
             let wanted = wanted.within(0..plan.spans[0].len);
-            let sum = self.plain.run(cpu, &mut arrays, &plan.runs, None, bias, wanted);
-            squares.iter_mut().for_each(|s| *s = sum);
-            return;
+            return self.plain.run(cpu, &mut arrays, &plan.runs, None, bias, wanted);
         };
         let Some(shape) = plan.turned else {
-            return self.run_factored(
-                cpu,
-                plan,
-                factoring,
-                Arrays { params, grads, state },
-                bias,
-                wanted,
-                squares,
-            );
+            return self.run_factored(cpu, plan, factoring, Arrays { params, grads, state }, bias, wanted);
         };
         let mut turned = std::mem::take(&mut self.turned);
         turned.take(cpu, shape, params, grads);
         let [rows, cols] = shape;
         let n = rows * cols;
         let Turned { params: p, grads: g, directions } = &mut turned;
-        let arrays = Arrays { params: &mut p[..n], grads: &g[..n], state };
+        let arrays = Arrays { params: &mut p[..n], grads: &mut g[..n], state };
         match wanted {
             Wanted::Step { .. } => {
-                self.run_factored(cpu, plan, factoring, arrays, bias, wanted, squares);
+                self.run_factored(cpu, plan, factoring, arrays, bias, wanted);
                 turn(cpu, [cols, rows], p, params);
             }
             Wanted::Direction { out, exp_mult } => {
                 let wanted = Wanted::Direction { out: &mut directions[..n], exp_mult };
-                self.run_factored(cpu, plan, factoring, arrays, bias, wanted, squares);
+                self.run_factored(cpu, plan, factoring, arrays, bias, wanted);
                 turn(cpu, [cols, rows], directions, out);
             }
         }
         self.turned = turned;
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the arguments of `run`, one of them looked into")]
     fn run_factored(
         &mut self,
         cpu: Cpu,
@@ -159,7 +156,6 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         arrays: Arrays<'_>,
         bias: &[f32],
         mut wanted: Wanted<'_>,
-        squares: &mut [f32],
     ) {
         let Arrays { params, grads, state } = arrays;
         let (elementwise, rest) = state.split_at_mut((F::MOMENTA + F::SQUARES) * params.len());
@@ -167,6 +163,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         let sums = factored::update_sides(
             cpu,
             &mut self.sides.values,
+            self.gradient_bound,
             grads,
             &plan.runs,
             factoring,
@@ -175,7 +172,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         );
         let accumulators = [row.each_ref().map(|a| &**a), col.each_ref().map(|a| &**a)];
         let lens = [factoring.row_len, factoring.col_len];
-        for (i, span) in plan.spans.iter().enumerate() {
+        for span in &plan.spans {
             let means = if let [_] = plan.spans[..] {
                 // Every place counts equally often, so the mean over the elements is that over the places.
                 std::array::from_fn(|which| sums[which].map(|s| s.map(|s| s / lens[which] as f32)))
@@ -184,12 +181,9 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
             };
             self.sides.fold(cpu, bias, accumulators, lens, means);
             let sides = Some(self.sides.pointers(factoring));
-            let mut arrays = Arrays { params, grads, state: elementwise };
+            let mut arrays = Arrays { params: &mut *params, grads: &mut *grads, state: &mut *elementwise };
             let runs = &plan.runs[span.runs.clone()];
-            let sum = self.factored.run(cpu, &mut arrays, runs, sides, bias, wanted.within(span.range()));
-            if let Some(square) = squares.get_mut(i) {
-                *square = sum;
-            }
+            self.factored.run(cpu, &mut arrays, runs, sides, bias, wanted.within(span.range()));
         }
     }
 }

@@ -105,7 +105,7 @@ impl Decay {
 /// A tensor's arrays, all padded to one length.
 pub(super) struct Arrays<'a> {
     pub(super) params: &'a mut [f32],
-    pub(super) grads: &'a [f32],
+    pub(super) grads: &'a mut [f32],
     /// Arrays of the state, one after the other.
     pub(super) state: &'a mut [f32],
 }

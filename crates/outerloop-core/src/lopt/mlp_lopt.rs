@@ -170,7 +170,7 @@ impl Update for Bound {
         for (range, arrays, runs) in tensors {
             let mut arrays = Arrays {
                 params: &mut params[range.clone()],
-                grads: &grads[range.clone()],
+                grads: &mut grads[range.clone()],
                 state: &mut state.data[arrays.clone()],
             };
             let wanted = Wanted::Step { exp_mult: *exp_mult, step_mult: *step_mult };

@@ -94,7 +94,7 @@ impl<F: Features> Rule<F> {
 
     /// One step over a span whose runs are `runs`: updates the accumulators, measures the channels, folds their normalisers
     /// into the first layer and runs the network. Without `sides` nothing is factored, the span is the tensor, and `bias`
-    /// is the first layer's. Returns Σ direction², if the direction is wanted.
+    /// is the first layer's.
     pub(super) fn run(
         &mut self,
         cpu: Cpu,
@@ -103,8 +103,8 @@ impl<F: Features> Rule<F> {
         sides: Option<Sides<'_>>,
         bias: &[f32],
         wanted: Wanted<'_>,
-    ) -> f32 {
-        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return 0.0 };
+    ) {
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
         let (start, len) = (first.start, last.start + last.len - first.start);
         let hidden = self.mlp.hidden;
         let pointers = Pointers::new::<F>(arrays, &mut self.kept);
@@ -156,9 +156,8 @@ impl<F: Features> Rule<F> {
                     start: begin,
                     features: PhantomData,
                 });
-                sink.visit(at - start, n, |part| self.mlp.run(cpu, Start::Columns, None, part));
+                self.mlp.run(cpu, Start::Columns, None, &mut sink.part(at - start, n));
             }
         }
-        sink.squares()
     }
 }
