@@ -3,7 +3,9 @@
 use super::columns::Sink;
 use super::embedding::sine_embedding;
 use super::hierarchical::{Hierarchical, OLD_AGE};
-use super::hierarchical_features::{Accumulate, Clip, FillBlock, MAX_CHANNELS, OLD, Sums, TensorArrays};
+use super::hierarchical_features::{
+    Accumulate, Clip, FillBlock, KEPT, MAX_CHANNELS, OLD, Sums, TensorArrays,
+};
 use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
 use super::hierarchical_theta::{num_channels, num_lstm_inputs};
 use super::lstm::{Linear, Lstm};
@@ -12,10 +14,12 @@ use super::{BLOCK, loss_normalizer};
 use crate::optim::{FEATURE_CLIP, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, rounding};
 use crate::optim::{HierarchicalConfig, Losses, OptimizerState, Update, Variant};
 use crate::params::ParamLayout;
-use crate::simd::{Cpu, LANES, sum_lanes};
+use crate::simd::{AlignedVec, Cpu, LANES, sum_lanes};
 use std::ops::Range;
 
 const NORMALIZER_FLOOR: f32 = 1e-5;
+/// Parameters of a lane whose features are kept; those of more would not stay in a core's caches.
+const MOST_KEPT: usize = 32_768;
 
 /// Gradient clipping at a multiple of the running root mean square (spec §1.10).
 struct Clipper {
@@ -47,6 +51,9 @@ pub(super) struct Bound {
     initial: [Vec<f32>; 4],
     /// Ranges in the state: from_mlp, from_lstm, hidden, cell, train and valid normaliser, clipper.
     globals: [Range<usize>; 7],
+    /// Channels of all tensors that are kept from the first pass over the elements to the second; empty if they are to be
+    /// computed twice.
+    kept: AlignedVec,
     sums: Vec<Sums>,
     constants: Vec<f32>,
     bias: Vec<f32>,
@@ -104,6 +111,7 @@ impl Bound {
         let mlp = ParamMlp::new(num_channels(&config), config.hidden, layers, num_outputs, 2);
         let rnn = weights("rnn_params/rnn/linear");
         let paper = config.variant == Variant::Paper;
+        let keeps = params.padded_len() <= MOST_KEPT;
         Self {
             num_old: optimizer.num_old(),
             clip: paper.then(|| config.feature_clip.unwrap_or(FEATURE_CLIP) as f32),
@@ -123,6 +131,7 @@ impl Bound {
             ]
             .map(|name| leaf(name).to_vec()),
             globals,
+            kept: AlignedVec::zeros(if keeps { KEPT * params.padded_len() } else { 0 }),
             sums: vec![Sums { squares: [0.0; MAX_CHANNELS], plain: [0.0; 3] }; rows],
             constants: vec![0.0; first.w.len() / config.hidden - num_channels(&config)],
             bias: vec![0.0; config.hidden],
@@ -303,8 +312,10 @@ impl Update for Bound {
             std::array::from_fn(|i| self.globals[i].start - base..self.globals[i].end - base);
         let width = self.config.from_mlp;
         let own = |row: usize| from_mlp.start + row * width..from_mlp.start + (row + 1) * width;
+        let mut kept = std::mem::take(&mut self.kept);
         for row in 0..self.tensors.len() {
-            let mut arrays = arrays_of(&self.tensors[row], per_tensor, params, grads, self.num_old, read);
+            let mut arrays =
+                arrays_of(&self.tensors[row], per_tensor, params, grads, self.num_old, read, &mut kept);
             self.sums[row] = cpu.run(Accumulate(&mut arrays));
             let inputs = [&globals[own(row)], &globals[from_lstm.clone()]];
             self.lstm_input(cpu, row, &arrays, inputs, losses);
@@ -317,9 +328,11 @@ impl Update for Bound {
         self.share(cpu, hidden, &mut before[from_lstm]);
         for row in 0..self.tensors.len() {
             self.fold_constants(cpu, row, state.iteration, &hidden[row * size..][..size]);
-            let mut arrays = arrays_of(&self.tensors[row], per_tensor, params, grads, self.num_old, read);
+            let mut arrays =
+                arrays_of(&self.tensors[row], per_tensor, params, grads, self.num_old, read, &mut kept);
             self.step_tensor(cpu, row, &mut arrays, &mut before[own(row)]);
         }
+        self.kept = kept;
         state.iteration += 1;
     }
 }

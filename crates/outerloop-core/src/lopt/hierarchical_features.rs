@@ -9,6 +9,8 @@ const NUM: usize = DECAYS.len();
 pub(super) const MAX_CHANNELS: usize = OLD + 1;
 /// Number of the channel of old parameters; theta has its weights after those of p.
 pub(super) const OLD: usize = 3 + 4 * NUM;
+/// Channels worth keeping: ln|p|, s.
+pub(super) const KEPT: usize = 1 + NUM;
 const LOG_FLOOR: f32 = 1e-8;
 const SECOND_MOMENT_FLOOR: f32 = 1e-6;
 
@@ -23,6 +25,20 @@ pub(super) struct TensorArrays<'a> {
     pub(super) momenta: &'a mut [f32],
     /// `[NUM, padded]`.
     pub(super) squares: &'a mut [f32],
+    /// Room for ln|p| and every s, `[KEPT, padded]`, if they are to be kept from the first pass to the second.
+    pub(super) kept: Option<&'a mut [f32]>,
+}
+
+/// ln(|p| + 1e-8).
+#[inline(always)]
+fn log_size<S: Simd>(s: S, p: S::V) -> S::V {
+    ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR)))
+}
+
+/// s = rsqrt(v + 1e-6).
+#[inline(always)]
+fn root<S: Simd>(s: S, v: S::V) -> S::V {
+    rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR)))
 }
 
 /// β·`place` + (1−β)·`new`, in place.
@@ -87,6 +103,8 @@ impl Kernel for Accumulate<'_, '_> {
         assert!(
             a.momenta.len() == NUM * padded && a.squares.len() == NUM * padded && a.grads.len() == padded
         );
+        assert!(a.kept.as_ref().is_none_or(|kept| kept.len() == KEPT * padded));
+        let kept = a.kept.as_mut().map(|kept| kept.as_mut_ptr());
         let mut squares = [LaneSum::zero(s); MAX_CHANNELS];
         let mut plain = [LaneSum::zero(s); 3];
         // One decay after the other, so that its sums stay in registers.
@@ -102,7 +120,10 @@ impl Kernel for Accumulate<'_, '_> {
                         let g = s.load(a.grads.as_ptr().add(at));
                         let m = blend(s, a.momenta.as_mut_ptr().add(k * padded + at), DECAYS[k], g);
                         let v = blend(s, a.squares.as_mut_ptr().add(k * padded + at), DECAYS[k], s.mul(g, g));
-                        let mut scale = rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR)));
+                        let mut scale = root(s, v);
+                        if let Some(kept) = kept {
+                            s.store(kept.add((1 + k) * padded + at), scale);
+                        }
                         if at + S::WIDTH > a.len {
                             scale = s.select(s.first(a.len.saturating_sub(at)), scale, s.splat(0.0));
                         }
@@ -128,7 +149,10 @@ impl Kernel for Accumulate<'_, '_> {
                 // SAFETY: as above; in the gap gradient and parameters are 0.
                 unsafe {
                     let (g, p) = (s.load(a.grads.as_ptr().add(at)), s.load(a.params.as_ptr().add(at)));
-                    let mut log = ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR)));
+                    let mut log = log_size(s, p);
+                    if let Some(kept) = kept {
+                        s.store(kept.add(at), log);
+                    }
                     if at + S::WIDTH > a.len {
                         log = s.select(s.first(a.len.saturating_sub(at)), log, s.splat(0.0));
                     }
@@ -203,6 +227,8 @@ impl Kernel for FillBlock<'_, '_> {
         let num_channels = MAX_CHANNELS - usize::from(a.old.is_none());
         assert!(n <= STRIDE && at + n.next_multiple_of(LANES) <= padded);
         assert!(features.len() >= num_channels * STRIDE && a.squares.len() == NUM * padded);
+        assert!(a.kept.as_ref().is_none_or(|kept| kept.len() == KEPT * padded));
+        let kept = a.kept.as_ref().map(|kept| kept.as_ptr().wrapping_add(at));
         // SAFETY: columns below `n` rounded up to whole groups are inside every array and inside a row of the block.
         unsafe {
             let out = features.as_mut_ptr();
@@ -212,7 +238,11 @@ impl Kernel for FillBlock<'_, '_> {
                 let p = s.load(a.params.as_ptr().add(at + column));
                 put.channel(s, 0, column, s.load(a.grads.as_ptr().add(at + column)));
                 put.channel(s, 1, column, p);
-                put.channel(s, 2, column, ln(s, s.add(s.abs(p), s.splat(LOG_FLOOR))));
+                let log = match kept {
+                    Some(kept) => s.load(kept.add(column)),
+                    None => log_size(s, p),
+                };
+                put.channel(s, 2, column, log);
                 if let Some(old) = a.old {
                     put.channel(s, OLD, column, s.load(old[at + column..][..S::WIDTH].as_ptr()));
                 }
@@ -224,7 +254,10 @@ impl Kernel for FillBlock<'_, '_> {
                 let v = a.squares.as_ptr().add(k * padded + at);
                 for column in (0..columns).step_by(S::WIDTH) {
                     let (m, v) = (s.load(m.add(column)), s.load(v.add(column)));
-                    let root = rsqrt(s, s.add(v, s.splat(SECOND_MOMENT_FLOOR)));
+                    let root = match kept {
+                        Some(kept) => s.load(kept.add((1 + k) * padded + column)),
+                        None => root(s, v),
+                    };
                     put.channel(s, 3 + k, column, m);
                     put.channel(s, 3 + NUM + k, column, v);
                     put.channel(s, 3 + 2 * NUM + k, column, s.mul(m, root));

@@ -1,6 +1,6 @@
 //! One tensor under the hierarchical optimizer: its arrays, and what its LSTM sees of it.
 
-use super::hierarchical_features::{DECAYS, Deviation, Sums, TensorArrays};
+use super::hierarchical_features::{DECAYS, Deviation, KEPT, Sums, TensorArrays};
 use super::hierarchical_theta::STATISTICS;
 use crate::optim::rounding;
 use crate::simd::Cpu;
@@ -19,7 +19,7 @@ pub(super) struct TensorPlan {
     pub(super) state: Range<usize>,
 }
 
-/// One tensor's arrays out of the lane's.
+/// One tensor's arrays out of the lane's; `kept` holds [`KEPT`] floats for every parameter, or none.
 pub(super) fn arrays_of<'a>(
     t: &TensorPlan,
     state: &'a mut [f32],
@@ -27,6 +27,7 @@ pub(super) fn arrays_of<'a>(
     grads: &'a mut [f32],
     num_old: usize,
     read: usize,
+    kept: &'a mut [f32],
 ) -> TensorArrays<'a> {
     let len = t.params.len();
     let (momenta, rest) = state[t.state.clone()].split_at_mut(NUM_DECAYS * len);
@@ -38,6 +39,7 @@ pub(super) fn arrays_of<'a>(
         old: (num_old > 0).then(|| &old[read * len..][..len]),
         momenta,
         squares,
+        kept: (!kept.is_empty()).then(|| &mut kept[KEPT * t.params.start..KEPT * t.params.end]),
     }
 }
 
