@@ -2,7 +2,7 @@
 
 use super::features::{load, store};
 use super::runs::{Factoring, Run};
-use crate::simd::{AlignedVec, Cpu, Kernel, LANES, LaneSum, Simd, rsqrt};
+use crate::simd::{AlignedVec, Kernel, LANES, LaneSum, Simd, rsqrt};
 
 /// Number of decays.
 pub(super) const DECAYS: usize = 3;
@@ -180,29 +180,6 @@ pub(super) fn accumulators<'a>(state: &'a mut [f32], factoring: &Factoring) -> [
         let (b, c) = rest.split_at_mut(rest.len() / 2);
         [a, b, c]
     })
-}
-
-/// Updates both sides of a tensor; returns for rows and columns what [`UpdateSide`] gives.
-pub(super) fn update_sides(
-    cpu: Cpu,
-    sides: &mut [Side; 2],
-    bound: Option<f32>,
-    grads: &mut [f32],
-    runs: &[Run],
-    factoring: &Factoring,
-    [row, col]: [[&mut [f32]; DECAYS]; 2],
-    decays: [[f32; 2]; DECAYS],
-) -> [[[f32; 2]; DECAYS]; 2] {
-    let (beta, complement) = (decays.map(|d| d[0]), decays.map(|d| d[1]));
-    let [rows, cols] = sides;
-    cpu.run(SumSquares { bound, grads, runs, factoring, row: &mut rows.sum, col: &mut cols.sum });
-    let (len, count) = (factoring.row_len, factoring.row_count);
-    let mean_over = Some(factoring.row_mean);
-    let row = cpu.run(UpdateSide { side: rows, accumulators: row, len, count, beta, complement, mean_over });
-    let (len, count) = (factoring.col_len, factoring.col_count);
-    let col =
-        cpu.run(UpdateSide { side: cols, accumulators: col, len, count, beta, complement, mean_over: None });
-    [row, col]
 }
 
 /// The sum in f64: eight partial sums, so that none waits for the one before.

@@ -7,7 +7,7 @@ use super::hierarchical_features::Clip;
 use super::mlp::ParamMlp;
 use super::rule::{Rule, Span, Wanted, spans_of};
 use super::runs::{Factoring, Run, runs_of};
-use super::sides::{SideWeights, Sides};
+use super::sides::{SideRule, SideWeights, Sides};
 use super::turned::{Turned, turn, worked_shape};
 use crate::params::ParamLayout;
 use crate::simd::{Cpu, LANES};
@@ -76,7 +76,6 @@ pub(super) struct Parts<'a> {
 pub(super) struct FactoredRule<F, P> {
     factored: Rule<F>,
     plain: Rule<P>,
-    decays: [[f32; 2]; DECAYS],
     sides: Sides,
     turned: Turned,
     gradient_bound: Option<f32>,
@@ -96,11 +95,12 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
             plans.map(|p| p.params.len()).max().unwrap_or(0)
         };
         let all = [elementwise, &factored].concat();
+        let decays = factored.map(|d| [d.beta, d.complement]);
+        let side_rule = SideRule { gradient_bound, decays, weights: side_weights, floor };
         Self {
             factored: Rule::new(elementwise, ours, floor, mlp(F::CHANNELS), longest(true)),
             plain: Rule::new(&all, others, floor, mlp(P::CHANNELS), longest(false)),
-            decays: factored.map(|d| [d.beta, d.complement]),
-            sides: Sides::new(plans.clone().filter_map(|p| p.factoring.as_ref()), side_weights, floor),
+            sides: Sides::new(plans.clone().filter_map(|p| p.factoring.as_ref()), side_rule),
             turned: Turned::new(plans.filter_map(|p| p.turned)),
             gradient_bound,
         }
@@ -160,16 +160,8 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         let Arrays { params, grads, state } = arrays;
         let (elementwise, rest) = state.split_at_mut((F::MOMENTA + F::SQUARES) * params.len());
         let [mut row, mut col] = factored::accumulators(rest, factoring);
-        let sums = factored::update_sides(
-            cpu,
-            &mut self.sides.values,
-            self.gradient_bound,
-            grads,
-            &plan.runs,
-            factoring,
-            [row.each_mut().map(|a| &mut **a), col.each_mut().map(|a| &mut **a)],
-            self.decays,
-        );
+        let accumulators = [row.each_mut().map(|a| &mut **a), col.each_mut().map(|a| &mut **a)];
+        let sums = self.sides.update(cpu, grads, &plan.runs, factoring, accumulators);
         let accumulators = [row.each_ref().map(|a| &**a), col.each_ref().map(|a| &**a)];
         let lens = [factoring.row_len, factoring.col_len];
         for span in &plan.spans {

@@ -1,6 +1,6 @@
 //! What rows and columns of a factored tensor add to the first layer of the network.
 
-use super::factored::{DECAYS, FoldSide, Side};
+use super::factored::{DECAYS, FoldSide, Side, SumSquares, UpdateSide};
 use super::features;
 use super::rule::Span;
 use super::runs::{Factoring, Run};
@@ -9,12 +9,21 @@ use crate::simd::{AlignedVec, Cpu, LANES};
 /// First layer's weights of the accumulators of rows and columns, then of their roots; `[DECAYS, hidden]` each.
 pub(super) type SideWeights = [[Vec<f32>; 2]; 2];
 
-/// Scratch of both sides, for any tensor of a lane.
-pub(super) struct Sides {
-    pub(super) values: [Side; 2],
-    weights: SideWeights,
+/// How both sides are updated, and what they weigh.
+pub(super) struct SideRule {
+    /// Gradients are clipped to ± this.
+    pub(super) gradient_bound: Option<f32>,
+    /// Decays of the accumulators and their complements.
+    pub(super) decays: [[f32; 2]; DECAYS],
+    pub(super) weights: SideWeights,
     /// Added to the mean square of an accumulator or its root.
-    floor: f32,
+    pub(super) floor: f32,
+}
+
+/// Rule and scratch of both sides, for any tensor of a lane.
+pub(super) struct Sides {
+    values: [Side; 2],
+    rule: SideRule,
     /// One side's weights with normalisers, `[2 * DECAYS, hidden]`.
     scaled: Vec<f32>,
     /// `[hidden, stride]` each.
@@ -24,23 +33,49 @@ pub(super) struct Sides {
 
 impl Sides {
     /// Room for tensors factored in the given ways.
-    pub(super) fn new<'a>(
-        factorings: impl Iterator<Item = &'a Factoring>,
-        weights: SideWeights,
-        floor: f32,
-    ) -> Self {
+    pub(super) fn new<'a>(factorings: impl Iterator<Item = &'a Factoring>, rule: SideRule) -> Self {
         let (row_len, col_len) =
             factorings.fold((0, 0), |(rows, cols), f| (rows.max(f.row_len), cols.max(f.col_len)));
         let stride = row_len.max(col_len).next_multiple_of(LANES);
-        let hidden = weights[0][0].len() / DECAYS;
+        let hidden = rule.weights[0][0].len() / DECAYS;
         Self {
             values: [Side::new(row_len), Side::new(col_len)],
-            weights,
-            floor,
+            rule,
             scaled: vec![0.0; 2 * DECAYS * hidden],
             starts: std::array::from_fn(|_| AlignedVec::zeros(hidden * stride)),
             stride,
         }
+    }
+
+    /// Clips a tensor's gradients and updates both sides' accumulators, `[rows, columns]`; returns for them what
+    /// [`UpdateSide`] gives.
+    pub(super) fn update(
+        &mut self,
+        cpu: Cpu,
+        grads: &mut [f32],
+        runs: &[Run],
+        factoring: &Factoring,
+        [row, col]: [[&mut [f32]; DECAYS]; 2],
+    ) -> [[[f32; 2]; DECAYS]; 2] {
+        let (beta, complement) = (self.rule.decays.map(|d| d[0]), self.rule.decays.map(|d| d[1]));
+        let [rows, cols] = &mut self.values;
+        let bound = self.rule.gradient_bound;
+        cpu.run(SumSquares { bound, grads, runs, factoring, row: &mut rows.sum, col: &mut cols.sum });
+        let (len, count) = (factoring.row_len, factoring.row_count);
+        let mean_over = Some(factoring.row_mean);
+        let row =
+            cpu.run(UpdateSide { side: rows, accumulators: row, len, count, beta, complement, mean_over });
+        let (len, count) = (factoring.col_len, factoring.col_count);
+        let col = cpu.run(UpdateSide {
+            side: cols,
+            accumulators: col,
+            len,
+            count,
+            beta,
+            complement,
+            mean_over: None,
+        });
+        [row, col]
     }
 
     /// Works out what both sides, and the bias, add in one span, from their mean squares there.
@@ -56,8 +91,8 @@ impl Sides {
         for which in 0..2 {
             for k in 0..DECAYS {
                 for kind in 0..2 {
-                    let scale = 1.0 / (self.floor + means[which][k][kind]).sqrt();
-                    let from = &self.weights[kind][which][k * hidden..][..hidden];
+                    let scale = 1.0 / (self.rule.floor + means[which][k][kind]).sqrt();
+                    let from = &self.rule.weights[kind][which][k * hidden..][..hidden];
                     let to = &mut self.scaled[(kind * DECAYS + k) * hidden..][..hidden];
                     to.iter_mut().zip(from).for_each(|(to, w)| *to = w * scale);
                 }
