@@ -42,10 +42,11 @@ export const mlpLoptSchema = z.strictObject({
 })
 
 /** Whether a text is a regular expression. */
+/** A regular expression that the engine's library knows too: it has no look-around and no back-references. */
 function isPattern(text: string): boolean {
   try {
     new RegExp(text)
-    return true
+    return !/\(\?<?[=!]|\\[1-9]|\\k</.test(text)
   } catch {
     return false
   }
@@ -68,7 +69,7 @@ export const celo2Schema = z.strictObject({
   /** Tensors whose name this regular expression finds take Adam instead of the learned rule; null: none. */
   adamPattern: z
     .string()
-    .refine(isPattern, { error: 'expected a regular expression' })
+    .refine(isPattern, { error: 'expected a regular expression without look-around and back-references' })
     .nullable()
     .default('(^|/)b$|bias|embed'),
   /** Adam's learning rate in units of `stepMult`. */

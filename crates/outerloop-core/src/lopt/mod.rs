@@ -1,9 +1,9 @@
 //! Learned optimizers: update rules whose constants, theta, are meta-trained.
 //!
-//! Each fills a block of features per parameter and hands it to the shared per-parameter network (`mlp::ParamMlp`). `mlp_lopt`
-//! and Celo2 are decays of accumulators and one function from inputs to channels (`features::Features`, `rule::Rule`): a
-//! new optimizer of their kind needs no kernel. `adafac_mlp` and the hierarchical optimizer have passes of their own. Theta's leaves have the names and shapes of google/learned_optimization, so that files are
-//! interchangeable.
+//! Each sends features of every parameter through the shared per-parameter network (`mlp::ParamMlp`). `mlp_lopt`, `adafac_mlp`
+//! and Celo2 describe their features as data (`features::Features`, `rule::Rule`): a new optimizer of their kind needs no
+//! kernel. The hierarchical optimizer has passes of its own. Theta's leaves have the names and shapes of
+//! google/learned_optimization, so that files are interchangeable.
 #![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
 mod accumulate;
