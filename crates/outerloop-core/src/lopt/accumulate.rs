@@ -23,9 +23,9 @@ const NOTHING: Pass = Pass { state: (0, 0), kept: (0, 0), is_factored: false, ch
 /// the sums under way fit into registers. Element i of the runs adds to lane i mod [`LANES`]; where rows and columns are
 /// factored, element j of a run adds to lane j mod [`LANES`].
 pub(super) struct Accumulate<'a, F> {
-    pub(super) arrays: Pointers,
+    pub(super) arrays: Pointers<'a>,
     pub(super) runs: &'a [Run],
-    pub(super) sides: SidePointers,
+    pub(super) sides: SidePointers<'a>,
     pub(super) decays: &'a [Decay; MAX_STATE],
     /// `[channels, hidden]`.
     pub(super) weights: &'a [f32],

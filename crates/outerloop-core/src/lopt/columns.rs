@@ -74,10 +74,10 @@ impl Columns for Stored {
 /// Columns that are read from a tensor's arrays: only what is computed passes through memory. Either nothing is factored
 /// (`KIND` is [`PLAIN`]), or one side is constant along every run and runs have whole groups of lanes ([`ONE_CONSTANT`]).
 pub(super) struct Direct<'a, F, const KIND: u8> {
-    arrays: Pointers,
+    arrays: Pointers<'a>,
     rows: [*const f32; MAX_RAW],
     runs: &'a [Run],
-    sides: SidePointers,
+    sides: SidePointers<'a>,
     bias: &'a [f32],
     /// Run and place in it of the next column.
     next: (usize, usize),
@@ -88,7 +88,12 @@ pub(super) struct Direct<'a, F, const KIND: u8> {
 
 impl<'a, F: Features, const KIND: u8> Direct<'a, F, KIND> {
     /// Columns of the elements of `runs`; `bias` is where the first layer starts if nothing is factored.
-    pub(super) fn new(arrays: Pointers, runs: &'a [Run], sides: SidePointers, bias: &'a [f32]) -> Self {
+    pub(super) fn new(
+        arrays: Pointers<'a>,
+        runs: &'a [Run],
+        sides: SidePointers<'a>,
+        bias: &'a [f32],
+    ) -> Self {
         assert!(sides.kind == KIND);
         let first = runs[0].start;
         let mut rows = [std::ptr::null(); MAX_RAW];

@@ -5,6 +5,7 @@
 use super::factored::{DECAYS, Side};
 use super::runs::{Factoring, Run};
 use crate::simd::Simd;
+use std::marker::PhantomData;
 
 /// Most arrays of state an element has.
 pub(super) const MAX_STATE: usize = 8;
@@ -131,18 +132,19 @@ pub(super) const BOTH_SPREAD: u8 = 2;
 /// Pointers to the sides. Sums and products of two sides do not depend on their order, so what matters is only whether one
 /// of them is constant along a run: that one comes first.
 #[derive(Clone, Copy)]
-pub(super) struct SidePointers {
+pub(super) struct SidePointers<'a> {
     pub(super) kind: u8,
     /// Whether the columns come first.
     swapped: bool,
     factors: [[*const f32; DECAYS]; 2],
-    pub(super) starts: [*const f32; 2],
-    pub(super) stride: usize,
+    starts: [*const f32; 2],
+    stride: usize,
+    life: PhantomData<Sides<'a>>,
 }
 
-impl SidePointers {
+impl<'a> SidePointers<'a> {
     /// Pointers for a tensor with `hidden` units whose sides are long enough.
-    pub(super) fn new(sides: Option<Sides<'_>>, hidden: usize) -> Self {
+    pub(super) fn new(sides: Option<Sides<'a>>, hidden: usize) -> Self {
         let null = std::ptr::null();
         let Some(Sides { factoring: f, values: [row, col], starts, stride }) = sides else {
             return Self {
@@ -151,6 +153,7 @@ impl SidePointers {
                 factors: [[null; DECAYS]; 2],
                 starts: [null; 2],
                 stride: 0,
+                life: PhantomData,
             };
         };
         for (side, len) in [(row, f.row_len), (col, f.col_len)] {
@@ -164,6 +167,7 @@ impl SidePointers {
             factors: [row, col].map(|side| side.factor.each_ref().map(|x| x.as_ptr())),
             starts: starts.map(<[f32]>::as_ptr),
             stride,
+            life: PhantomData,
         };
         if pointers.swapped {
             pointers.factors.swap(0, 1);
@@ -245,20 +249,21 @@ pub(super) unsafe fn store<S: Simd>(s: S, p: *mut f32, x: S::V, live: usize) {
     unsafe { if live == S::WIDTH { s.store(p, x) } else { s.store_first(p, x, live) } }
 }
 
-/// Pointers to the arrays of a tensor.
+/// Pointers to the arrays of a tensor, which are borrowed for `'a`. A step's kernels each get a copy, one after the other.
 #[derive(Clone, Copy)]
-pub(super) struct Pointers {
+pub(super) struct Pointers<'a> {
     pub(super) grads: *const f32,
     pub(super) params: *mut f32,
     pub(super) state: *mut f32,
     pub(super) kept: *mut f32,
     /// Length of every array.
     pub(super) padded: usize,
+    life: PhantomData<&'a mut [f32]>,
 }
 
-impl Pointers {
+impl<'a> Pointers<'a> {
     /// Pointers to arrays that are long enough for `F`.
-    pub(super) fn new<F: Features>(arrays: &mut Arrays<'_>, kept: &mut [f32]) -> Self {
+    pub(super) fn new<F: Features>(arrays: &'a mut Arrays<'_>, kept: &'a mut [f32]) -> Self {
         let padded = arrays.params.len();
         assert!(arrays.grads.len() == padded && arrays.state.len() >= (F::MOMENTA + F::SQUARES) * padded);
         assert!(kept.len() >= F::KEPT * padded && F::RAW.len() <= MAX_RAW && F::MADE <= MAX_MADE);
@@ -268,6 +273,7 @@ impl Pointers {
             state: arrays.state.as_mut_ptr(),
             kept: kept.as_mut_ptr(),
             padded,
+            life: PhantomData,
         }
     }
 

@@ -9,12 +9,12 @@ use std::marker::PhantomData;
 /// Writes the channels of elements `at..at + n` into `out: [channels, STRIDE]` and the first layer's start into
 /// `start: [hidden, STRIDE]`.
 pub(super) struct FillBlock<'a, F> {
-    pub(super) arrays: Pointers,
+    pub(super) arrays: Pointers<'a>,
     /// The runs that meet the elements.
     pub(super) runs: &'a [Run],
     pub(super) at: usize,
     pub(super) n: usize,
-    pub(super) sides: SidePointers,
+    pub(super) sides: SidePointers<'a>,
     pub(super) hidden: usize,
     pub(super) out: &'a mut [f32],
     pub(super) start: &'a mut [f32],

@@ -8,7 +8,7 @@
 use super::ReferenceOptimizer;
 use super::accumulators::{FactoredMoment, accumulate};
 use super::constants::{Constants, Decay};
-use super::primitives::{Dense, magnitude_step, normalise_columns, relu_network, rsqrt, tanh_embedding};
+use super::primitives::{Dense, normalise_columns, rsqrt, step_by_network, tanh_embedding};
 use super::tensor::Tensor;
 use super::theta::ThetaReader;
 use crate::error::Result;
@@ -136,10 +136,7 @@ impl ReferenceOptimizer for AdafacMlp {
         let time = tanh_embedding(self.iteration.item());
         for (tensor, (p, g)) in params.iter_mut().zip(grads).enumerate() {
             let features = self.features(tensor, &p.data, &g.data);
-            for (p, f) in p.data.iter_mut().zip(features) {
-                let out = relu_network(&self.layers, &[f, time.clone()].concat());
-                *p -= magnitude_step(&out, self.step_mult, self.exp_mult);
-            }
+            step_by_network(&self.layers, &features, &time, &mut p.data, self.step_mult, self.exp_mult);
         }
         self.iteration.data[0] += 1.0;
     }

@@ -117,6 +117,23 @@ pub fn magnitude_step(out: &[f64], step_mult: f64, exp_mult: f64) -> f64 {
     out[0] * (exp_mult * out[1]).exp() * step_mult
 }
 
+/// Moves every parameter by what the network makes of its features and the time features.
+/// # Shapes
+/// `rows: [params.len()][features]`; the network has two outputs.
+pub fn step_by_network(
+    layers: &[Dense],
+    rows: &[Vec<f64>],
+    time: &[f64],
+    params: &mut [f64],
+    step_mult: f64,
+    exp_mult: f64,
+) {
+    for (p, row) in params.iter_mut().zip(rows) {
+        let out = relu_network(layers, &[row, time].concat());
+        *p -= magnitude_step(&out, step_mult, exp_mult);
+    }
+}
+
 /// One step of an LSTM cell, in place: z = [x, h]·W + b cut into i, g, f, o;
 /// c ← σ(f + 1)·c + σ(i)·tanh(g); h ← σ(o)·tanh(c).
 pub fn lstm_cell(gates: &Dense, x: &[f64], h: &mut [f64], c: &mut [f64]) {
