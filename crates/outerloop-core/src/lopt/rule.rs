@@ -124,7 +124,8 @@ impl<F: Features> Rule<F> {
             features: PhantomData,
         });
         let mut sink = match wanted {
-            // SAFETY: as above; the network reads a register of parameters before it takes their step.
+            // SAFETY: the arrays are borrowed until the end of this function, and the network reads a register of
+            // parameters before it takes their step.
             Wanted::Step { exp_mult, step_mult } => unsafe {
                 Sink::step_at(pointers.params.add(start), len, exp_mult, step_mult)
             },
