@@ -28,11 +28,14 @@ const OPTIMIZERS: [&str; 11] = [
     r#"{"name":"hierarchical","variant":"paper","stepMult":0.01}"#,
     r#"{"name":"hierarchical","variant":"paper","oldParams":"exact","stepMult":0.01,"hidden":5,"lstmHidden":16}"#,
 ];
-const TASKS: [&str; 3] = [
+/// Odd widths, and widths that fill registers as rows and as columns.
+const TASKS: [&str; 4] = [
     r#"{"family":"mlp","dataset":"grey","hidden":[33,9],"batchSize":20,"activation":"tanh","labelNoise":0.2}"#,
     r#"{"family":"mlp","dataset":"table","hidden":[5],"batchSize":7,"activation":"swish"}"#,
+    r#"{"family":"mlp","dataset":"grey","hidden":[16,32],"batchSize":10}"#,
     r#"{"family":"quadratic","dims":21,"matrix":{"kind":"normal","mean":0,"std":0.2},"start":{"kind":"normal","mean":0,"std":1},"output":"log","lossScale":0.1,"noise":{"kind":"uniform","min":-0.1,"max":0.1},"instanceSeed":1}"#,
 ];
+const NUM_PARTICLES: u32 = TASKS.len() as u32;
 /// Its gradients grow with its weights, so that it can diverge.
 const UNBOUNDED: &str = r#"{"family":"mlp","dataset":"grey","hidden":[33,9],"batchSize":20}"#;
 
@@ -73,9 +76,9 @@ impl Setup {
     }
 }
 
-/// Truncation number `index` of three particles, each on a task of its own; the first one starts them.
+/// Truncation number `index` of a particle for every task, each on a task of its own; the first one starts them.
 fn plan(index: u64, steps: u64, std: f64) -> AdvancePlan {
-    let particles = (0..3).map(|particle| {
+    let particles = (0..NUM_PARTICLES).map(|particle| {
         let restart = || Restart { task: tasks::parse(TASKS[particle as usize]), episode: 4 };
         ParticlePlan { particle, perturbation: index, restart: (index == 0).then(restart) }
     });
@@ -93,13 +96,40 @@ fn bits(results: &[ParticleResult], unroller: &Unroller) -> Bits {
 
 /// Two truncations.
 fn run(setup: &Setup) -> Bits {
-    let mut unroller = setup.build(3);
+    let mut unroller = setup.build(NUM_PARTICLES);
     let mut results = vec![];
     for index in 0..2 {
         results.extend(setup.advance(&mut unroller, &plan(index, 6, 0.02)));
     }
     assert!(results.iter().all(|r| r.pos.meta_loss.is_finite() && r.pos.status == LaneStatus::Ok));
     bits(&results, &unroller)
+}
+
+/// FNV-1a of all numbers of [`run`], by optimizer. They are the same on every CPU, emulated ones among them; a change of
+/// kernels may change them, and then the test prints the new ones.
+const HASHES: [u64; OPTIMIZERS.len()] = [
+    0xdeb9_0f9d_b347_9061,
+    0x354d_5ab0_447a_e1cd,
+    0x02dc_be9d_bc54_626f,
+    0x6082_6ca2_6d14_a583,
+    0x6351_d455_a8cd_a65a,
+    0x621d_cf5a_3488_e0d8,
+    0x3c7f_4608_973a_1553,
+    0xb500_3738_88aa_d124,
+    0x44fb_afa7_3808_aad2,
+    0x67fa_102c_0470_0f21,
+    0x6904_b71c_6cab_3fdf,
+];
+
+#[test]
+fn bits_are_those_of_every_machine() {
+    let hashes = OPTIMIZERS.map(|optimizer| {
+        let (losses, _, numbers) = run(&Setup::of(optimizer));
+        let losses = losses.into_iter().flat_map(|(pos, neg)| [pos, neg]);
+        let words = losses.chain(numbers.into_iter().map(u64::from));
+        words.fold(0xcbf2_9ce4_8422_2325, |hash: u64, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3))
+    });
+    assert!(hashes == HASHES, "now {hashes:#018x?}");
 }
 
 #[test]
@@ -137,10 +167,10 @@ fn a_loaded_state_continues_with_the_same_bits() {
         for carry in [Carry::Both, Carry::Unperturbed] {
             let meta_loss = MetaLoss::OuterValid { every: 4, batches: 2 };
             let setup = Setup { carry, meta_loss, ..Setup::of(optimizer) };
-            let mut whole = setup.build(3);
+            let mut whole = setup.build(NUM_PARTICLES);
             setup.advance(&mut whole, &plan(0, 11, 0.02));
             let (description, numbers) = whole.save_state();
-            let mut resumed = setup.build(3);
+            let mut resumed = setup.build(NUM_PARTICLES);
             resumed.load_state(&description, &numbers).unwrap();
             let [a, b] = [&mut whole, &mut resumed].map(|u| {
                 let results = setup.advance(u, &plan(1, 11, 0.02));
@@ -154,7 +184,7 @@ fn a_loaded_state_continues_with_the_same_bits() {
 #[test]
 fn states_that_do_not_fit_are_refused_and_change_nothing() {
     let setup = Setup::of(OPTIMIZERS[4]);
-    let mut unroller = setup.build(3);
+    let mut unroller = setup.build(NUM_PARTICLES);
     setup.advance(&mut unroller, &plan(0, 3, 0.02));
     let (description, numbers) = unroller.save_state();
     let refuse = |unroller: &mut Unroller, description: &str, numbers: &[f32]| {
@@ -170,7 +200,7 @@ fn states_that_do_not_fit_are_refused_and_change_nothing() {
     refuse(&mut unroller, &description.replace("\"grey\"", "\"unknown\""), &numbers);
     refuse(&mut unroller, &description.replace("\"batchSize\":20", "\"batchSize\":0"), &numbers);
     let other = Setup { carry: Carry::Pos, ..Setup::of(OPTIMIZERS[4]) };
-    let mut one_lane = other.build(3);
+    let mut one_lane = other.build(NUM_PARTICLES);
     other.advance(&mut one_lane, &plan(0, 3, 0.02));
     let (fewer_lanes, fewer_numbers) = one_lane.save_state();
     refuse(&mut unroller, &fewer_lanes, &fewer_numbers);
@@ -180,7 +210,7 @@ fn states_that_do_not_fit_are_refused_and_change_nothing() {
 #[test]
 fn an_abort_changes_nothing() {
     let setup = Setup::of(OPTIMIZERS[6]);
-    let mut unroller = setup.build(3);
+    let mut unroller = setup.build(NUM_PARTICLES);
     setup.advance(&mut unroller, &plan(0, 5, 0.02));
     let before = bits(&[], &unroller);
     let theta = setup.theta();
@@ -212,7 +242,7 @@ fn an_abort_changes_nothing() {
 #[test]
 fn plans_out_of_range_are_refused_and_change_nothing() {
     let setup = Setup::of(OPTIMIZERS[0]);
-    let mut unroller = setup.build(3);
+    let mut unroller = setup.build(NUM_PARTICLES);
     let refuse = |unroller: &mut Unroller, plan: &AdvancePlan, theta: &[f32], code| {
         let before = unroller.save_state();
         assert_eq!(unroller.advance(theta, plan, &JobControl::default()).unwrap_err().code, code, "{plan:?}");
@@ -272,13 +302,13 @@ fn a_diverged_lane_is_data() {
 fn halves_of_a_pair_share_everything_but_theta() {
     for optimizer in &OPTIMIZERS[..4] {
         let setup = Setup::of(optimizer);
-        let mut unroller = setup.build(3);
+        let mut unroller = setup.build(NUM_PARTICLES);
         for result in setup.advance(&mut unroller, &plan(0, 15, 0.5)) {
             assert_eq!(result.pos.meta_loss.to_bits(), result.neg.meta_loss.to_bits());
         }
     }
     let setup = Setup::of(OPTIMIZERS[4]);
-    for result in setup.advance(&mut setup.build(3), &plan(0, 15, 0.02)) {
+    for result in setup.advance(&mut setup.build(NUM_PARTICLES), &plan(0, 15, 0.02)) {
         assert_ne!(result.pos.meta_loss.to_bits(), result.neg.meta_loss.to_bits());
     }
 }
@@ -291,7 +321,7 @@ fn carries_keep_what_they_say() {
     for optimizer in &OPTIMIZERS[4..] {
         let kept = |carry, steps, std| {
             let setup = Setup { carry, ..Setup::of(optimizer) };
-            let mut unroller = setup.build(3);
+            let mut unroller = setup.build(NUM_PARTICLES);
             for index in 0..if steps == 1 { 1 } else { 2 } {
                 setup.advance(&mut unroller, &plan(index, steps, std));
             }
@@ -318,7 +348,7 @@ fn carries_keep_what_they_say() {
 fn truncations_join_without_a_seam() {
     for optimizer in OPTIMIZERS {
         let setup = Setup { carry: Carry::Unperturbed, ..Setup::of(optimizer) };
-        let (mut whole, mut pieces) = (setup.build(3), setup.build(3));
+        let (mut whole, mut pieces) = (setup.build(NUM_PARTICLES), setup.build(NUM_PARTICLES));
         setup.advance(&mut whole, &plan(0, 24, 0.02));
         for index in 0..4 {
             setup.advance(&mut pieces, &plan(index, 6, 0.02));
