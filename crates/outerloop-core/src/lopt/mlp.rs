@@ -272,6 +272,32 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
     }
 }
 
+/// `sums[r][v] + a[r] · b[v · WIDTH ..]`.
+/// # Safety
+/// `a` is readable for `R`, `b` for `V · WIDTH` floats.
+#[inline(always)]
+unsafe fn add_outer<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    a: *const f32,
+    b: *const f32,
+    mut sums: [[S::V; V]; R],
+) -> [[S::V; V]; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut x = [s.splat(0.0); V];
+        for v in 0..V {
+            x[v] = s.load(b.add(v * S::WIDTH));
+        }
+        for r in 0..R {
+            let weight = s.splat(*a.add(r));
+            for v in 0..V {
+                sums[r][v] = s.fma(weight, x[v], sums[r][v]);
+            }
+        }
+        sums
+    }
+}
+
 /// [`tile`] where row k of `b` starts at `rows[k] + at`.
 /// # Safety
 /// `a` is readable for `R`, the rows for `V · WIDTH` floats at each of `k` steps.
@@ -292,17 +318,7 @@ unsafe fn tile_rows<S: Simd, const R: usize, const V: usize>(
         }
         let mut sums = *acc;
         for i in 0..k {
-            let b = (*rows.add(i)).add(at);
-            let mut x = [s.splat(0.0); V];
-            for v in 0..V {
-                x[v] = s.load(b.add(v * S::WIDTH));
-            }
-            for r in 0..R {
-                let weight = s.splat(*a.add(r));
-                for v in 0..V {
-                    sums[r][v] = s.fma(weight, x[v], sums[r][v]);
-                }
-            }
+            sums = add_outer(s, a, (*rows.add(i)).add(at), sums);
             a = a.wrapping_add(a_step);
         }
         *acc = sums;
@@ -329,16 +345,7 @@ unsafe fn tile<S: Simd, const R: usize, const V: usize>(
         }
         let mut sums = *acc;
         for _ in 0..k {
-            let mut x = [s.splat(0.0); V];
-            for v in 0..V {
-                x[v] = s.load(b.add(v * S::WIDTH));
-            }
-            for r in 0..R {
-                let weight = s.splat(*a.add(r));
-                for v in 0..V {
-                    sums[r][v] = s.fma(weight, x[v], sums[r][v]);
-                }
-            }
+            sums = add_outer(s, a, b, sums);
             a = a.wrapping_add(a_step);
             b = b.wrapping_add(b_step);
         }
