@@ -7,7 +7,7 @@
 //! everything constant over a row, a column or the tensor are folded into the first layer (rounding only); time
 //! features are computed in f64; hidden layers are always two.
 
-use super::embedding::tanh_embedding;
+use super::embedding::fold_time;
 use super::factored::{DECAYS, FEATURE_FLOOR, ROOT_FLOOR};
 use super::factored_rule::{FactoredRule, Parts, TensorPlan};
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
@@ -287,14 +287,6 @@ impl Bound {
             exp_mult: optimizer.config.exp_mult as f32,
         }
     }
-
-    fn fold_time(&mut self, iteration: u64) {
-        let hidden = self.bias.len();
-        self.bias.copy_from_slice(&self.b0);
-        for (x, row) in tanh_embedding(iteration).into_iter().zip(self.time_weights.chunks_exact(hidden)) {
-            self.bias.iter_mut().zip(row).for_each(|(b, w)| *b = w.mul_add(x, *b));
-        }
-    }
 }
 
 impl Update for Bound {
@@ -308,7 +300,7 @@ impl Update for Bound {
         grads: &mut [f32],
         _: Losses,
     ) {
-        self.fold_time(state.iteration);
+        fold_time(&mut self.bias, &self.b0, &self.time_weights, state.iteration);
         for plan in &self.tensors {
             let arrays = Arrays {
                 params: &mut params[plan.params.clone()],

@@ -4,11 +4,19 @@
 const TAU: [f64; 11] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5];
 
 /// tanh(t/τ − 1) for eleven τ.
-pub(super) fn tanh_embedding(t: u64) -> [f32; 11] {
+fn tanh_embedding(t: u64) -> [f32; 11] {
     TAU.map(|tau| libm::tanh(t as f64 / tau - 1.0) as f32)
 }
 
 /// sin(t/(τ·π)) for eleven τ.
 pub(super) fn sine_embedding(t: u64) -> [f32; 11] {
     TAU.map(|tau| libm::sin(t as f64 / (tau * std::f64::consts::PI)) as f32)
+}
+
+/// `bias` = `b0` and what the time features of `iteration` add to a first layer, `weights: [features, hidden]`.
+pub(super) fn fold_time(bias: &mut [f32], b0: &[f32], weights: &[f32], iteration: u64) {
+    bias.copy_from_slice(b0);
+    for (x, row) in tanh_embedding(iteration).into_iter().zip(weights.chunks_exact(b0.len())) {
+        bias.iter_mut().zip(row).for_each(|(b, w)| *b = w.mul_add(x, *b));
+    }
 }

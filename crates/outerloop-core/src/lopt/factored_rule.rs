@@ -78,7 +78,6 @@ pub(super) struct FactoredRule<F, P> {
     plain: Rule<P>,
     sides: Sides,
     turned: Turned,
-    gradient_bound: Option<f32>,
 }
 
 impl<F: Features, P: Features> FactoredRule<F, P> {
@@ -102,7 +101,6 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
             plain: Rule::new(&all, others, floor, mlp(P::CHANNELS), longest(false)),
             sides: Sides::new(plans.clone().filter_map(|p| p.factoring.as_ref()), side_rule),
             turned: Turned::new(plans.filter_map(|p| p.turned)),
-            gradient_bound,
         }
     }
 
@@ -118,7 +116,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
     ) {
         let Arrays { params, grads, state } = arrays;
         let Some(factoring) = &plan.factoring else {
-            if let Some(bound) = self.gradient_bound {
+            if let Some(bound) = self.sides.gradient_bound() {
                 cpu.run(Clip { grads: &mut *grads, bound });
             }
             let mut arrays = Arrays { params, grads, state };

@@ -6,7 +6,7 @@
 //! learned_optimizers/mlp_lopt.py, 32186aa. Differences: normalisers and time features are folded into the first layer
 //! (rounding only); time features are computed in f64.
 
-use super::embedding::tanh_embedding;
+use super::embedding::fold_time;
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
 use super::mlp::ParamMlp;
 use super::rule::{Rule, Wanted};
@@ -162,11 +162,7 @@ impl Update for Bound {
         _: Losses,
     ) {
         let Self { tensors, rule, time_weights, b0, bias, step_mult, exp_mult } = self;
-        let hidden = bias.len();
-        bias.copy_from_slice(b0);
-        for (x, row) in tanh_embedding(state.iteration).into_iter().zip(time_weights.chunks_exact(hidden)) {
-            bias.iter_mut().zip(row).for_each(|(b, w)| *b = w.mul_add(x, *b));
-        }
+        fold_time(bias, b0, time_weights, state.iteration);
         for (range, arrays, runs) in tensors {
             let mut arrays = Arrays {
                 params: &mut params[range.clone()],

@@ -47,6 +47,11 @@ impl Sides {
         }
     }
 
+    /// What gradients are clipped to, ±.
+    pub(super) fn gradient_bound(&self) -> Option<f32> {
+        self.rule.gradient_bound
+    }
+
     /// Clips a tensor's gradients and updates both sides' accumulators, `[rows, columns]`; returns for them what
     /// [`UpdateSide`] gives.
     pub(super) fn update(
