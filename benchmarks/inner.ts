@@ -226,7 +226,7 @@ class Lanes implements Disposable {
 
   /** One truncation of all pairs; returns the mean meta-loss of both halves. */
   async advance(): Promise<number[]> {
-    const restart = { task: { ...this.#task, hidden: [...this.#task.hidden] }, episode: 0 }
+    const restart = { task: { ...this.#task, hidden: [...this.#task.hidden] }, episode: 0, numSteps: 1000 }
     const particles = Array.from({ length: this.#numPairs }, (_, particle) => ({
       particle,
       perturbation: this.#truncation,

@@ -232,8 +232,8 @@ export interface ParticlePlan {
   particle: number
   /** Number of the perturbation within the particle's stream. */
   perturbation: number
-  /** A new inner problem; `episode` names its randomness. */
-  restart?: { task: TaskConfig; episode: number }
+  /** A new inner problem of `numSteps` inner steps; `episode` names its randomness. */
+  restart?: { task: TaskConfig; episode: number; numSteps: number }
 }
 
 /** Meta-losses of one truncation, one entry a planned particle. */

@@ -44,7 +44,7 @@ export function planTruncation(
     const plan: ParticlePlan = { particle, perturbation: outerStep }
     if (isOver) {
       const task = sampleTask(config.tasks, key.fold(taskStreams.tasks).fold(particle).fold(now.episode))
-      plan.restart = { task, episode: now.episode }
+      plan.restart = { task, episode: now.episode, numSteps: now.unrollLength }
     }
     particles.push(plan)
     next.push({ ...now, innerStep: now.innerStep + truncationLength })

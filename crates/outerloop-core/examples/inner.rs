@@ -54,7 +54,7 @@ fn main() {
             break;
         }
         let particles = (0..num_particles).map(|particle| {
-            let restart = || Restart { task: task.clone(), episode: 0 };
+            let restart = || Restart { task: task.clone(), episode: 0, num_steps: 1000 };
             ParticlePlan { particle, perturbation, restart: (perturbation == 0).then(restart) }
         });
         let plan =

@@ -70,7 +70,8 @@ fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 
     let mut unroller = Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap()).unwrap();
     let theta = vec![0.01; unroller.theta_len()];
     let mut plan = |particle_restart: bool, perturbation| {
-        let restart = || particle_restart.then(|| Restart { task: tasks::parse(task), episode: 0 });
+        let restart =
+            || particle_restart.then(|| Restart { task: tasks::parse(task), episode: 0, num_steps: 1000 });
         let particles =
             (0..2).map(|particle| ParticlePlan { particle, perturbation, restart: restart() }).collect();
         let plan = AdvancePlan { truncation_length: steps, std: 0.01, particles };
@@ -102,7 +103,7 @@ fn curve(task: &str, optimizer: &str, steps: u64) -> u64 {
     };
     let (pool, sets, cpu) = (thread_pool(1).unwrap(), tasks::datasets(), Cpu::detect().unwrap());
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    run_curves(&[job], &[theta], &sets, &pool, cpu, &JobControl::default()).unwrap();
+    run_curves(&[job], &[theta.into()], &sets, &pool, cpu, &JobControl::default()).unwrap();
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 

@@ -6,6 +6,7 @@ use crate::job::{NativeCancelToken, spawn};
 use crate::unroller::parse;
 use napi::bindgen_prelude::{ClassInstance, Env, Float32Array, Float64Array, Function, Object};
 use napi_derive::napi;
+use outerloop_core::optim::Theta;
 use outerloop_core::simd::Cpu;
 use outerloop_core::unroll::{CurveJob, run_curves as run, thread_pool};
 
@@ -43,7 +44,7 @@ pub fn run_curves<'env>(
     on_progress: Option<Function<'env, f64, ()>>,
 ) -> napi::Result<Object<'env>> {
     let (thetas, datasets) =
-        (thetas.iter().map(|theta| theta.to_vec()).collect::<Vec<_>>(), collect(&datasets));
+        (thetas.iter().map(|theta| Theta::from(&theta[..])).collect::<Vec<_>>(), collect(&datasets));
     spawn(
         env,
         token,

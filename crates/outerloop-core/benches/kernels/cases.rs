@@ -1,14 +1,14 @@
 //! The measured kernels: an MLP 64-32-10 with minibatches of 64, and the optimizers that step it.
 
 use outerloop_core::data::{Examples, ImageSet, Pixels, Split};
-use outerloop_core::optim::{Losses, Optimizer, OptimizerConfig, build_optimizer, empty_state};
+use outerloop_core::optim::{Losses, Optimizer, OptimizerConfig, Scale, Step, build_optimizer, empty_state};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::mlp::{Activation, MlpLayer, loss_and_grad};
 use outerloop_core::reference::{
     Constants, ReferenceOptimizer, Tensor, adafac_mlp, celo2, hierarchical, mlp_lopt,
 };
 use outerloop_core::rng::{Key, Purpose};
-use outerloop_core::simd::{AlignedVec, Cpu, GemmInit, MatMut, MatRef, gemm};
+use outerloop_core::simd::{AlignedVec, Cpu, GemmInit, MatMut, MatRef, Workers, gemm};
 use outerloop_core::task::{Batch, Datasets, Task, TaskConfig, build_task};
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -203,16 +203,23 @@ fn step(cpu: Cpu, name: &'static str, config: &OptimizerConfig, multiply_adds: u
 
     let results = Rc::new(RefCell::new([vec![], vec![]]));
     let (ours, reference) = (results.clone(), results.clone());
-    let mut update = optimizer.bind(&theta, &layout).expect("theta fits");
-    let mut state = empty_state(&*optimizer, &layout);
-    update.init(&params, &mut state);
+    let mut update = optimizer.bind(theta[..].into(), &layout).expect("theta fits");
+    let mut state = empty_state(&*optimizer, &layout, 1000);
+    update.init(&params, state.view());
     let mut grads = gradient.clone();
     Case {
         name,
         multiply_adds,
         ours: Box::new(move || {
             grads.copy_from_slice(&gradient);
-            update.step(cpu, &mut state, &mut params, &mut grads, Losses { train: 2.0, valid: None });
+            update.step(Step {
+                workers: Workers::one(cpu),
+                state: state.view(),
+                params: &mut params,
+                grads: &mut grads,
+                losses: Losses { train: 2.0, valid: None },
+                scale: Scale::ONE,
+            });
             record(&mut ours.borrow_mut()[0], || {
                 (0..layout.num_tensors()).flat_map(|i| widen(&params[layout.range(i)])).collect()
             });

@@ -9,17 +9,18 @@
 
 use super::embedding::fold_time;
 use super::factored::{DECAYS, FEATURE_FLOOR, ROOT_FLOOR};
-use super::factored_rule::{FactoredRule, Parts, TensorPlan};
+use super::factored_rule::{FactoredRule, Parts, TensorPlan, state_arrays};
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
 use super::mlp::ParamMlp;
 use super::rule::Wanted;
-use super::runs::runs_of;
-use super::turned::state_shape;
 use crate::error::Result;
+use crate::optim::checks::{at_least_0, positive, size, size_4, thousandth};
 use crate::optim::rounding::{exp, ln};
-use crate::optim::{AdafacMlpConfig, Cost, LeafInit, Losses, Optimizer, OptimizerState, ThetaSpec, Update};
+use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::{Cpu, Simd, rsqrt};
+use crate::simd::{Simd, rsqrt};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 const MOMENTUM_DECAYS: [f32; DECAYS] = [0.9, 0.99, 0.999];
 const SQUARE_DECAY: f32 = 0.999;
@@ -150,6 +151,34 @@ impl Features for DiagonalFeatures {
     }
 }
 
+/// Sizes and scales of `adafac_mlp`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdafacMlpConfig {
+    /// Width of both hidden layers, 1 to 1,024.
+    #[serde(default = "size_4")]
+    pub hidden: usize,
+    /// Factor of every step, above 0.
+    #[serde(default = "thousandth")]
+    pub step_mult: f64,
+    /// Factor of the output inside the exponential, at least 0.
+    #[serde(default = "thousandth")]
+    pub exp_mult: f64,
+}
+
+impl Config for AdafacMlpConfig {
+    fn checked(self) -> Result<Self> {
+        size("hidden", self.hidden, 1024)?;
+        positive("stepMult", self.step_mult)?;
+        at_least_0("expMult", self.exp_mult)?;
+        Ok(self)
+    }
+
+    fn build(self) -> Result<Arc<dyn Optimizer>> {
+        Ok(Arc::new(AdafacMlp::new(self)))
+    }
+}
+
 /// The optimizer as an immutable value.
 pub struct AdafacMlp {
     config: AdafacMlpConfig,
@@ -191,30 +220,13 @@ impl Optimizer for AdafacMlp {
     }
 
     fn state_layout(&self, params: &ParamLayout) -> Option<ParamLayout> {
-        let mut arrays = vec![];
-        for spec in params.specs() {
-            let mut add = |name: &str, count: usize, shape: &[usize]| {
-                let name = |k: usize| if count == 1 { name.into() } else { format!("{name}{k}") };
-                let array = |k| TensorSpec::new(format!("{}/{}", name(k), spec.name), shape);
-                arrays.extend((0..count).map(array));
-            };
-            let shape = state_shape(&spec.shape);
-            add("momentum", DECAYS, &shape);
-            add("square", 1, &shape);
-            match runs_of(&spec.shape).1 {
-                Some(f) => {
-                    add("row", DECAYS, &[f.row_len]);
-                    add("col", DECAYS, &[f.col_len]);
-                }
-                None => add("diagonal", DECAYS, &shape),
-            }
-        }
-        ParamLayout::new(arrays).ok()
+        let arrays = params.specs().iter().flat_map(|spec| state_arrays(spec, DECAYS));
+        ParamLayout::new(arrays.collect()).ok()
     }
 
-    fn bind(&self, theta: &[f32], params: &ParamLayout) -> Result<Box<dyn Update>> {
-        self.theta.check(theta)?;
-        Ok(Box::new(Bound::new(self, theta, params)))
+    fn bind(&self, theta: Theta, params: &ParamLayout) -> Result<Box<dyn Update>> {
+        self.theta.check(&theta)?;
+        Ok(Box::new(Bound::new(self, &theta, params)))
     }
 
     fn cost(&self) -> Cost {
@@ -222,8 +234,8 @@ impl Optimizer for AdafacMlp {
         Cost { state_floats: 4, macs: INPUTS * h + h * h + 2 * h }
     }
 
-    fn valid_every(&self) -> Option<u64> {
-        None
+    fn needs(&self) -> Needs {
+        Needs::default()
     }
 }
 
@@ -290,26 +302,21 @@ impl Bound {
 }
 
 impl Update for Bound {
-    fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
+    fn init(&mut self, _: &[f32], _: StateMut<'_>) {}
 
-    fn step(
-        &mut self,
-        cpu: Cpu,
-        state: &mut OptimizerState,
-        params: &mut [f32],
-        grads: &mut [f32],
-        _: Losses,
-    ) {
-        fold_time(&mut self.bias, &self.b0, &self.time_weights, state.iteration);
-        for plan in &self.tensors {
+    fn step(&mut self, step: Step<'_>) {
+        let Step { workers, state, params, grads, scale, .. } = step;
+        fold_time(&mut self.bias, &self.b0, &self.time_weights, *state.iteration);
+        for (i, plan) in self.tensors.iter().enumerate() {
             let arrays = Arrays {
                 params: &mut params[plan.params.clone()],
                 grads: &mut grads[plan.params.clone()],
                 state: &mut state.data[plan.state.clone()],
             };
-            let wanted = Wanted::Step { exp_mult: self.exp_mult, step_mult: self.step_mult };
-            self.rule.run(cpu, plan, arrays, &self.bias, wanted);
+            let step_mult = self.step_mult * scale.of(i);
+            let wanted = Wanted::Step { exp_mult: self.exp_mult, step_mult };
+            self.rule.run(workers.cpu(), plan, arrays, &self.bias, wanted);
         }
-        state.iteration += 1;
+        *state.iteration += 1;
     }
 }

@@ -7,12 +7,14 @@
 //! (rounding only). Left out are options that are off by default there.
 
 use super::celo2_bound::Bound;
-use super::runs::runs_of;
-use super::turned::state_shape;
+use super::factored_rule::state_arrays;
 use crate::error::Result;
-use crate::optim::{Celo2Config, Cost, LeafInit, Optimizer, ThetaSpec, Update};
+use crate::optim::checks::{at_least_0, expect, fraction, point_9, point_95, positive, thousandth, yes};
+use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use regex::Regex;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Width of both hidden layers.
 pub(super) const HIDDEN: usize = 8;
@@ -22,6 +24,67 @@ pub(super) const OUTPUTS: usize = 3;
 const GROUPS: [usize; 14] = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3];
 /// Decays of momentum and of the factored second moment.
 pub(super) const DECAYS: [f32; 3] = [0.9, 0.99, 0.999];
+
+/// Options of Celo2. Celo2-base is `orthogonalize: false` with `adamPattern: null`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Celo2Config {
+    /// Learning rate, above 0: the root mean square of a learned step.
+    #[serde(default = "thousandth")]
+    pub step_mult: f64,
+    /// Factor of the second output inside the exponential, at least 0. At 0 that output has no effect.
+    #[serde(default)]
+    pub exp_mult: f64,
+    /// Decay of all parameters in units of their learning rate, at least 0.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Whether directions of tensors of rank 2 and more are orthogonalised.
+    #[serde(default = "yes")]
+    pub orthogonalize: bool,
+    /// Tensors whose name this regular expression finds take Adam instead of the learned rule; `null`: none.
+    #[serde(default = "adam_pattern")]
+    pub adam_pattern: Option<String>,
+    /// Adam's learning rate in units of `stepMult`, above 0.
+    #[serde(default = "twenty")]
+    pub adam_mult: f64,
+    /// Decay of Adam's mean, in [0, 1).
+    #[serde(default = "point_9")]
+    pub adam_beta1: f64,
+    /// Decay of Adam's mean square, in [0, 1).
+    #[serde(default = "point_95")]
+    pub adam_beta2: f64,
+    /// Whether Adam's moments are divided by 1 − βᵗ.
+    #[serde(default)]
+    pub adam_bias_correction: bool,
+}
+
+fn twenty() -> f64 {
+    20.0
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
+fn adam_pattern() -> Option<String> {
+    Some(r"(^|/)b$|bias|embed".into())
+}
+
+impl Config for Celo2Config {
+    fn checked(self) -> Result<Self> {
+        positive("stepMult", self.step_mult)?;
+        at_least_0("expMult", self.exp_mult)?;
+        at_least_0("weightDecay", self.weight_decay)?;
+        positive("adamMult", self.adam_mult)?;
+        fraction("adamBeta1", self.adam_beta1)?;
+        fraction("adamBeta2", self.adam_beta2)?;
+        let is_pattern = self.adam_pattern.as_deref().is_none_or(|p| Regex::new(p).is_ok());
+        let range = "null or a regular expression without look-around";
+        expect(is_pattern, "adamPattern", range, &self.adam_pattern)?;
+        Ok(self)
+    }
+
+    fn build(self) -> Result<Arc<dyn Optimizer>> {
+        Ok(Arc::new(Celo2::new(self)))
+    }
+}
 
 /// The optimizer as an immutable value.
 pub struct Celo2 {
@@ -64,38 +127,26 @@ impl Optimizer for Celo2 {
     }
 
     fn state_layout(&self, params: &ParamLayout) -> Option<ParamLayout> {
-        let mut arrays = vec![];
-        for spec in params.specs() {
-            let is_adam = self.is_adam(&spec.name);
-            let mut add = |name: &str, count: usize, shape: &[usize]| {
-                let array = |k| TensorSpec::new(format!("{name}{k}/{}", spec.name), shape);
-                arrays.extend((0..count).map(array));
-            };
-            let shape = if is_adam { vec![spec.len()] } else { state_shape(&spec.shape) };
-            add("momentum", if is_adam { 1 } else { DECAYS.len() }, &shape);
-            add("square", 1, &shape);
-            match runs_of(&spec.shape).1 {
-                _ if is_adam => {}
-                Some(f) => {
-                    add("row", DECAYS.len(), &[f.row_len]);
-                    add("col", DECAYS.len(), &[f.col_len]);
-                }
-                None => add("diagonal", DECAYS.len(), &shape),
+        let arrays = |spec: &TensorSpec| {
+            if self.is_adam(&spec.name) {
+                let array = |name| TensorSpec::new(format!("{name}/{}", spec.name), [spec.len()]);
+                return vec![array("momentum0"), array("square")];
             }
-        }
-        ParamLayout::new(arrays).ok()
+            state_arrays(spec, DECAYS.len())
+        };
+        ParamLayout::new(params.specs().iter().flat_map(arrays).collect()).ok()
     }
 
-    fn bind(&self, theta: &[f32], params: &ParamLayout) -> Result<Box<dyn Update>> {
-        self.theta.check(theta)?;
-        Ok(Box::new(Bound::new(self, theta, params)))
+    fn bind(&self, theta: Theta, params: &ParamLayout) -> Result<Box<dyn Update>> {
+        self.theta.check(&theta)?;
+        Ok(Box::new(Bound::new(self, &theta, params)))
     }
 
     fn cost(&self) -> Cost {
         Cost { state_floats: 4, macs: 30 * HIDDEN + HIDDEN * HIDDEN + HIDDEN * OUTPUTS }
     }
 
-    fn valid_every(&self) -> Option<u64> {
-        None
+    fn needs(&self) -> Needs {
+        Needs::default()
     }
 }

@@ -1,16 +1,16 @@
 //! Celo2 at work: one step over all tensors of a lane.
 
-use super::celo2::{Celo2, DECAYS, HIDDEN, OUTPUTS};
+use super::celo2::{Celo2, Celo2Config, DECAYS, HIDDEN, OUTPUTS};
 use super::factored_rule::{FactoredRule, Parts, TensorPlan};
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source, load, store};
 use super::mlp::ParamMlp;
 use super::newton_schulz::NewtonSchulz;
 use super::rule::Wanted;
-use crate::optim::adam::Step as AdamStep;
+use crate::optim::elementwise::Sweep;
 use crate::optim::rounding::one_minus_power;
-use crate::optim::{Celo2Config, Losses, OptimizerState, Update};
+use crate::optim::{Moments, StateMut, Step, Update};
 use crate::params::ParamLayout;
-use crate::simd::{AlignedVec, Cpu, Kernel, LANES, LaneSum, Simd, rsqrt};
+use crate::simd::{AlignedVec, Kernel, LANES, LaneSum, Simd, rsqrt};
 
 const GRADIENT_BOUND: f32 = 1000.0;
 const SQUARE_DECAY: f32 = 0.95;
@@ -273,30 +273,31 @@ impl Kernel for Descend<'_> {
 }
 
 impl Update for Bound {
-    fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
+    fn init(&mut self, _: &[f32], _: StateMut<'_>) {}
 
-    fn step(
-        &mut self,
-        cpu: Cpu,
-        state: &mut OptimizerState,
-        params: &mut [f32],
-        grads: &mut [f32],
-        _: Losses,
-    ) {
-        state.iteration += 1;
-        let t = state.iteration as f64;
-        let lr = self.config.step_mult as f32;
+    fn step(&mut self, step: Step<'_>) {
+        let Step { workers, state, params, grads, scale, .. } = step;
+        let cpu = workers.cpu();
+        *state.iteration += 1;
+        let t = *state.iteration as f64;
         let weight_decay = self.config.weight_decay as f32;
-        for Tensor { plan, is_adam, matrix } in &self.tensors {
+        for (i, Tensor { plan, is_adam, matrix }) in self.tensors.iter().enumerate() {
+            let lr = self.config.step_mult as f32 * scale.of(i);
             let (params, grads) = (&mut params[plan.params.clone()], &mut grads[plan.params.clone()]);
             let state = &mut state.data[plan.state.clone()];
             if *is_adam {
                 let lr = (self.config.adam_mult * self.config.step_mult) as f32;
+                let factor = scale.of(i);
                 if weight_decay > 0.0 {
                     // As one step would: the decay reads the old parameters, and Adam's direction does not read any.
-                    params.iter_mut().for_each(|p| *p -= lr * weight_decay * *p);
+                    params.iter_mut().for_each(|p| *p -= factor * lr * weight_decay * *p);
                 }
-                cpu.run(adam_step(&self.config, lr, t, state, params, grads));
+                let len = params.len();
+                Sweep::new(adam_moments(&self.config, lr, t), params, grads, state).run(
+                    workers,
+                    0..len,
+                    factor,
+                );
                 continue;
             }
             let exp_mult = self.config.exp_mult as f32;
@@ -319,28 +320,16 @@ impl Update for Bound {
 }
 
 /// Adam's rule as Celo2 has it: the floor inside the root, moments corrected only on demand.
-fn adam_step<'a>(
-    config: &Celo2Config,
-    lr: f32,
-    t: f64,
-    state: &'a mut [f32],
-    params: &'a mut [f32],
-    grads: &'a [f32],
-) -> AdamStep<'a> {
+fn adam_moments(config: &Celo2Config, lr: f32, t: f64) -> Moments {
     let betas = [config.adam_beta1, config.adam_beta2];
     let correction =
         |beta: f64| if config.adam_bias_correction { 1.0 / one_minus_power(beta as f32, t) } else { 1.0 };
-    let (m, v) = state.split_at_mut(params.len());
-    AdamStep {
+    Moments {
         beta: betas.map(|b| b as f32),
         complement: betas.map(|b| 1.0 - b as f32),
         correction: betas.map(correction),
         lr,
         eps: 0.0,
         eps_root: SECOND_MOMENT_FLOOR,
-        params,
-        grads,
-        m,
-        v,
     }
 }

@@ -8,8 +8,8 @@ use super::mlp::ParamMlp;
 use super::rule::{Rule, Span, Wanted, spans_of};
 use super::runs::{Factoring, Run, runs_of};
 use super::sides::{SideRule, SideWeights, Sides};
-use super::turned::{Turned, turn, worked_shape};
-use crate::params::ParamLayout;
+use super::turned::{Turned, state_shape, turn, worked_shape};
+use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Cpu, LANES};
 use std::ops::Range;
 
@@ -55,6 +55,26 @@ impl TensorPlan {
         let spans = spans_of(spec.len(), span_len, &runs);
         Self { params: params.padded_range(i), state: at..at + floats, runs, factoring, spans, turned }
     }
+}
+
+/// Arrays of the state of a tensor in the order of a [`TensorPlan`]: momenta, the second moment, and the factored second
+/// moments, of rows and of columns or of all elements.
+pub(super) fn state_arrays(spec: &TensorSpec, momenta: usize) -> Vec<TensorSpec> {
+    let mut arrays = vec![];
+    let mut add = |name: String, shape: &[usize]| {
+        arrays.push(TensorSpec::new(format!("{name}/{}", spec.name), shape));
+    };
+    let shape = state_shape(&spec.shape);
+    (0..momenta).for_each(|k| add(format!("momentum{k}"), &shape));
+    add("square".into(), &shape);
+    match runs_of(&spec.shape).1 {
+        Some(f) => {
+            (0..DECAYS).for_each(|k| add(format!("row{k}"), &[f.row_len]));
+            (0..DECAYS).for_each(|k| add(format!("col{k}"), &[f.col_len]));
+        }
+        None => (0..DECAYS).for_each(|k| add(format!("diagonal{k}"), &shape)),
+    }
+    arrays
 }
 
 /// Decays and weights of a rule.

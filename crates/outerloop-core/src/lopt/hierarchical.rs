@@ -9,11 +9,12 @@
 //! validation losses is 0 before the first one.
 
 use super::hierarchical_bound::Bound;
+use super::hierarchical_config::{HierarchicalConfig, OldParams, Variant};
 use super::hierarchical_tensor::NUM_DECAYS;
 use super::hierarchical_theta::theta_spec;
 use super::loss_normalizer;
 use crate::error::Result;
-use crate::optim::{Cost, HierarchicalConfig, OldParams, Optimizer, ThetaSpec, Update, Variant};
+use crate::optim::{Cost, Needs, Optimizer, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 
 /// Age of the old parameters, in steps.
@@ -78,9 +79,9 @@ impl Optimizer for Hierarchical {
         ParamLayout::new(arrays).ok()
     }
 
-    fn bind(&self, theta: &[f32], params: &ParamLayout) -> Result<Box<dyn Update>> {
-        self.theta.check(theta)?;
-        Ok(Box::new(Bound::new(self, theta, params)))
+    fn bind(&self, theta: Theta, params: &ParamLayout) -> Result<Box<dyn Update>> {
+        self.theta.check(&theta)?;
+        Ok(Box::new(Bound::new(self, &theta, params)))
     }
 
     fn cost(&self) -> Cost {
@@ -93,7 +94,7 @@ impl Optimizer for Hierarchical {
         }
     }
 
-    fn valid_every(&self) -> Option<u64> {
-        Some(VALID_EVERY)
+    fn needs(&self) -> Needs {
+        Needs { loss: true, valid_every: Some(VALID_EVERY), ..Needs::default() }
     }
 }

@@ -3,6 +3,9 @@
 use super::columns::Sink;
 use super::embedding::sine_embedding;
 use super::hierarchical::{Hierarchical, OLD_AGE};
+use super::hierarchical_config::{
+    FEATURE_CLIP, HierarchicalConfig, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, Variant,
+};
 use super::hierarchical_features::{
     Accumulate, Clip, FillBlock, KEPT, MAX_CHANNELS, OLD, Sums, TensorArrays,
 };
@@ -11,8 +14,7 @@ use super::hierarchical_theta::{num_channels, num_lstm_inputs};
 use super::lstm::{Linear, Lstm};
 use super::mlp::{ParamMlp, Start};
 use super::{BLOCK, loss_normalizer};
-use crate::optim::{FEATURE_CLIP, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, rounding};
-use crate::optim::{HierarchicalConfig, Losses, OptimizerState, Update, Variant};
+use crate::optim::{Losses, StateMut, Step, Update, rounding};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES, sum_lanes};
 use std::ops::Range;
@@ -148,13 +150,13 @@ impl Bound {
     }
 
     /// Standardised train and validation loss after feeding `losses`.
-    fn feed_losses(&self, state: &mut OptimizerState, losses: Losses) -> [f32; 2] {
+    fn feed_losses(&self, state: &mut StateMut<'_>, losses: Losses) -> [f32; 2] {
         let [train_decay, valid_decay] = self.loss_decays;
         let [.., train, valid, _] = &self.globals;
         if let Some(loss) = losses.valid {
             loss_normalizer::update(&mut state.data[valid.clone()], loss, valid_decay);
             // The library's validation call counts as an iteration.
-            state.iteration += u64::from(self.config.variant == Variant::Library);
+            *state.iteration += u64::from(self.config.variant == Variant::Library);
         }
         let valid = &state.data[valid.clone()];
         let (valid_mean, has_valid) = (loss_normalizer::mean(valid, valid_decay), valid[2] > 0.0);
@@ -167,7 +169,7 @@ impl Bound {
         [train, if is_known { valid } else { 0.0 }]
     }
 
-    fn clip_gradients(&self, cpu: Cpu, state: &mut OptimizerState, grads: &mut [f32]) {
+    fn clip_gradients(&self, cpu: Cpu, state: &mut StateMut<'_>, grads: &mut [f32]) {
         let Clipper { decay, complement, mult } = self.clipper;
         let [n, scale] = [0, 1].map(|i| self.globals[6].start + i);
         let bound = state.data[scale] / rounding::one_minus_power(decay, f64::from(state.data[n])) * mult;
@@ -212,7 +214,14 @@ impl Bound {
     }
 
     /// The per-parameter network over one tensor; `from_mlp` becomes the mean of its other outputs.
-    fn step_tensor(&mut self, cpu: Cpu, row: usize, arrays: &mut TensorArrays<'_>, from_mlp: &mut [f32]) {
+    fn step_tensor(
+        &mut self,
+        cpu: Cpu,
+        row: usize,
+        arrays: &mut TensorArrays<'_>,
+        from_mlp: &mut [f32],
+        factor: f32,
+    ) {
         let n = arrays.len as f32;
         let scale = self.sums[row].squares.map(|x| 1.0 / (NORMALIZER_FLOOR + x / n).sqrt());
         // Without a clip in between, the normalisers go into the weights.
@@ -234,7 +243,8 @@ impl Bound {
             let features = &mut self.mlp.features;
             cpu.run(FillBlock { arrays, at, n, scale: &scale, clip: self.clip, features });
             let params = &mut arrays.params[at..at + n];
-            let mut sink = Sink::step(params, self.config.exp_mult as f32, self.config.step_mult as f32);
+            let step_mult = self.config.step_mult as f32 * factor;
+            let mut sink = Sink::step(params, self.config.exp_mult as f32, step_mult);
             self.mlp.run(cpu, Start::Bias(&self.bias), Some(&mut self.hidden_lanes), &mut sink);
         }
         for (mean, lanes) in self.hidden_mean.iter_mut().zip(self.hidden_lanes.as_chunks::<LANES>().0) {
@@ -278,7 +288,7 @@ impl Bound {
 }
 
 impl Update for Bound {
-    fn init(&mut self, params: &[f32], state: &mut OptimizerState) {
+    fn init(&mut self, params: &[f32], state: StateMut<'_>) {
         for (range, initial) in self.globals.iter().zip(&self.initial) {
             for row in state.data[range.clone()].chunks_exact_mut(initial.len()) {
                 row.copy_from_slice(initial);
@@ -295,19 +305,14 @@ impl Update for Bound {
         }
     }
 
-    fn step(
-        &mut self,
-        cpu: Cpu,
-        state: &mut OptimizerState,
-        params: &mut [f32],
-        grads: &mut [f32],
-        losses: Losses,
-    ) {
-        let losses = self.feed_losses(state, losses);
-        self.clip_gradients(cpu, state, grads);
+    fn step(&mut self, step: Step<'_>) {
+        let Step { workers, mut state, params, grads, losses, scale } = step;
+        let cpu = workers.cpu();
+        let losses = self.feed_losses(&mut state, losses);
+        self.clip_gradients(cpu, &mut state, grads);
         let base = self.globals[0].start;
         let (per_tensor, globals) = state.data.split_at_mut(base);
-        let read = self.keep_params(state.iteration, per_tensor, params);
+        let read = self.keep_params(*state.iteration, per_tensor, params);
         let [from_mlp, from_lstm, hidden, cell] =
             std::array::from_fn(|i| self.globals[i].start - base..self.globals[i].end - base);
         let width = self.config.from_mlp;
@@ -327,12 +332,12 @@ impl Update for Bound {
         self.lstm.step(cpu, hidden, &mut cells[..cell.len()]);
         self.share(cpu, hidden, &mut before[from_lstm]);
         for row in 0..self.tensors.len() {
-            self.fold_constants(cpu, row, state.iteration, &hidden[row * size..][..size]);
+            self.fold_constants(cpu, row, *state.iteration, &hidden[row * size..][..size]);
             let mut arrays =
                 arrays_of(&self.tensors[row], per_tensor, params, grads, self.num_old, read, &mut kept);
-            self.step_tensor(cpu, row, &mut arrays, &mut before[own(row)]);
+            self.step_tensor(cpu, row, &mut arrays, &mut before[own(row)], scale.of(row));
         }
         self.kept = kept;
-        state.iteration += 1;
+        *state.iteration += 1;
     }
 }

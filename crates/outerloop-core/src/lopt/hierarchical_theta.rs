@@ -1,7 +1,8 @@
 //! Theta of the hierarchical optimizer: leaves in the order of the published files.
 
+use super::hierarchical_config::{HierarchicalConfig, Variant};
 use super::hierarchical_features::MAX_CHANNELS;
-use crate::optim::{HierarchicalConfig, LeafInit, ThetaSpec, Variant};
+use crate::optim::{LeafInit, ThetaSpec};
 use crate::params::TensorSpec;
 
 /// Un-normalised inputs of the per-parameter network besides the LSTM's: 11 time features and three sizes.

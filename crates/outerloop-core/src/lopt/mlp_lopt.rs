@@ -12,10 +12,13 @@ use super::mlp::ParamMlp;
 use super::rule::{Rule, Wanted};
 use super::runs::{Run, runs_of};
 use crate::error::Result;
-use crate::optim::{Cost, LeafInit, Losses, MlpLoptConfig, Optimizer, OptimizerState, ThetaSpec, Update};
+use crate::optim::checks::{at_least_0, positive, size, size_32, thousandth};
+use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::{Cpu, Simd};
+use crate::simd::Simd;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::sync::Arc;
 
 const DECAYS: [f32; 6] = [0.1, 0.5, 0.9, 0.99, 0.999, 0.9999];
 /// Normalised channels: gradient, parameter, momenta.
@@ -60,6 +63,34 @@ impl Features for Momenta {
     }
 }
 
+/// Size and scales of `mlp_lopt`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MlpLoptConfig {
+    /// Width of both hidden layers, 1 to 1,024.
+    #[serde(default = "size_32")]
+    pub hidden: usize,
+    /// Factor of every step, above 0.
+    #[serde(default = "thousandth")]
+    pub step_mult: f64,
+    /// Factor of the output inside the exponential, at least 0.
+    #[serde(default = "thousandth")]
+    pub exp_mult: f64,
+}
+
+impl Config for MlpLoptConfig {
+    fn checked(self) -> Result<Self> {
+        size("hidden", self.hidden, 1024)?;
+        positive("stepMult", self.step_mult)?;
+        at_least_0("expMult", self.exp_mult)?;
+        Ok(self)
+    }
+
+    fn build(self) -> Result<Arc<dyn Optimizer>> {
+        Ok(Arc::new(MlpLopt::new(self)))
+    }
+}
+
 /// The optimizer as an immutable value.
 pub struct MlpLopt {
     config: MlpLoptConfig,
@@ -94,9 +125,9 @@ impl Optimizer for MlpLopt {
         ParamLayout::new(params.specs().iter().flat_map(momenta).collect()).ok()
     }
 
-    fn bind(&self, theta: &[f32], params: &ParamLayout) -> Result<Box<dyn Update>> {
-        self.theta.check(theta)?;
-        let leaf = |name: &str| self.theta.leaf(theta, name);
+    fn bind(&self, theta: Theta, params: &ParamLayout) -> Result<Box<dyn Update>> {
+        self.theta.check(&theta)?;
+        let leaf = |name: &str| self.theta.leaf(&theta, name);
         let hidden = self.config.hidden;
         let layers =
             ["linear_1/w", "linear_1/b", "linear_2/w", "linear_2/b"].map(|l| leaf(&format!("mlp/~/{l}")));
@@ -133,8 +164,8 @@ impl Optimizer for MlpLopt {
         Cost { state_floats: DECAYS.len(), macs: INPUTS * h + h * h + 2 * h }
     }
 
-    fn valid_every(&self) -> Option<u64> {
-        None
+    fn needs(&self) -> Needs {
+        Needs::default()
     }
 }
 
@@ -151,27 +182,21 @@ struct Bound {
 }
 
 impl Update for Bound {
-    fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
+    fn init(&mut self, _: &[f32], _: StateMut<'_>) {}
 
-    fn step(
-        &mut self,
-        cpu: Cpu,
-        state: &mut OptimizerState,
-        params: &mut [f32],
-        grads: &mut [f32],
-        _: Losses,
-    ) {
+    fn step(&mut self, step: Step<'_>) {
+        let Step { workers, state, params, grads, scale, .. } = step;
         let Self { tensors, rule, time_weights, b0, bias, step_mult, exp_mult } = self;
-        fold_time(bias, b0, time_weights, state.iteration);
-        for (range, arrays, runs) in tensors {
+        fold_time(bias, b0, time_weights, *state.iteration);
+        for (i, (range, arrays, runs)) in tensors.iter().enumerate() {
             let mut arrays = Arrays {
                 params: &mut params[range.clone()],
                 grads: &mut grads[range.clone()],
                 state: &mut state.data[arrays.clone()],
             };
-            let wanted = Wanted::Step { exp_mult: *exp_mult, step_mult: *step_mult };
-            rule.run(cpu, &mut arrays, runs, None, bias, wanted);
+            let wanted = Wanted::Step { exp_mult: *exp_mult, step_mult: *step_mult * scale.of(i) };
+            rule.run(workers.cpu(), &mut arrays, runs, None, bias, wanted);
         }
-        state.iteration += 1;
+        *state.iteration += 1;
     }
 }

@@ -18,6 +18,7 @@ mod features;
 mod fill;
 mod hierarchical;
 mod hierarchical_bound;
+mod hierarchical_config;
 mod hierarchical_features;
 mod hierarchical_tensor;
 mod hierarchical_theta;
@@ -31,10 +32,11 @@ mod runs;
 mod sides;
 mod turned;
 
-pub use adafac_mlp::AdafacMlp;
-pub use celo2::Celo2;
+pub use adafac_mlp::{AdafacMlp, AdafacMlpConfig};
+pub use celo2::{Celo2, Celo2Config};
 pub use hierarchical::Hierarchical;
-pub use mlp_lopt::MlpLopt;
+pub use hierarchical_config::{HierarchicalConfig, OldParams, Variant};
+pub use mlp_lopt::{MlpLopt, MlpLoptConfig};
 
 /// Elements of a tensor that are processed together: their features stay in the first-level cache. A multiple of three
 /// registers of every instruction set.

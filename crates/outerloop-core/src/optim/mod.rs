@@ -4,22 +4,28 @@
 //! the shapes of the parameters, and gives an [`Update`]: packed weights and scratch, no state. State is the
 //! caller's: an [`OptimizerState`] whose arrays are named by [`Optimizer::state_layout`].
 
-pub(crate) mod adam;
-mod config;
+mod adam;
+pub(crate) mod checks;
+pub(crate) mod elementwise;
 mod momentum;
+mod registry;
 pub(crate) mod rounding;
 mod sgd;
+mod state;
+mod theta;
 
-pub use config::{
-    AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig, OldParams, OptimizerConfig, Variant,
-    build_optimizer,
-};
-pub(crate) use config::{FEATURE_CLIP, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY};
+pub use adam::Adam;
+pub(crate) use adam::Moments;
+pub use momentum::Momentum;
+pub(crate) use registry::Config;
+pub use registry::{OptimizerConfig, build_optimizer};
+pub use sgd::Sgd;
+pub use state::{OptimizerState, StateMut, empty_state};
+pub use theta::{LeafInit, Theta, ThetaSpec};
 
-use crate::error::{Error, Result};
-use crate::params::{ParamLayout, TensorSpec};
-use crate::rng::Key;
-use crate::simd::{AlignedVec, Cpu};
+use crate::error::Result;
+use crate::params::ParamLayout;
+use crate::simd::Workers;
 
 /// Losses an optimizer may look at in one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,15 +34,6 @@ pub struct Losses {
     pub train: f32,
     /// Loss of an inner-validation minibatch, at the steps that have one.
     pub valid: Option<f32>,
-}
-
-/// State of an optimizer for one set of parameters.
-#[derive(Clone, Debug)]
-pub struct OptimizerState {
-    /// The arrays of [`Optimizer::state_layout`], padded.
-    pub data: AlignedVec,
-    /// Updates done, and for the library's hierarchical optimizer also validation calls.
-    pub iteration: u64,
 }
 
 /// What an update costs, as published tables give it.
@@ -48,77 +45,65 @@ pub struct Cost {
     pub macs: usize,
 }
 
-/// How one leaf of theta starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LeafInit {
-    /// Zeros.
-    Zero,
-    /// All `value`.
-    Constant(f32),
-    /// Normal truncated to ±2, times this.
-    TruncatedNormal(f64),
+/// What an optimizer wants to be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// [`Losses::train`]: without it a step is meaningless.
+    pub loss: bool,
+    /// [`OptimizerState::num_steps`], likewise.
+    pub num_steps: bool,
+    /// Steps from one validation loss to the next; `None` if the rule never looks at one.
+    pub valid_every: Option<u64>,
 }
 
-/// Leaves of theta with their initialisers.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ThetaSpec {
-    /// Name, shape and initialiser of every leaf, in flat order.
-    pub leaves: Vec<(TensorSpec, LeafInit)>,
+/// Factors of a step's length, one a tensor.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale<'a> {
+    factor: f32,
+    tensors: Option<&'a [f32]>,
 }
 
-impl ThetaSpec {
-    /// Number of weights.
-    pub fn len(&self) -> usize {
-        self.leaves.iter().map(|(leaf, _)| leaf.len()).sum()
+impl<'a> Scale<'a> {
+    /// Steps as the rule makes them.
+    pub const ONE: Scale<'static> = Scale { factor: 1.0, tensors: None };
+
+    /// These factors times another.
+    #[must_use]
+    pub fn times(self, factor: f32) -> Self {
+        Self { factor: self.factor * factor, ..self }
     }
 
-    /// Whether the optimizer has no theta.
-    pub fn is_empty(&self) -> bool {
-        self.leaves.is_empty()
+    /// The factors of the tensors, in leaf order, instead of those that were.
+    #[must_use]
+    pub fn by_tensor(self, tensors: &'a [f32]) -> Self {
+        Self { tensors: Some(tensors), ..self }
     }
 
-    /// Draws theta, flat.
-    pub fn init(&self, key: Key) -> Vec<f32> {
-        let mut theta = vec![0.0; self.len()];
-        let mut rest = &mut theta[..];
-        for (i, (leaf, init)) in self.leaves.iter().enumerate() {
-            let (out, tail) = rest.split_at_mut(leaf.len());
-            rest = tail;
-            match *init {
-                LeafInit::Zero => {}
-                LeafInit::Constant(value) => out.fill(value),
-                LeafInit::TruncatedNormal(scale) => {
-                    key.fold(i as u64).fill_truncated_normal(out);
-                    out.iter_mut().for_each(|x| *x = (f64::from(*x) * scale) as f32);
-                }
-            }
-        }
-        theta
+    /// The factor of tensor `i`.
+    pub fn of(self, i: usize) -> f32 {
+        self.tensors.map_or(self.factor, |t| self.factor * t[i])
     }
 
-    /// The slice of flat `theta` that holds leaf `name`.
-    /// # Panics
-    /// If there is no such leaf or theta is too short: a bug of the caller, which checked the length.
-    pub(crate) fn leaf<'a>(&self, theta: &'a [f32], name: &str) -> &'a [f32] {
-        let mut at = 0;
-        for (leaf, _) in &self.leaves {
-            if leaf.name == name {
-                return &theta[at..at + leaf.len()];
-            }
-            at += leaf.len();
-        }
-        panic!("theta has no leaf `{name}`")
+    /// The factor of all tensors, if it is one.
+    pub fn uniform(self) -> Option<f32> {
+        self.tensors.is_none().then_some(self.factor)
     }
+}
 
-    /// Checks a flat theta's length.
-    /// # Errors
-    /// `ShapeMismatch` if it is not this spec's.
-    pub(crate) fn check(&self, theta: &[f32]) -> Result<()> {
-        if theta.len() == self.len() {
-            return Ok(());
-        }
-        Err(Error::shape(format!("theta: expected {} weights, got {}", self.len(), theta.len())))
-    }
+/// What one step works on. All arrays are padded.
+pub struct Step<'a> {
+    /// Who computes it.
+    pub workers: Workers<'a>,
+    /// In place.
+    pub state: StateMut<'a>,
+    /// In place.
+    pub params: &'a mut [f32],
+    /// May be overwritten.
+    pub grads: &'a mut [f32],
+    /// At `params`.
+    pub losses: Losses,
+    /// Factors of the step.
+    pub scale: Scale<'a>,
 }
 
 /// An update rule, learned or not.
@@ -133,33 +118,20 @@ pub trait Optimizer: Send + Sync {
     /// Joins the rule with `theta` and parameter shapes.
     /// # Errors
     /// `ShapeMismatch` if theta is not of this optimizer.
-    fn bind(&self, theta: &[f32], params: &ParamLayout) -> Result<Box<dyn Update>>;
+    fn bind(&self, theta: Theta, params: &ParamLayout) -> Result<Box<dyn Update>>;
 
     /// What a step costs.
     fn cost(&self) -> Cost;
 
-    /// Inner steps from one inner-validation loss to the next; `None` if the rule never looks at one.
-    fn valid_every(&self) -> Option<u64>;
+    /// What it wants to be told.
+    fn needs(&self) -> Needs;
 }
 
 /// A rule bound to theta and shapes, with its scratch.
 pub trait Update: Send {
     /// Writes the first state; `state.data` is all zeros before.
-    fn init(&mut self, params: &[f32], state: &mut OptimizerState);
+    fn init(&mut self, params: &[f32], state: StateMut<'_>);
 
-    /// One step: `params` and `state` in place. All arrays are padded; `grads` may be overwritten.
-    fn step(
-        &mut self,
-        cpu: Cpu,
-        state: &mut OptimizerState,
-        params: &mut [f32],
-        grads: &mut [f32],
-        losses: Losses,
-    );
-}
-
-/// The zeroed state that `optimizer` needs for `params`, before [`Update::init`].
-pub fn empty_state(optimizer: &dyn Optimizer, params: &ParamLayout) -> OptimizerState {
-    let len = optimizer.state_layout(params).map_or(0, |layout| layout.padded_len());
-    OptimizerState { data: AlignedVec::zeros(len), iteration: 0 }
+    /// One step.
+    fn step(&mut self, step: Step<'_>);
 }

@@ -1,86 +1,66 @@
 //! Heavy-ball momentum: τ ← g + μτ; p ← p − lr·τ, or with Nesterov p ← p − lr·(g + μτ).
 
-use super::{Cost, Losses, Optimizer, OptimizerState, ThetaSpec, Update};
+use super::checks::{fraction, point_9, positive};
+use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
+use super::{Config, Optimizer};
 use crate::error::Result;
-use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::{Cpu, Kernel, Simd};
+use crate::simd::Simd;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// Gradient descent with momentum.
-#[derive(Clone)]
-pub(super) struct Momentum {
-    pub(super) lr: f32,
-    pub(super) momentum: f32,
-    pub(super) is_nesterov: bool,
-    pub(super) theta: ThetaSpec,
+/// Options of gradient descent with momentum.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Momentum {
+    /// Learning rate, above 0.
+    pub lr: f64,
+    /// In [0, 1).
+    #[serde(default = "point_9")]
+    pub momentum: f64,
+    /// Look-ahead form.
+    #[serde(default)]
+    pub nesterov: bool,
 }
 
-impl Optimizer for Momentum {
-    fn theta_spec(&self) -> &ThetaSpec {
-        &self.theta
+impl Config for Momentum {
+    fn checked(self) -> Result<Self> {
+        positive("lr", self.lr)?;
+        fraction("momentum", self.momentum)?;
+        Ok(self)
     }
 
-    fn state_layout(&self, params: &ParamLayout) -> Option<ParamLayout> {
-        ParamLayout::new(vec![TensorSpec::new("trace", [params.padded_len()])]).ok()
-    }
-
-    fn bind(&self, theta: &[f32], _: &ParamLayout) -> Result<Box<dyn Update>> {
-        self.theta.check(theta)?;
-        Ok(Box::new(self.clone()))
-    }
-
-    fn cost(&self) -> Cost {
-        Cost { state_floats: 1, macs: 0 }
-    }
-
-    fn valid_every(&self) -> Option<u64> {
-        None
+    fn build(self) -> Result<Arc<dyn Optimizer>> {
+        Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }
 }
 
-impl Update for Momentum {
-    fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
+impl Rule for Momentum {
+    type Kernel = Trace;
+    const STATE: &'static [&'static str] = &["trace"];
 
-    fn step(
-        &mut self,
-        cpu: Cpu,
-        state: &mut OptimizerState,
-        params: &mut [f32],
-        grads: &mut [f32],
-        _: Losses,
-    ) {
-        cpu.run(Step { rule: self, params, grads, trace: &mut state.data });
-        state.iteration += 1;
+    fn first_state(&self) -> [f32; MAX_ARRAYS] {
+        [0.0; MAX_ARRAYS]
+    }
+
+    fn at(&self, _: u64, _: u64) -> (f32, Trace) {
+        (self.lr as f32, Trace { momentum: self.momentum as f32, is_nesterov: self.nesterov })
     }
 }
 
-struct Step<'a> {
-    rule: &'a Momentum,
-    params: &'a mut [f32],
-    grads: &'a [f32],
-    trace: &'a mut [f32],
+/// The decayed sum of gradients.
+#[derive(Clone, Copy)]
+pub(crate) struct Trace {
+    momentum: f32,
+    is_nesterov: bool,
 }
 
-impl Kernel for Step<'_> {
-    type Output = ();
+impl Elementwise for Trace {
+    const ARRAYS: usize = 1;
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (lr, mu) = (s.splat(self.rule.lr), s.splat(self.rule.momentum));
-        let w = S::WIDTH;
-        let arrays = self
-            .params
-            .chunks_exact_mut(w)
-            .zip(self.grads.chunks_exact(w))
-            .zip(self.trace.chunks_exact_mut(w));
-        for ((p, g), t) in arrays {
-            // SAFETY: all chunks are WIDTH long.
-            unsafe {
-                let g = s.load(g.as_ptr());
-                let trace = s.fma(mu, s.load(t.as_ptr()), g);
-                s.store(t.as_mut_ptr(), trace);
-                let direction = if self.rule.is_nesterov { s.fma(mu, trace, g) } else { trace };
-                s.store(p.as_mut_ptr(), s.fnma(lr, direction, s.load(p.as_ptr())));
-            }
-        }
+    fn direction<S: Simd>(self, s: S, _: S::V, g: S::V, state: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        let mu = s.splat(self.momentum);
+        state[0] = s.fma(mu, state[0], g);
+        if self.is_nesterov { s.fma(mu, state[0], g) } else { state[0] }
     }
 }

@@ -1,74 +1,54 @@
 //! Gradient descent: p ← p − lr·g.
 
-use super::{Cost, Losses, Optimizer, OptimizerState, ThetaSpec, Update};
+use super::checks::positive;
+use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
+use super::{Config, Optimizer};
 use crate::error::Result;
-use crate::params::ParamLayout;
-use crate::simd::{Cpu, Kernel, Simd};
+use crate::simd::Simd;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// Plain stochastic gradient descent.
-pub(super) struct Sgd {
-    pub(super) lr: f32,
-    pub(super) theta: ThetaSpec,
+/// Options of gradient descent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sgd {
+    /// Learning rate, above 0.
+    pub lr: f64,
 }
 
-impl Optimizer for Sgd {
-    fn theta_spec(&self) -> &ThetaSpec {
-        &self.theta
+impl Config for Sgd {
+    fn checked(self) -> Result<Self> {
+        positive("lr", self.lr)?;
+        Ok(self)
     }
 
-    fn state_layout(&self, _: &ParamLayout) -> Option<ParamLayout> {
-        None
-    }
-
-    fn bind(&self, theta: &[f32], _: &ParamLayout) -> Result<Box<dyn Update>> {
-        self.theta.check(theta)?;
-        Ok(Box::new(BoundSgd { lr: self.lr }))
-    }
-
-    fn cost(&self) -> Cost {
-        Cost { state_floats: 0, macs: 0 }
-    }
-
-    fn valid_every(&self) -> Option<u64> {
-        None
+    fn build(self) -> Result<Arc<dyn Optimizer>> {
+        Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }
 }
 
-struct BoundSgd {
-    lr: f32,
-}
+impl Rule for Sgd {
+    type Kernel = Gradient;
+    const STATE: &'static [&'static str] = &[];
 
-impl Update for BoundSgd {
-    fn init(&mut self, _: &[f32], _: &mut OptimizerState) {}
+    fn first_state(&self) -> [f32; MAX_ARRAYS] {
+        [0.0; MAX_ARRAYS]
+    }
 
-    fn step(
-        &mut self,
-        cpu: Cpu,
-        state: &mut OptimizerState,
-        params: &mut [f32],
-        grads: &mut [f32],
-        _: Losses,
-    ) {
-        cpu.run(Descend { params, grads, lr: self.lr });
-        state.iteration += 1;
+    fn at(&self, _: u64, _: u64) -> (f32, Gradient) {
+        (self.lr as f32, Gradient)
     }
 }
 
-struct Descend<'a> {
-    params: &'a mut [f32],
-    grads: &'a [f32],
-    lr: f32,
-}
+/// The gradient as it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Gradient;
 
-impl Kernel for Descend<'_> {
-    type Output = ();
+impl Elementwise for Gradient {
+    const ARRAYS: usize = 0;
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let lr = s.splat(self.lr);
-        for (p, g) in self.params.chunks_exact_mut(S::WIDTH).zip(self.grads.chunks_exact(S::WIDTH)) {
-            // SAFETY: both chunks are WIDTH long.
-            unsafe { s.store(p.as_mut_ptr(), s.fnma(lr, s.load(g.as_ptr()), s.load(p.as_ptr()))) };
-        }
+    fn direction<S: Simd>(self, _: S, _: S::V, g: S::V, _: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        g
     }
 }

@@ -4,7 +4,7 @@ use super::lane::{BoundLane, Lane};
 use super::{JobControl, LaneStatus};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::optim::{Optimizer, OptimizerConfig, build_optimizer};
+use crate::optim::{Optimizer, OptimizerConfig, Theta, build_optimizer};
 use crate::rng::{Key, Purpose};
 use crate::simd::{Cpu, FlushDenormals};
 use crate::task::{Batch, Datasets, Task, TaskConfig, build_task};
@@ -64,7 +64,7 @@ pub struct Curve {
 /// `InvalidOption` if a job is out of range; `ShapeMismatch` if a theta does not fit; `Aborted` when cancelled.
 pub fn run_curves(
     jobs: &[CurveJob],
-    thetas: &[Vec<f32>],
+    thetas: &[Theta],
     datasets: &Datasets,
     pool: &rayon::ThreadPool,
     cpu: Cpu,
@@ -77,7 +77,7 @@ pub fn run_curves(
 
 fn run_curve(
     job: &CurveJob,
-    thetas: &[Vec<f32>],
+    thetas: &[Theta],
     datasets: &Datasets,
     cpu: Cpu,
     control: &JobControl,
@@ -91,15 +91,16 @@ fn run_curve(
     }
     let optimizer = build_optimizer(&job.optimizer)?;
     let theta = match job.theta {
-        None => &[][..],
-        Some(i) => thetas.get(i).ok_or_else(|| {
+        None => Theta::from([]),
+        Some(i) => thetas.get(i).cloned().ok_or_else(|| {
             Error::option(format!("run: expected `theta` to be below {}, got {i}", thetas.len()))
         })?,
     };
     let _flush = FlushDenormals::on();
     let task = build_task(&job.task, datasets)?;
     let key = Key::new(job.seed, Purpose::Evaluation).fold(job.replica);
-    let mut lane = BoundLane::new(Lane::new(&*task, &*optimizer, key), &*task, &*optimizer, theta)?;
+    let lane = Lane::new(&*task, &*optimizer, key, job.inner_steps);
+    let mut lane = BoundLane::new(lane, &*task, &*optimizer, theta)?;
     lane.init();
     train(job, &*task, &*optimizer, key, lane, cpu, control)
 }
@@ -138,7 +139,7 @@ fn train(
             break;
         }
         task.sample(cpu, Split::Train, key, t, &mut batch);
-        let has_valid = optimizer.valid_every().is_some_and(|every| t.is_multiple_of(every));
+        let has_valid = optimizer.needs().valid_every.is_some_and(|every| t.is_multiple_of(every));
         if has_valid {
             task.sample(cpu, Split::InnerValid, key, t, &mut valid);
         }

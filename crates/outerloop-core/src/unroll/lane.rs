@@ -1,9 +1,9 @@
 //! One inner problem under one theta.
 
 use crate::error::Result;
-use crate::optim::{Losses, Optimizer, OptimizerState, Update, empty_state};
+use crate::optim::{Losses, Optimizer, OptimizerState, Scale, Step, Theta, Update, empty_state};
 use crate::rng::Key;
-use crate::simd::{AlignedVec, Cpu};
+use crate::simd::{AlignedVec, Cpu, Workers};
 use crate::task::{Batch, Plan, Task};
 
 /// Sub-stream of an unroll's key from which the initial parameters are drawn.
@@ -35,11 +35,11 @@ pub(super) struct Lane {
 
 impl Lane {
     /// A fresh problem; the state is written by [`BoundLane::init`].
-    pub(super) fn new(task: &dyn Task, optimizer: &dyn Optimizer, key: Key) -> Self {
+    pub(super) fn new(task: &dyn Task, optimizer: &dyn Optimizer, key: Key, num_steps: u64) -> Self {
         let layout = &task.spec().params;
         let mut params = AlignedVec::zeros(layout.padded_len());
         task.spec().init_params(key.fold(STREAM_INIT), &mut params);
-        Self { params, state: empty_state(optimizer, layout), status: LaneStatus::Ok }
+        Self { params, state: empty_state(optimizer, layout, num_steps), status: LaneStatus::Ok }
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) struct BoundLane {
 }
 
 impl BoundLane {
-    pub(super) fn new(lane: Lane, task: &dyn Task, optimizer: &dyn Optimizer, theta: &[f32]) -> Result<Self> {
+    pub(super) fn new(lane: Lane, task: &dyn Task, optimizer: &dyn Optimizer, theta: Theta) -> Result<Self> {
         let update = optimizer.bind(theta, &task.spec().params)?;
         let grads = AlignedVec::zeros(lane.params.len());
         Ok(Self { lane, update, grads })
@@ -59,7 +59,7 @@ impl BoundLane {
 
     /// Writes the first state: it may depend on theta.
     pub(super) fn init(&mut self) {
-        self.update.init(&self.lane.params, &mut self.lane.state);
+        self.update.init(&self.lane.params, self.lane.state.view());
     }
 
     /// One inner step on `batch`; returns the loss before the update, not finite if the lane has diverged.
@@ -77,7 +77,14 @@ impl BoundLane {
         let valid = valid.map(|batch| plan.loss(cpu, &lane.params, batch));
         let train = plan.loss_and_grad(cpu, &lane.params, batch, grads);
         if train.is_finite() && valid.is_none_or(f32::is_finite) {
-            update.step(cpu, &mut lane.state, &mut lane.params, grads, Losses { train, valid });
+            update.step(Step {
+                workers: Workers::one(cpu),
+                state: lane.state.view(),
+                params: &mut lane.params,
+                grads,
+                losses: Losses { train, valid },
+                scale: Scale::ONE,
+            });
         } else {
             lane.status = LaneStatus::Diverged;
         }

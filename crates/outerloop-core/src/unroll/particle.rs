@@ -4,7 +4,7 @@ use super::lane::{BoundLane, Lane};
 use super::plan::{AdvancePlan, Carry, LaneResult, MetaLoss, ParticlePlan, ParticleResult, Restart};
 use super::{JobControl, perturb, truncation};
 use crate::error::{Error, Result};
-use crate::optim::Optimizer;
+use crate::optim::{Optimizer, Theta};
 use crate::rng::{Key, Purpose};
 use crate::simd::{Cpu, FlushDenormals};
 use crate::task::{Datasets, Task, build_task};
@@ -64,9 +64,9 @@ pub(super) fn advance(
     };
     let key = particle.key(shared.seed, part.particle);
     let [pos, neg] = perturb(theta, shared.seed, part.particle, part.perturbation, plan.std as f32);
-    let mut thetas: Vec<&[f32]> = vec![&pos, &neg];
+    let mut thetas: Vec<Theta> = vec![pos.into(), neg.into()];
     if shared.carry == Carry::Unperturbed {
-        thetas.push(theta);
+        thetas.push(theta.into());
     }
     let is_fresh = particle.lanes.is_empty();
     let optimizer = &*shared.optimizer;
@@ -74,7 +74,7 @@ pub(super) fn advance(
     for (i, theta) in thetas.into_iter().enumerate() {
         let lane = match particle.lanes.get(i).or(particle.lanes.first()) {
             Some(lane) => lane.clone(),
-            None => Lane::new(&*particle.task, optimizer, key),
+            None => Lane::new(&*particle.task, optimizer, key, particle.problem.num_steps),
         };
         let mut lane = BoundLane::new(lane, &*particle.task, optimizer, theta)?;
         if is_fresh {

@@ -37,6 +37,8 @@ pub struct Restart {
     pub task: TaskConfig,
     /// Number of the problem within the particle: names its randomness.
     pub episode: u64,
+    /// Inner steps that the problem lasts: what the optimizer is told.
+    pub num_steps: u64,
 }
 
 /// Which state a particle keeps after a truncation.

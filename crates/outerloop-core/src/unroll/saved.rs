@@ -90,7 +90,7 @@ pub(super) fn read(
         let layout = &particle.task.spec().params;
         for lane in saved.lanes {
             let params = take(layout.padded_len())?;
-            let mut state = empty_state(&*shared.optimizer, layout);
+            let mut state = empty_state(&*shared.optimizer, layout, particle.problem.num_steps);
             state.data = take(state.data.len())?;
             state.iteration = lane.iteration;
             let status = if lane.is_diverged { LaneStatus::Diverged } else { LaneStatus::Ok };

@@ -59,7 +59,8 @@ impl Truncation<'_> {
     fn step(&mut self, t: u64) {
         let cpu = self.shared.cpu;
         self.task.sample(cpu, Split::Train, self.key, t, &mut self.train);
-        let has_valid = self.shared.optimizer.valid_every().is_some_and(|every| t.is_multiple_of(every));
+        let has_valid =
+            self.shared.optimizer.needs().valid_every.is_some_and(|every| t.is_multiple_of(every));
         if has_valid {
             self.task.sample(cpu, Split::InnerValid, self.key, t, &mut self.valid);
         }

@@ -1,0 +1,60 @@
+//! Ranges of options, and defaults that several optimizers share.
+
+use crate::error::{Error, Result};
+
+/// The error of an option out of range, unless `ok`.
+pub(crate) fn expect(ok: bool, field: &str, range: &str, got: impl std::fmt::Debug) -> Result<()> {
+    if ok {
+        Ok(())
+    } else {
+        Err(Error::option(format!("optimizer config: expected `{field}` to be {range}, got {got:?}")))
+    }
+}
+
+/// Finite and above 0.
+pub(crate) fn positive(field: &str, x: f64) -> Result<()> {
+    expect(x > 0.0 && x.is_finite(), field, "finite and > 0", x)
+}
+
+/// Finite and at least 0.
+pub(crate) fn at_least_0(field: &str, x: f64) -> Result<()> {
+    expect(x >= 0.0 && x.is_finite(), field, "finite and >= 0", x)
+}
+
+/// At least 0 and below 1.
+pub(crate) fn fraction(field: &str, x: f64) -> Result<()> {
+    expect((0.0..1.0).contains(&x), field, "in [0, 1)", x)
+}
+
+/// A whole number from 1 to `max`.
+pub(crate) fn size(field: &str, x: usize, max: usize) -> Result<()> {
+    expect((1..=max).contains(&x), field, &format!("1 to {max}"), x)
+}
+
+pub(crate) fn point_9() -> f64 {
+    0.9
+}
+pub(crate) fn point_95() -> f64 {
+    0.95
+}
+pub(crate) fn point_99() -> f64 {
+    0.99
+}
+pub(crate) fn point_999() -> f64 {
+    0.999
+}
+pub(crate) fn thousandth() -> f64 {
+    0.001
+}
+pub(crate) fn eps8() -> f64 {
+    1e-8
+}
+pub(crate) fn yes() -> bool {
+    true
+}
+pub(crate) fn size_4() -> usize {
+    4
+}
+pub(crate) fn size_32() -> usize {
+    32
+}

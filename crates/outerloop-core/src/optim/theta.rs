@@ -1,0 +1,90 @@
+//! Theta: the weights of a learned optimizer, flat, and their leaves.
+
+use crate::error::{Error, Result};
+use crate::params::TensorSpec;
+use crate::rng::Key;
+use std::sync::Arc;
+
+/// Weights of a learned optimizer, flat in leaf order; empty for a hand-designed one. Shared, so that binding a rule to a
+/// theta of millions of weights copies nothing.
+pub type Theta = Arc<[f32]>;
+
+/// How one leaf of theta starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LeafInit {
+    /// Zeros.
+    Zero,
+    /// All `value`.
+    Constant(f32),
+    /// Normal truncated to ±2, times this.
+    TruncatedNormal(f64),
+}
+
+/// Leaves of theta with their initialisers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ThetaSpec {
+    /// Name, shape and initialiser of every leaf, in flat order.
+    pub leaves: Vec<(TensorSpec, LeafInit)>,
+}
+
+impl ThetaSpec {
+    /// Number of weights.
+    pub fn len(&self) -> usize {
+        self.leaves.iter().map(|(leaf, _)| leaf.len()).sum()
+    }
+
+    /// Whether the optimizer has no theta.
+    pub fn is_empty(&self) -> bool {
+        self.leaves.is_empty()
+    }
+
+    /// Draws theta, flat.
+    pub fn init(&self, key: Key) -> Vec<f32> {
+        let mut theta = vec![0.0; self.len()];
+        let mut rest = &mut theta[..];
+        for (i, (leaf, init)) in self.leaves.iter().enumerate() {
+            let (out, tail) = rest.split_at_mut(leaf.len());
+            rest = tail;
+            match *init {
+                LeafInit::Zero => {}
+                LeafInit::Constant(value) => out.fill(value),
+                LeafInit::TruncatedNormal(scale) => {
+                    key.fold(i as u64).fill_truncated_normal(out);
+                    out.iter_mut().for_each(|x| *x = (f64::from(*x) * scale) as f32);
+                }
+            }
+        }
+        theta
+    }
+
+    /// Where leaf `name` lies in flat theta.
+    /// # Panics
+    /// If there is no such leaf: a bug of the caller.
+    pub(crate) fn range(&self, name: &str) -> std::ops::Range<usize> {
+        let mut at = 0;
+        for (leaf, _) in &self.leaves {
+            if leaf.name == name {
+                return at..at + leaf.len();
+            }
+            at += leaf.len();
+        }
+        panic!("theta has no leaf `{name}`")
+    }
+
+    /// The slice of flat `theta` that holds leaf `name`.
+    /// # Panics
+    /// If there is no such leaf or theta is too short: a bug of the caller, which checked the length.
+    pub(crate) fn leaf<'a>(&self, theta: &'a [f32], name: &str) -> &'a [f32] {
+        &theta[self.range(name)]
+    }
+
+    /// Checks a flat theta's length.
+    /// # Errors
+    /// `ShapeMismatch` if it is not this spec's.
+    pub(crate) fn check(&self, theta: &[f32]) -> Result<()> {
+        if theta.len() == self.len() {
+            return Ok(());
+        }
+        Err(Error::shape(format!("theta: expected {} weights, got {}", self.len(), theta.len())))
+    }
+}

@@ -1,0 +1,77 @@
+//! The f64 twin of every config.
+#![allow(clippy::unwrap_used, reason = "a test's configs are right")]
+
+use outerloop_core::lopt::{OldParams, Variant};
+use outerloop_core::optim::{self, OptimizerConfig};
+use outerloop_core::params::TensorSpec;
+use outerloop_core::reference::adafac_mlp::{AdafacMlp, AdafacMlpConfig};
+use outerloop_core::reference::adam::{Adam, AdamConfig};
+use outerloop_core::reference::celo2::{Celo2, Celo2Config};
+use outerloop_core::reference::hierarchical::{Hierarchical, HierarchicalConfig, Variant as TwinVariant};
+use outerloop_core::reference::mlp_lopt::{MlpLopt, MlpLoptConfig};
+use outerloop_core::reference::old_params::OldParamsMode;
+use outerloop_core::reference::sgd::{Sgd, SgdConfig};
+use outerloop_core::reference::{Constants, ReferenceOptimizer};
+use regex::Regex;
+
+/// The twin of `config`.
+pub fn twin_of(config: &OptimizerConfig, theta: &[f32], specs: &[TensorSpec]) -> Box<dyn ReferenceOptimizer> {
+    let constants = Constants::Rounded;
+    let sgd = |lr: f64, momentum, nesterov| Sgd::new(SgdConfig { lr, momentum, nesterov }, specs, constants);
+    match config {
+        OptimizerConfig::Sgd(c) => Box::new(sgd(c.lr, None, false)),
+        OptimizerConfig::Momentum(c) => Box::new(sgd(c.lr, Some(c.momentum), c.nesterov)),
+        &OptimizerConfig::Adam(optim::Adam { lr, beta1, beta2, eps, eps_root }) => {
+            Box::new(Adam::new(AdamConfig { lr, beta1, beta2, eps, eps_root }, specs, constants))
+        }
+        OptimizerConfig::MlpLopt(c) => {
+            let config = MlpLoptConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
+            Box::new(MlpLopt::new(config, theta, specs, constants).unwrap())
+        }
+        OptimizerConfig::Celo2(c) => {
+            let pattern = c.adam_pattern.as_deref().map(|p| Regex::new(p).unwrap());
+            let is_adam = |s: &TensorSpec| pattern.as_ref().is_some_and(|p| p.is_match(&s.name));
+            let config = Celo2Config {
+                step_mult: c.step_mult,
+                exp_mult: c.exp_mult,
+                weight_decay: c.weight_decay,
+                orthogonalize: c.orthogonalize,
+                adam: specs.iter().map(is_adam).collect(),
+                adam_b1: c.adam_beta1,
+                adam_b2: c.adam_beta2,
+                mult_1d: c.adam_mult,
+                adam_bias_correction: c.adam_bias_correction,
+            };
+            Box::new(Celo2::new(config, theta, specs, constants).unwrap())
+        }
+        OptimizerConfig::AdafacMlp(c) => {
+            let config = AdafacMlpConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
+            Box::new(AdafacMlp::new(config, theta, specs, constants).unwrap())
+        }
+        OptimizerConfig::Hierarchical(c) => {
+            let variant = match c.variant {
+                Variant::Library => TwinVariant::Library,
+                Variant::Paper => TwinVariant::Paper {
+                    old_params: match c.old_params.unwrap_or_default() {
+                        OldParams::Snapshot => OldParamsMode::Snapshot,
+                        OldParams::Exact => OldParamsMode::Exact,
+                    },
+                    feature_clip: c.feature_clip.unwrap_or(5.0),
+                    train_loss_decay: c.train_loss_decay.unwrap_or(0.9),
+                    valid_loss_decay: c.valid_loss_decay.unwrap_or(0.95),
+                },
+            };
+            let config = HierarchicalConfig {
+                variant,
+                step_mult: c.step_mult,
+                exp_mult: c.exp_mult,
+                hidden: c.hidden,
+                from_mlp: c.from_mlp,
+                from_lstm: c.from_lstm,
+                lstm_to_ff: c.lstm_to_ff,
+                lstm_hidden: c.lstm_hidden,
+            };
+            Box::new(Hierarchical::new(config, theta, specs, constants).unwrap())
+        }
+    }
+}
