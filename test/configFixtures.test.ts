@@ -2,7 +2,7 @@
  * The schemas of task and optimizer configs against fixtures written by hand. The core tests its own schemas on the
  * same files, so that what TypeScript lets through is what Rust understands.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import test from 'ava'
 import type { z } from 'zod'
 import { optimizerConfigSchema } from '../ts/config/optimizerConfig.js'
@@ -14,10 +14,9 @@ interface Fixture {
   invalid: { why: string; input: unknown }[]
 }
 
-const schemas: Record<string, z.ZodType> = {
-  'task-configs.json': taskConfigSchema,
-  'optimizer-configs.json': optimizerConfigSchema,
-}
+const directory = new URL('fixtures/optimizer-configs/', import.meta.url)
+const schemas: Record<string, z.ZodType> = { 'task-configs.json': taskConfigSchema }
+for (const file of readdirSync(directory)) schemas[`optimizer-configs/${file}`] = optimizerConfigSchema
 
 for (const [file, schema] of Object.entries(schemas)) {
   const text = readFileSync(new URL(`fixtures/${file}`, import.meta.url), 'utf8')

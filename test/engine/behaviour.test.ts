@@ -35,7 +35,11 @@ const theta = initTheta(options.optimizer, 1, 0)
 const plan = (truncationLength: number) => ({
   truncationLength,
   std: 0.01,
-  particles: [0, 1].map((particle) => ({ particle, perturbation: 0, restart: { task: mlp!, episode: 0, numSteps: 100 } })),
+  particles: [0, 1].map((particle) => ({
+    particle,
+    perturbation: 0,
+    restart: { task: mlp!, episode: 0, numSteps: 100 },
+  })),
 })
 let datasets: Dataset[]
 

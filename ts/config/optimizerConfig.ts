@@ -1,145 +1,16 @@
 /**
  * Configs of inner optimizers, learned and hand-designed.
- * The core has a serde twin of this schema; both are tested on test/fixtures/optimizer-configs.json.
+ * The core has a serde twin of these schemas; both are tested on test/fixtures/optimizer-configs.
  */
 import { z } from 'zod'
-import { fraction, integer, nonNegative, positive } from './fields.js'
-
-/** p ← p − lr·g. */
-export const sgdSchema = z.strictObject({ name: z.literal('sgd'), lr: positive() })
-
-/** τ ← g + momentum·τ; p ← p − lr·τ (with `nesterov`: p ← p − lr·(g + momentum·τ)). */
-export const momentumSchema = z.strictObject({
-  name: z.literal('momentum'),
-  lr: positive(),
-  momentum: fraction().default(0.9),
-  nesterov: z.boolean().default(false),
-})
-
-/** Adam with bias correction; the step is lr·m̂ / (√(v̂ + epsRoot) + eps). */
-export const adamSchema = z.strictObject({
-  name: z.literal('adam'),
-  lr: positive(),
-  beta1: fraction().default(0.9),
-  beta2: fraction().default(0.999),
-  eps: nonNegative().default(1e-8),
-  epsRoot: nonNegative().default(0),
-})
-
-const outputScales = {
-  /** Factor of every step. Too large diverges at the start of meta-training, too small never moves. */
-  stepMult: positive().default(0.001),
-  /** Factor inside the exponential that sets a step's magnitude; 0 switches that output off. */
-  expMult: nonNegative().default(0.001),
-}
-
-/** Per-parameter MLP over six momenta (Metz et al. 2019, arXiv:1810.10180). */
-export const mlpLoptSchema = z.strictObject({
-  name: z.literal('mlp_lopt'),
-  /** Width of both hidden layers. */
-  hidden: integer(1, 1024).default(32),
-  ...outputScales,
-})
-
-/** Whether a text is a regular expression. */
-/** A regular expression that the engine's library knows too: it has no look-around and no back-references. */
-function isPattern(text: string): boolean {
-  try {
-    new RegExp(text)
-    return !/\(\?<?[=!]|\\[1-9]|\\k</.test(text)
-  } catch {
-    return false
-  }
-}
-
-/**
- * Celo2 (Moudgil et al. 2026, arXiv:2602.19142): a tiny per-parameter MLP with normalised directions. Celo2-base is
- * `orthogonalize: false` with `adamPattern: null`.
- */
-export const celo2Schema = z.strictObject({
-  name: z.literal('celo2'),
-  /** Learning rate: the root mean square of a learned step. */
-  stepMult: positive().default(0.001),
-  /** Factor of the second output inside the exponential; at 0 that output has no effect. */
-  expMult: nonNegative().default(0),
-  /** Decay of all parameters, in units of their learning rate. */
-  weightDecay: nonNegative().default(0),
-  /** Whether directions of tensors of rank 2 and more are orthogonalised (Newton–Schulz). */
-  orthogonalize: z.boolean().default(true),
-  /** Tensors whose name this regular expression finds take Adam instead of the learned rule; null: none. */
-  adamPattern: z
-    .string()
-    .refine(isPattern, { error: 'expected a regular expression without look-around and back-references' })
-    .nullable()
-    .default('(^|/)b$|bias|embed'),
-  /** Adam's learning rate in units of `stepMult`. */
-  adamMult: positive().default(20),
-  adamBeta1: fraction().default(0.9),
-  adamBeta2: fraction().default(0.95),
-  /** Whether Adam's moments are divided by 1 − βᵗ. */
-  adamBiasCorrection: z.boolean().default(false),
-})
-
-/** Per-parameter MLP over momentum, second-moment and factored second-moment features. */
-export const adafacMlpSchema = z.strictObject({
-  name: z.literal('adafac_mlp'),
-  /** Width of both hidden layers. */
-  hidden: integer(1, 1024).default(4),
-  ...outputScales,
-})
-
-const hierarchicalShape = {
-  name: z.literal('hierarchical'),
-  ...outputScales,
-  /** Width of the per-parameter MLP. */
-  hidden: integer(1, 1024).default(32),
-  /** Values each tensor's LSTM gets from its per-parameter MLPs (mean over the tensor). */
-  fromMlp: integer(1, 1024).default(16),
-  /** Values each tensor's LSTM gets from all LSTMs (mean over the tensors). */
-  fromLstm: integer(1, 1024).default(18),
-  /** Values the per-parameter MLP gets from its tensor's LSTM. */
-  lstmToFf: integer(1, 1024).default(17),
-  /** State size of the per-tensor LSTM. */
-  lstmHidden: integer(1, 4096).default(64),
-}
-
-/** Per-tensor LSTM over per-parameter MLPs (Metz et al. 2020, arXiv:2009.11243). */
-export const hierarchicalSchema = z.discriminatedUnion('variant', [
-  /** As in the library learned_optimization. */
-  z.strictObject({ ...hierarchicalShape, variant: z.literal('library') }),
-  /** As in the paper. */
-  z.strictObject({
-    ...hierarchicalShape,
-    variant: z.literal('paper'),
-    /** Which earlier parameters the features compare with: periodic snapshots, or the exact lagged values. */
-    oldParams: z.enum(['snapshot', 'exact']).default('snapshot'),
-    /** Features are clipped to ± this after normalisation. */
-    featureClip: positive().default(5),
-    /** Decay of the running training loss, per inner step. */
-    trainLossDecay: fraction().default(0.9),
-    /** Decay of the running validation loss, per validation batch. */
-    validLossDecay: fraction().default(0.95),
-  }),
-])
+import { handDesignedSchemas } from './optimizers/handDesigned.js'
+import { learnedSchemas } from './optimizers/learned.js'
 
 /** Optimizers that have a theta. */
-export const learnedOptimizerSchema = z.discriminatedUnion('name', [
-  mlpLoptSchema,
-  adafacMlpSchema,
-  celo2Schema,
-  hierarchicalSchema,
-])
+export const learnedOptimizerSchema = z.discriminatedUnion('name', learnedSchemas)
 
 /** Any inner optimizer. */
-export const optimizerConfigSchema = z.discriminatedUnion('name', [
-  sgdSchema,
-  momentumSchema,
-  adamSchema,
-  mlpLoptSchema,
-  adafacMlpSchema,
-  celo2Schema,
-  hierarchicalSchema,
-])
+export const optimizerConfigSchema = z.discriminatedUnion('name', [...handDesignedSchemas, ...learnedSchemas])
 
 /** A complete inner optimizer, every default filled in. */
 export type OptimizerConfig = z.infer<typeof optimizerConfigSchema>

@@ -1,4 +1,4 @@
-//! Configs against the fixtures that the TypeScript schemas are tested on too (test/fixtures/*-configs.json).
+//! Configs against the fixtures that the TypeScript schemas are tested on too (test/fixtures).
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use outerloop_core::error::{ErrorCode, Result};
@@ -6,10 +6,14 @@ use outerloop_core::optim::OptimizerConfig;
 use outerloop_core::task::TaskConfig;
 use serde::Serialize;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/fixtures")
+}
 
 fn check<T: Serialize + PartialEq + std::fmt::Debug>(file: &str, from_json: impl Fn(&str) -> Result<T>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/fixtures").join(file);
+    let path = fixtures().join(file);
     let fixture: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     for case in fixture["valid"].as_array().unwrap() {
         let what = &case["what"];
@@ -43,5 +47,9 @@ fn task_configs_are_those_of_the_typescript_schema() {
 
 #[test]
 fn optimizer_configs_are_those_of_the_typescript_schema() {
-    check("optimizer-configs.json", OptimizerConfig::from_json);
+    let directory = fixtures().join("optimizer-configs");
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let file = entry.unwrap().file_name();
+        check(&format!("optimizer-configs/{}", file.to_str().unwrap()), OptimizerConfig::from_json);
+    }
 }

@@ -184,7 +184,7 @@ fn a_loaded_state_continues_with_the_same_bits() {
 
 #[test]
 fn states_that_do_not_fit_are_refused_and_change_nothing() {
-    let setup = Setup::of(OPTIMIZERS[4]);
+    let setup = Setup::of(OPTIMIZERS[4].0);
     let mut unroller = setup.build(NUM_PARTICLES);
     setup.advance(&mut unroller, &plan(0, 3, 0.02));
     let (description, numbers) = unroller.save_state();
@@ -200,7 +200,7 @@ fn states_that_do_not_fit_are_refused_and_change_nothing() {
     refuse(&mut unroller, &description.replace("\"mlp\"", "\"conv\""), &numbers);
     refuse(&mut unroller, &description.replace("\"grey\"", "\"unknown\""), &numbers);
     refuse(&mut unroller, &description.replace("\"batchSize\":20", "\"batchSize\":0"), &numbers);
-    let other = Setup { carry: Carry::Pos, ..Setup::of(OPTIMIZERS[4]) };
+    let other = Setup { carry: Carry::Pos, ..Setup::of(OPTIMIZERS[4].0) };
     let mut one_lane = other.build(NUM_PARTICLES);
     other.advance(&mut one_lane, &plan(0, 3, 0.02));
     let (fewer_lanes, fewer_numbers) = one_lane.save_state();
@@ -210,7 +210,7 @@ fn states_that_do_not_fit_are_refused_and_change_nothing() {
 
 #[test]
 fn an_abort_changes_nothing() {
-    let setup = Setup::of(OPTIMIZERS[6]);
+    let setup = Setup::of(OPTIMIZERS[6].0);
     let mut unroller = setup.build(NUM_PARTICLES);
     setup.advance(&mut unroller, &plan(0, 5, 0.02));
     let before = bits(&[], &unroller);
@@ -242,7 +242,7 @@ fn an_abort_changes_nothing() {
 
 #[test]
 fn plans_out_of_range_are_refused_and_change_nothing() {
-    let setup = Setup::of(OPTIMIZERS[0]);
+    let setup = Setup::of(OPTIMIZERS[0].0);
     let mut unroller = setup.build(NUM_PARTICLES);
     let refuse = |unroller: &mut Unroller, plan: &AdvancePlan, theta: &[f32], code| {
         let before = unroller.save_state();
@@ -302,14 +302,14 @@ fn a_diverged_lane_is_data() {
 /// Without theta both halves are one run: same initial parameters, minibatches and noise.
 #[test]
 fn halves_of_a_pair_share_everything_but_theta() {
-    for optimizer in &OPTIMIZERS[..4] {
+    for &(optimizer, _) in &OPTIMIZERS[..4] {
         let setup = Setup::of(optimizer);
         let mut unroller = setup.build(NUM_PARTICLES);
         for result in setup.advance(&mut unroller, &plan(0, 15, 0.5)) {
             assert_eq!(result.pos.meta_loss.to_bits(), result.neg.meta_loss.to_bits());
         }
     }
-    let setup = Setup::of(OPTIMIZERS[4]);
+    let setup = Setup::of(OPTIMIZERS[4].0);
     for result in setup.advance(&mut setup.build(NUM_PARTICLES), &plan(0, 15, 0.02)) {
         assert_ne!(result.pos.meta_loss.to_bits(), result.neg.meta_loss.to_bits());
     }
@@ -320,7 +320,7 @@ fn halves_of_a_pair_share_everything_but_theta() {
 /// output bias's mean momentum, which is 0 but for rounding.)
 #[test]
 fn carries_keep_what_they_say() {
-    for optimizer in &OPTIMIZERS[4..] {
+    for &(optimizer, _) in &OPTIMIZERS[4..] {
         let kept = |carry, steps, std| {
             let setup = Setup { carry, ..Setup::of(optimizer) };
             let mut unroller = setup.build(NUM_PARTICLES);

@@ -2,119 +2,34 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod golden;
+mod twin;
 
+use golden::configs::{HAND_DESIGNED, LEARNED, Published, RULE_MADE};
 use golden::{Leaf, OptCase};
-use outerloop_core::params::TensorSpec;
-use outerloop_core::reference::adafac_mlp::{AdafacMlp, AdafacMlpConfig};
-use outerloop_core::reference::adam::{Adam, AdamConfig};
-use outerloop_core::reference::celo2::{Celo2, Celo2Config};
-use outerloop_core::reference::hierarchical::{Hierarchical, HierarchicalConfig, Variant};
 use outerloop_core::reference::mlp::{self, Activation, MlpLayer};
-use outerloop_core::reference::mlp_lopt::{MlpLopt, MlpLoptConfig};
 use outerloop_core::reference::perturbation::{Boundary, Estimate, TruncationLosses, pes, truncated_es};
 use outerloop_core::reference::quadratic::{self, QuadraticOutput};
-use outerloop_core::reference::sgd::{Sgd, SgdConfig};
 use outerloop_core::reference::{Constants, ReferenceOptimizer, Tensor, set_state};
 use std::collections::BTreeMap;
+use twin::{config, tensors, twin_of};
 
-const HAND_DESIGNED: [&str; 5] = ["sgd", "sgdm", "nesterov", "adam", "adam_lo"];
-const LEARNED: [&str; 7] = [
-    "mlp_lopt",
-    "adafac_mlp_lopt",
-    "rnn_mlp_lopt",
-    "rnn_mlp_lopt_valid",
-    "celo2",
-    "celo2_base",
-    "celo2_wd_exp",
-];
-
-fn build(
-    name: &str,
-    case: &OptCase,
-    specs: &[TensorSpec],
-    constants: Constants,
-) -> Box<dyn ReferenceOptimizer> {
-    match name {
-        "sgd" | "sgdm" | "nesterov" => {
-            let momentum = (name != "sgd").then(|| case.number("momentum"));
-            let config = SgdConfig { lr: case.number("lr"), momentum, nesterov: name == "nesterov" };
-            Box::new(Sgd::new(config, specs, constants))
-        }
-        "adam" | "adam_lo" => {
-            let [lr, beta1, beta2, eps, eps_root] =
-                ["lr", "b1", "b2", "eps", "eps_root"].map(|key| case.number(key));
-            Box::new(Adam::new(AdamConfig { lr, beta1, beta2, eps, eps_root }, specs, constants))
-        }
-        "mlp_lopt" => {
-            let config = MlpLoptConfig {
-                hidden: case.size("hidden_size"),
-                step_mult: case.number("step_mult"),
-                exp_mult: case.number("exp_mult"),
-            };
-            Box::new(MlpLopt::new(config, &case.theta_flat(), specs, constants).unwrap())
-        }
-        "celo2" | "celo2_base" | "celo2_wd_exp" => {
-            let config = celo2_config(name, &case.config, specs);
-            Box::new(Celo2::new(config, &case.theta_flat(), specs, constants).unwrap())
-        }
-        "adafac_mlp_lopt" => {
-            let config = AdafacMlpConfig {
-                hidden: case.size("hidden_size"),
-                step_mult: case.number("step_mult"),
-                exp_mult: case.number("exp_mult"),
-            };
-            Box::new(AdafacMlp::new(config, &case.theta_flat(), specs, constants).unwrap())
-        }
-        _ => {
-            let config = HierarchicalConfig {
-                variant: Variant::Library,
-                step_mult: case.number("step_multiplier"),
-                exp_mult: case.number("magnitude_rate"),
-                hidden: case.size("hidden_size"),
-                from_mlp: case.size("from_mlp_size"),
-                from_lstm: case.size("from_lstm_size"),
-                lstm_to_ff: case.size("lstm_to_ff"),
-                lstm_hidden: case.size("lstm_hidden_size"),
-            };
-            Box::new(Hierarchical::new(config, &case.theta_flat(), specs, constants).unwrap())
-        }
-    }
+fn all() -> impl Iterator<Item = &'static Published> {
+    HAND_DESIGNED.iter().chain(LEARNED)
 }
 
-/// What `published` says, and the defaults where it is silent. Its `regex_1d`, "/b$", names the biases.
-fn celo2_config(name: &str, published: &serde_json::Value, specs: &[TensorSpec]) -> Celo2Config {
-    let default = if name == "celo2_base" {
-        Celo2Config::base(specs.len())
-    } else {
-        assert_eq!(published["regex_1d"], "/b$");
-        Celo2Config::celo2(specs.iter().map(|s| s.name.ends_with("|b") || s.name.ends_with("/b")).collect())
-    };
-    let number = |key: &str, default| published[key].as_f64().unwrap_or(default);
-    Celo2Config {
-        step_mult: number("step_mult", default.step_mult),
-        exp_mult: number("exp_mult", default.exp_mult),
-        weight_decay: number("weight_decay", default.weight_decay),
-        adam_b1: number("adam_b1", default.adam_b1),
-        adam_b2: number("adam_b2", default.adam_b2),
-        mult_1d: number("mult_1d", default.mult_1d),
-        adam_bias_correction: published["adam_bias_correction"] == true,
-        ..default
-    }
-}
-
-fn tensors(specs: &[TensorSpec], data: &[Vec<f32>]) -> Vec<Tensor> {
-    let widen = |d: &Vec<f32>| d.iter().map(|&x| f64::from(x)).collect();
-    specs.iter().zip(data).map(|(s, d)| Tensor::new(&s.name, s.shape.clone(), widen(d))).collect()
+fn is_learned(published: &Published) -> bool {
+    LEARNED.iter().any(|other| other.name == published.name)
 }
 
 /// Runs 20 steps and shows the parameters and the optimizer after each.
 fn run(
-    name: &str,
+    published: &Published,
     constants: Constants,
     mut see: impl FnMut(usize, &OptCase, &[Tensor], &dyn ReferenceOptimizer),
 ) {
-    let (inputs, case) = (golden::inputs(), golden::optimizer(name));
-    let mut optimizer = build(name, &case, &inputs.leaves, constants);
+    let (inputs, case) = (golden::inputs(), golden::optimizer(published.name));
+    let config = config(&published.config_of(&case));
+    let mut optimizer = twin_of(&config, &case.theta_flat(), &inputs.leaves, constants);
     let mut params = tensors(&inputs.leaves, &inputs.params);
     for (t, grads) in inputs.grads.iter().enumerate() {
         let valid = case.validation_calls.get(&t).map(|&x| f64::from(x));
@@ -126,9 +41,9 @@ fn run(
 /// Tolerance: [`OptCase::tolerance`], 1e-5 relative plus the published f32 code's own sensitivity to rounding.
 #[test]
 fn parameters_follow_the_f32_runs() {
-    for name in HAND_DESIGNED.into_iter().chain(LEARNED) {
-        let mut worst = 0f64;
-        run(name, Constants::Rounded, |steps, case, params, _| {
+    for published in all() {
+        let (name, mut worst) = (published.name, 0f64);
+        run(published, Constants::Rounded, |steps, case, params, _| {
             for (p, expected) in params.iter().zip(case.params_after.get(&steps).into_iter().flatten()) {
                 for (&got, &expected) in p.data.iter().zip(expected) {
                     let expected = f64::from(expected);
@@ -150,10 +65,10 @@ fn parameters_follow_the_f32_runs() {
 /// 1e-12. The learned ones keep f32 islands there (time embeddings, rounded literals): 1e-6.
 #[test]
 fn parameters_follow_the_f64_runs() {
-    for name in HAND_DESIGNED.into_iter().chain(LEARNED) {
-        let mut worst = 0f64;
-        let tolerance = if LEARNED.contains(&name) { 1e-6 } else { 1e-12 };
-        run(name, Constants::Exact, |steps, case, params, _| {
+    for published in all() {
+        let (name, mut worst) = (published.name, 0f64);
+        let tolerance = if is_learned(published) { 1e-6 } else { 1e-12 };
+        run(published, Constants::Exact, |steps, case, params, _| {
             for (p, expected) in params.iter().zip(case.params_after_x64.get(&steps).into_iter().flatten()) {
                 for (&got, &expected) in p.data.iter().zip(expected) {
                     let error = (got - expected).abs();
@@ -174,15 +89,15 @@ fn parameters_follow_the_f64_runs() {
 /// element (running means of both signs cancel, and keep the rounding of what cancelled).
 #[test]
 fn states_follow_the_f32_runs() {
-    for name in HAND_DESIGNED.into_iter().chain(LEARNED) {
-        let mut worst = 0f64;
-        run(name, Constants::Rounded, |steps, case, _, optimizer| {
+    for published in all() {
+        let (name, mut worst) = (published.name, 0f64);
+        run(published, Constants::Rounded, |steps, case, _, optimizer| {
             let state: BTreeMap<&str, &Tensor> =
                 optimizer.state().into_iter().map(|t| (&t.name[..], t)).collect();
             let expected =
                 case.state_after.get(&steps).into_iter().flatten().filter(|leaf| is_read(name, leaf));
             for leaf in expected {
-                let got = state[twin_name(leaf)];
+                let got = state[leaf.short_name()];
                 assert_eq!(got.shape, leaf.shape, "{name} {}", leaf.name);
                 let largest = leaf.data.iter().fold(0f64, |m, &x| m.max(f64::from(x).abs()));
                 for (&got, &expected) in got.data.iter().zip(&leaf.data) {
@@ -202,31 +117,23 @@ fn states_follow_the_f32_runs() {
     }
 }
 
-/// The twin's name of a published state tensor: without the wrapper's prefix, or that of Celo2's two rules.
-fn twin_name(leaf: &Leaf) -> &str {
-    let prefixes = ["optax_opt_state|0|", "state_1d|", "state_2d|"];
-    prefixes.iter().find_map(|prefix| leaf.name.strip_prefix(prefix)).unwrap_or(&leaf.name)
-}
-
-/// Not the counters beside the accumulators, the number of steps, the wrapper's second iteration counter, or Celo2's
-/// learning rates.
+/// Whether a published state tensor exists here: the wrapper's second iteration counter does not everywhere.
 fn is_read(optimizer: &str, leaf: &Leaf) -> bool {
-    let constants = ["num_steps", "step_mult", "step_mult_1d"];
-    let is_counter =
-        leaf.name.ends_with("|t") || leaf.name.ends_with("|count") || constants.contains(&&leaf.name[..]);
     let has_no_time = matches!(optimizer, "sgd" | "sgdm" | "nesterov") && leaf.name == "iteration";
-    !is_counter && !has_no_time
+    leaf.is_read() && !has_no_time
 }
 
 /// One step from the published f32 state: 1e-7 absolute (a rounding of a parameter near 1) and 1e-6 relative.
 #[test]
 fn one_step_from_a_copied_state_follows_the_f32_run() {
-    for name in HAND_DESIGNED.into_iter().chain(LEARNED) {
+    for published in all() {
+        let name = published.name;
         let (inputs, case) = (golden::inputs(), golden::optimizer(name));
-        let mut optimizer = build(name, &case, &inputs.leaves, Constants::Rounded);
+        let config = config(&published.config_of(&case));
+        let mut optimizer = twin_of(&config, &case.theta_flat(), &inputs.leaves, Constants::Rounded);
         let widen = |leaf: &Leaf| {
             let data = leaf.data.iter().map(|&x| f64::from(x)).collect();
-            Tensor::new(twin_name(leaf), leaf.shape.clone(), data)
+            Tensor::new(leaf.short_name(), leaf.shape.clone(), data)
         };
         let state: Vec<Tensor> = case.state_after[&1].iter().map(widen).collect();
         set_state(optimizer.as_mut(), &state).unwrap();
@@ -251,30 +158,10 @@ fn one_step_from_a_copied_state_follows_the_f32_run() {
 /// enlarged, so that 8 of them amplify rounding: 1e-5 relative and absolute.
 #[test]
 fn parameters_follow_the_rule_made_cases() {
-    for name in ["mlp_lopt", "adafac_mlp_lopt_h4", "rnn_mlp_lopt", "celo2", "celo2_base"] {
-        let case = golden::formula(name);
-        let (theta, leaves, constants) = (&case.theta, &case.leaves, Constants::Rounded);
-        let mut optimizer: Box<dyn ReferenceOptimizer> = match name {
-            "mlp_lopt" => {
-                let config = MlpLoptConfig { step_mult: 0.1, ..MlpLoptConfig::default() };
-                assert_eq!(MlpLopt::theta_length(config.hidden), 1762);
-                Box::new(MlpLopt::new(config, theta, leaves, constants).unwrap())
-            }
-            "adafac_mlp_lopt_h4" => {
-                let config = AdafacMlpConfig { step_mult: 0.1, ..AdafacMlpConfig::default() };
-                Box::new(AdafacMlp::new(config, theta, leaves, constants).unwrap())
-            }
-            "rnn_mlp_lopt" => {
-                let config =
-                    HierarchicalConfig { step_mult: 0.1, ..HierarchicalConfig::new(Variant::Library) };
-                assert_eq!(config.theta_length(), 35_799);
-                Box::new(Hierarchical::new(config, theta, leaves, constants).unwrap())
-            }
-            _ => {
-                let config = celo2_config(name, &case.config, leaves);
-                Box::new(Celo2::new(config, theta, leaves, constants).unwrap())
-            }
-        };
+    for published in RULE_MADE {
+        let (name, case) = (published.name, golden::formula(published.name));
+        let config = config(&published.config(&case.config));
+        let mut optimizer = twin_of(&config, &case.theta, &case.leaves, Constants::Rounded);
         let mut params = tensors(&case.leaves, &case.params);
         let mut worst = 0f64;
         for t in 0..8 {

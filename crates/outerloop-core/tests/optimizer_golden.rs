@@ -5,96 +5,19 @@ mod golden;
 mod twin;
 
 use golden::OptCase;
+use golden::configs::{HAND_DESIGNED, LEARNED, Published, RULE_MADE};
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::simd::Cpu;
 use std::collections::BTreeMap;
 use twin::{Fast, config};
 
-const OPTIMIZERS: [&str; 12] = [
-    "sgd",
-    "sgdm",
-    "nesterov",
-    "adam",
-    "adam_lo",
-    "mlp_lopt",
-    "adafac_mlp_lopt",
-    "rnn_mlp_lopt",
-    "rnn_mlp_lopt_valid",
-    "celo2",
-    "celo2_base",
-    "celo2_wd_exp",
-];
-
-fn config_of(name: &str, case: &OptCase) -> OptimizerConfig {
-    let n = |key: &str| case.number(key);
-    config(&match name {
-        "sgd" => format!(r#"{{"name":"sgd","lr":{}}}"#, n("lr")),
-        "sgdm" | "nesterov" => format!(
-            r#"{{"name":"momentum","lr":{},"momentum":{},"nesterov":{}}}"#,
-            n("lr"),
-            n("momentum"),
-            name == "nesterov"
-        ),
-        "adam" | "adam_lo" => format!(
-            r#"{{"name":"adam","lr":{},"beta1":{},"beta2":{},"eps":{},"epsRoot":{}}}"#,
-            n("lr"),
-            n("b1"),
-            n("b2"),
-            n("eps"),
-            n("eps_root")
-        ),
-        "adafac_mlp_lopt" => format!(
-            r#"{{"name":"adafac_mlp","hidden":{},"stepMult":{},"expMult":{}}}"#,
-            case.size("hidden_size"),
-            n("step_mult"),
-            n("exp_mult")
-        ),
-        "mlp_lopt" => format!(
-            r#"{{"name":"mlp_lopt","hidden":{},"stepMult":{},"expMult":{}}}"#,
-            case.size("hidden_size"),
-            n("step_mult"),
-            n("exp_mult")
-        ),
-        "celo2" | "celo2_base" | "celo2_wd_exp" => celo2(name, &case.config),
-        _ => format!(
-            r#"{{"name":"hierarchical","variant":"library","stepMult":{},"expMult":{},"hidden":{},"fromMlp":{},"fromLstm":{},"lstmToFf":{},"lstmHidden":{}}}"#,
-            n("step_multiplier"),
-            n("magnitude_rate"),
-            case.size("hidden_size"),
-            case.size("from_mlp_size"),
-            case.size("from_lstm_size"),
-            case.size("lstm_to_ff"),
-            case.size("lstm_hidden_size")
-        ),
-    })
+fn all() -> impl Iterator<Item = &'static Published> {
+    HAND_DESIGNED.iter().chain(LEARNED)
 }
 
-/// What `published` says, and the defaults where it is silent. Its `regex_1d`, "/b$", names the biases.
-fn celo2(name: &str, published: &serde_json::Value) -> String {
-    let mut config =
-        serde_json::json!({"name": "celo2", "stepMult": published["step_mult"], "adamPattern": "[|/]b$"});
-    if name == "celo2_base" {
-        config["adamPattern"] = serde_json::Value::Null;
-        config["orthogonalize"] = false.into();
-    }
-    for (theirs, ours) in [
-        ("exp_mult", "expMult"),
-        ("weight_decay", "weightDecay"),
-        ("adam_b1", "adamBeta1"),
-        ("adam_b2", "adamBeta2"),
-        ("mult_1d", "adamMult"),
-        ("adam_bias_correction", "adamBiasCorrection"),
-    ] {
-        if !published[theirs].is_null() {
-            config[ours] = published[theirs].clone();
-        }
-    }
-    config.to_string()
-}
-
-fn run(name: &str, mut see: impl FnMut(usize, &OptCase, &OptimizerConfig, &Fast)) {
-    let (inputs, case) = (golden::inputs(), golden::optimizer(name));
-    let config = config_of(name, &case);
+fn run(published: &Published, mut see: impl FnMut(usize, &OptCase, &OptimizerConfig, &Fast)) {
+    let (inputs, case) = (golden::inputs(), golden::optimizer(published.name));
+    let config = config(&published.config_of(&case));
     let mut fast =
         Fast::new(&config, &case.theta_flat(), &inputs.leaves, &inputs.params, Cpu::detect().unwrap());
     for (t, grads) in inputs.grads.iter().enumerate() {
@@ -106,9 +29,9 @@ fn run(name: &str, mut see: impl FnMut(usize, &OptCase, &OptimizerConfig, &Fast)
 /// Theta files are interchangeable: same leaves, same order, same shapes.
 #[test]
 fn theta_leaves_are_the_published_ones() {
-    for name in ["mlp_lopt", "adafac_mlp_lopt", "rnn_mlp_lopt", "celo2", "celo2_base"] {
-        let case = golden::optimizer(name);
-        let optimizer = build_optimizer(&config_of(name, &case)).unwrap();
+    for published in LEARNED {
+        let case = golden::optimizer(published.name);
+        let optimizer = build_optimizer(&config(&published.config_of(&case))).unwrap();
         let ours: Vec<_> = optimizer
             .theta_spec()
             .leaves
@@ -125,9 +48,9 @@ fn theta_leaves_are_the_published_ones() {
 /// sensitivity to rounding.
 #[test]
 fn parameters_follow_the_f32_runs() {
-    for name in OPTIMIZERS {
-        let mut worst = (0f64, 0f64);
-        run(name, |steps, case, _, fast| {
+    for published in all() {
+        let (name, mut worst) = (published.name, (0f64, 0f64));
+        run(published, |steps, case, _, fast| {
             assert!(fast.gaps_are_zero(), "{name} {steps}");
             for (p, expected) in
                 fast.tensors().iter().zip(case.params_after.get(&steps).into_iter().flatten())
@@ -149,20 +72,17 @@ fn parameters_follow_the_f32_runs() {
 /// what cancelled).
 #[test]
 fn states_follow_the_f32_runs() {
-    for name in OPTIMIZERS {
-        let mut worst = 0f64;
-        run(name, |steps, case, config, fast| {
+    for published in all() {
+        let (name, mut worst) = (published.name, 0f64);
+        run(published, |steps, case, config, fast| {
             let Some(leaves) = case.state_after.get(&steps) else { return };
             let state: BTreeMap<String, Vec<f64>> =
                 fast.twin_state(config).into_iter().map(|t| (t.name, t.data)).collect();
             for leaf in leaves {
-                let is_counter = leaf.name.ends_with("|t") || leaf.name.ends_with("|count");
-                if is_counter || ["num_steps", "step_mult", "step_mult_1d"].contains(&&leaf.name[..]) {
+                if !leaf.is_read() {
                     continue;
                 }
-                let prefixes = ["optax_opt_state|0|", "state_1d|", "state_2d|"];
-                let short = prefixes.iter().find_map(|p| leaf.name.strip_prefix(p)).unwrap_or(&leaf.name);
-                let got = &state[short];
+                let got = &state[leaf.short_name()];
                 assert_eq!(got.len(), leaf.data.len(), "{name} {}", leaf.name);
                 let largest = leaf.data.iter().fold(0f64, |m, &x| m.max(f64::from(x).abs()));
                 for (&got, &expected) in got.iter().zip(&leaf.data) {
@@ -186,15 +106,9 @@ fn states_follow_the_f32_runs() {
 /// 1e-5 relative and absolute.
 #[test]
 fn parameters_follow_the_rule_made_cases() {
-    for (name, json) in [
-        ("mlp_lopt", r#"{"name":"mlp_lopt","stepMult":0.1}"#),
-        ("celo2_base", ""),
-        ("celo2", ""),
-        ("adafac_mlp_lopt_h4", r#"{"name":"adafac_mlp","stepMult":0.1}"#),
-        ("rnn_mlp_lopt", r#"{"name":"hierarchical","variant":"library","stepMult":0.1}"#),
-    ] {
-        let case = golden::formula(name);
-        let config = config(&if json.is_empty() { celo2(name, &case.config) } else { json.to_owned() });
+    for published in RULE_MADE {
+        let (name, case) = (published.name, golden::formula(published.name));
+        let config = config(&published.config(&case.config));
         let mut fast = Fast::new(&config, &case.theta, &case.leaves, &case.params, Cpu::detect().unwrap());
         let mut worst = 0f64;
         for t in 0..8 {

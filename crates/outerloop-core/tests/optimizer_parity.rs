@@ -12,7 +12,7 @@ mod twin;
 
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::params::TensorSpec;
-use outerloop_core::reference::Tensor;
+use outerloop_core::reference::{Constants, Tensor};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use twin::{Fast, config, tensors, twin_of};
@@ -159,7 +159,7 @@ fn compare(json: &str, shapes: &[&[usize]], steps: u64) -> Worst {
     let start = |i: usize, s: &TensorSpec| normal(key.fold(2).fold(i as u64), s.len());
     let params: Vec<_> = specs.iter().enumerate().map(|(i, s)| start(i, s)).collect();
     let mut fast = Fast::new(&config, &theta, &specs, &params, Cpu::detect().unwrap());
-    let mut twin = twin_of(&config, &theta, &specs);
+    let mut twin = twin_of(&config, &theta, &specs, Constants::Rounded);
     let mut worst = Worst::default();
     for t in 0..steps {
         let grads = gradients(&fast, key.fold(3), t);

@@ -5,6 +5,7 @@ mod twin;
 
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::params::TensorSpec;
+use outerloop_core::reference::Constants;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::{Backend, Cpu, FlushDenormals};
 use proptest::prelude::*;
@@ -53,7 +54,7 @@ fn one_step(json: &str, shapes: &[Vec<usize>], seed: u64, warm: u64, cpu: Cpu) -
             .collect()
     };
     let mut fast = Fast::new(&config, &theta, &specs, &draw(1, 0.5), cpu);
-    let mut twin = twin_of(&config, &theta, &specs);
+    let mut twin = twin_of(&config, &theta, &specs, Constants::Rounded);
     let scale = 10f32.powi((seed % 5) as i32 - 4);
     for t in 0..warm {
         fast.step(&draw(10 + t, scale), 1.0 + 0.1 * t as f32, t.is_multiple_of(3).then_some(1.2));
@@ -185,7 +186,7 @@ fn extreme_gradients_follow_the_twin() {
             let cpu = Cpu::detect().unwrap();
             let (mut fast, specs, theta) = start(json, cpu);
             let config = twin::config(json);
-            let mut reference = twin_of(&config, &theta, &specs);
+            let mut reference = twin_of(&config, &theta, &specs, Constants::Rounded);
             let fill = |s: &TensorSpec| (0..s.len()).map(|i| values[i % values.len()]).collect::<Vec<f32>>();
             let grads: Vec<_> = specs.iter().map(fill).collect();
             let before = fast.copy_to(&config, reference.as_mut());

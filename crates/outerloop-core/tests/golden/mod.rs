@@ -8,6 +8,8 @@
 //! ```
 #![allow(dead_code)]
 
+pub mod configs;
+
 use outerloop_core::params::TensorSpec;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +22,24 @@ pub struct Leaf {
     pub name: String,
     pub shape: Vec<usize>,
     pub data: Vec<f32>,
+}
+
+impl Leaf {
+    /// A state tensor's name without the prefix of its place in a chain, or of Celo2's two rules.
+    pub fn short_name(&self) -> &str {
+        let name = match self.name.strip_prefix("optax_opt_state|") {
+            Some(rest) => rest.split_once('|').map_or(rest, |(_, name)| name),
+            None => &self.name,
+        };
+        ["state_1d|", "state_2d|"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
+    }
+
+    /// Whether a state tensor is read by a formula: not the counters beside the accumulators, the number of steps, or
+    /// learning rates.
+    pub fn is_read(&self) -> bool {
+        let constants = ["num_steps", "step_mult", "step_mult_1d", "state"];
+        !self.name.ends_with("|t") && !self.name.ends_with("|count") && !constants.contains(&&self.name[..])
+    }
 }
 
 /// What every optimizer case was run on.
@@ -42,7 +62,8 @@ pub struct OptCase {
     pub theta: Vec<Leaf>,
     /// f32 run: steps → `[tensor][element]`.
     pub params_after: BTreeMap<usize, Vec<Vec<f32>>>,
-    /// The same in f64, with every constant exact.
+    /// The same in f64, with every constant exact; empty where the published code cannot.
+    #[serde(default)]
     pub params_after_x64: BTreeMap<usize, Vec<Vec<f64>>>,
     /// f32 run: steps → state tensors.
     pub state_after: BTreeMap<usize, Vec<Leaf>>,
@@ -51,6 +72,7 @@ pub struct OptCase {
     pub validation_calls: BTreeMap<usize, f32>,
     /// Largest change of the f32 parameters when every input moves by one unit in the last place.
     ulp_sensitivity: BTreeMap<usize, f64>,
+    #[serde(default)]
     x64_minus_f32_maxabs_at_20: f64,
 }
 
@@ -65,16 +87,6 @@ impl OptCase {
     /// Theta in its flat form.
     pub fn theta_flat(&self) -> Vec<f32> {
         self.theta.iter().flat_map(|leaf| leaf.data.iter().copied()).collect()
-    }
-
-    /// A number of the config.
-    pub fn number(&self, key: &str) -> f64 {
-        self.config[key].as_f64().unwrap_or_else(|| panic!("config has no number `{key}`"))
-    }
-
-    /// A whole number of the config.
-    pub fn size(&self, key: &str) -> usize {
-        self.config[key].as_u64().unwrap_or_else(|| panic!("config has no size `{key}`")) as usize
     }
 }
 
@@ -184,13 +196,12 @@ pub fn inputs() -> Inputs {
     Inputs { leaves, params, grads: file.grads, losses: file.losses }
 }
 
-/// The run of `sgd`, `sgdm`, `nesterov`, `adam`, `adam_lo`, `mlp_lopt`, `adafac_mlp_lopt`, `rnn_mlp_lopt`,
-/// `rnn_mlp_lopt_valid`, `celo2`, `celo2_base` or `celo2_wd_exp`.
+/// The 20-step run of the given name.
 pub fn optimizer(name: &str) -> OptCase {
     read(&format!("opt_{name}.json"))
 }
 
-/// The rule-made case `mlp_lopt`, `adafac_mlp_lopt_h4`, `rnn_mlp_lopt`, `celo2` or `celo2_base`.
+/// The rule-made case of the given name.
 pub fn formula(name: &str) -> FormulaCase {
     #[derive(Deserialize)]
     struct Case {
@@ -202,10 +213,10 @@ pub fn formula(name: &str) -> FormulaCase {
     #[derive(Deserialize)]
     struct File {
         param_leaves: Vec<(String, Vec<usize>)>,
-        cases: BTreeMap<String, Case>,
+        cases: BTreeMap<String, serde_json::Value>,
     }
     let mut file: File = read("spec_cases.json");
-    let case = file.cases.remove(name).unwrap_or_else(|| panic!("no case `{name}`"));
+    let case: Case = parse(file.cases.remove(name).unwrap_or_else(|| panic!("no case `{name}`")));
     let leaves: Vec<TensorSpec> = file.param_leaves.into_iter().map(|(n, s)| TensorSpec::new(n, s)).collect();
     let params = leaves.iter().enumerate().map(|(l, s)| fill(l, s.len(), 0.5, 0.2)).collect();
     let mut theta = vec![];
@@ -270,5 +281,5 @@ fn read<T: DeserializeOwned>(file: &str) -> T {
 }
 
 fn parse<T: DeserializeOwned>(value: serde_json::Value) -> T {
-    serde_json::from_value(value).expect("an estimator's inputs or outputs")
+    serde_json::from_value(value).expect("what the file's README says")
 }

@@ -14,9 +14,13 @@ use outerloop_core::reference::sgd::{Sgd, SgdConfig};
 use outerloop_core::reference::{Constants, ReferenceOptimizer};
 use regex::Regex;
 
-/// The twin of `config`.
-pub fn twin_of(config: &OptimizerConfig, theta: &[f32], specs: &[TensorSpec]) -> Box<dyn ReferenceOptimizer> {
-    let constants = Constants::Rounded;
+/// The twin of `config`, whose literals are as `constants` says.
+pub fn twin_of(
+    config: &OptimizerConfig,
+    theta: &[f32],
+    specs: &[TensorSpec],
+    constants: Constants,
+) -> Box<dyn ReferenceOptimizer> {
     let sgd = |lr: f64, momentum, nesterov| Sgd::new(SgdConfig { lr, momentum, nesterov }, specs, constants);
     match config {
         OptimizerConfig::Sgd(c) => Box::new(sgd(c.lr, None, false)),

@@ -1,0 +1,111 @@
+//! Our config of every published run, from what its file says.
+
+use super::OptCase;
+use serde_json::{Value, json};
+
+/// A published run and the config, as JSON, that it has here.
+pub struct Published {
+    /// Its file is `opt_NAME.json`, or its case in `spec_cases.json`.
+    pub name: &'static str,
+    config: fn(&Value) -> Value,
+}
+
+impl Published {
+    /// Our config, from the published one.
+    pub fn config(&self, published: &Value) -> String {
+        (self.config)(published).to_string()
+    }
+
+    /// Our config of the 20-step run.
+    pub fn config_of(&self, case: &OptCase) -> String {
+        self.config(&case.config)
+    }
+}
+
+const fn published(name: &'static str, config: fn(&Value) -> Value) -> Published {
+    Published { name, config }
+}
+
+/// Hand-designed optimizers with 20-step runs.
+pub const HAND_DESIGNED: &[Published] = &[
+    published("sgd", |c| json!({"name": "sgd", "lr": c["lr"]})),
+    published("sgdm", |c| json!({"name": "momentum", "lr": c["lr"], "momentum": c["momentum"]})),
+    published(
+        "nesterov",
+        |c| json!({"name": "momentum", "lr": c["lr"], "momentum": c["momentum"], "nesterov": true}),
+    ),
+    published("adam", adam),
+    published("adam_lo", adam),
+];
+
+/// Learned optimizers with 20-step runs.
+pub const LEARNED: &[Published] = &[
+    published("mlp_lopt", |c| per_parameter("mlp_lopt", c)),
+    published("adafac_mlp_lopt", |c| per_parameter("adafac_mlp", c)),
+    published("rnn_mlp_lopt", hierarchical),
+    published("rnn_mlp_lopt_valid", hierarchical),
+    published("celo2", celo2),
+    published("celo2_base", celo2_base),
+    published("celo2_wd_exp", celo2),
+];
+
+/// Cases that are made by a rule.
+pub const RULE_MADE: &[Published] = &[
+    published("mlp_lopt", |_| json!({"name": "mlp_lopt", "stepMult": 0.1})),
+    published("adafac_mlp_lopt_h4", |_| json!({"name": "adafac_mlp", "stepMult": 0.1})),
+    published("rnn_mlp_lopt", |_| json!({"name": "hierarchical", "variant": "library", "stepMult": 0.1})),
+    published("celo2_base", celo2_base),
+    published("celo2", celo2),
+];
+
+fn adam(c: &Value) -> Value {
+    json!({"name": "adam", "lr": c["lr"], "beta1": c["b1"], "beta2": c["b2"], "eps": c["eps"], "epsRoot": c["eps_root"]})
+}
+
+fn per_parameter(name: &str, c: &Value) -> Value {
+    json!({"name": name, "hidden": c["hidden_size"], "stepMult": c["step_mult"], "expMult": c["exp_mult"]})
+}
+
+fn hierarchical(c: &Value) -> Value {
+    json!({
+        "name": "hierarchical", "variant": "library",
+        "stepMult": c["step_multiplier"], "expMult": c["magnitude_rate"], "hidden": c["hidden_size"],
+        "fromMlp": c["from_mlp_size"], "fromLstm": c["from_lstm_size"], "lstmToFf": c["lstm_to_ff"],
+        "lstmHidden": c["lstm_hidden_size"],
+    })
+}
+
+/// What the file says, and the defaults where it is silent. Its `regex_1d`, "/b$", names the biases.
+fn celo2(c: &Value) -> Value {
+    let mut config = json!({"name": "celo2", "adamPattern": "[|/]b$"});
+    fill(
+        &mut config,
+        c,
+        &[
+            ("step_mult", "stepMult"),
+            ("exp_mult", "expMult"),
+            ("weight_decay", "weightDecay"),
+            ("adam_b1", "adamBeta1"),
+            ("adam_b2", "adamBeta2"),
+            ("mult_1d", "adamMult"),
+            ("adam_bias_correction", "adamBiasCorrection"),
+        ],
+    );
+    config
+}
+
+fn celo2_base(c: &Value) -> Value {
+    let mut config = celo2(c);
+    config["adamPattern"] = Value::Null;
+    config["orthogonalize"] = false.into();
+    config
+}
+
+/// Copies the options that the file gives, under our names.
+fn fill(config: &mut Value, published: &Value, names: &[(&str, &str)]) {
+    for (theirs, ours) in names {
+        if !published[theirs].is_null() {
+            config[ours] = published[theirs].clone();
+        }
+    }
+}
