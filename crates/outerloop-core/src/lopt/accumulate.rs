@@ -16,8 +16,7 @@ const CHUNK: usize = 512;
 /// No part.
 const NOTHING: Pass = Pass { state: (0, 0), kept: (0, 0), is_factored: false, channels: &[] };
 
-/// Updates the accumulators of the elements of `runs` in place, measures every channel, and writes the first layer's
-/// weights with the channels' normalisers: `out[c, h] = weights[c, h] / √(floor + mean square of c)`.
+/// Updates the accumulators of the elements of `runs` in place, and gives the sum of every channel's squares.
 ///
 /// The pass is cut into the parts that the optimizer names and each of them into the registers of a group of lanes, so that
 /// the sums under way fit into registers. Element i of the runs adds to lane i mod [`LANES`]; where rows and columns are
@@ -27,19 +26,14 @@ pub(super) struct Accumulate<'a, F> {
     pub(super) runs: &'a [Run],
     pub(super) sides: SidePointers<'a>,
     pub(super) decays: &'a [Decay; MAX_STATE],
-    /// `[channels, hidden]`.
-    pub(super) weights: &'a [f32],
-    pub(super) floor: f32,
-    /// `[channels, hidden]`.
-    pub(super) out: &'a mut [f32],
     pub(super) features: PhantomData<F>,
 }
 
 impl<F: Features> Kernel for Accumulate<'_, F> {
-    type Output = ();
+    type Output = [f32; MAX_CHANNELS];
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, s: S) -> [f32; MAX_CHANNELS] {
         const { assert!(F::PASSES.len() <= MAX_PASSES) };
         let (first, last) = (self.runs[0], self.runs[self.runs.len() - 1]);
         let (start, end) = (first.start, last.start + last.len);
@@ -60,39 +54,48 @@ impl<F: Features> Kernel for Accumulate<'_, F> {
             }
             run = next;
         }
-        let sums = totals(s, &sums, F::CHANNELS);
-        fold(s, &sums, (end - start) as f32, self.floor, self.weights, self.out, F::CHANNELS);
+        totals(s, &sums, F::CHANNELS)
     }
 }
 
-/// `out[c, h] = weights[c, h] / √(floor + sums[c]/n)` for the first channels.
-#[inline(always)]
-fn fold<S: Simd>(
-    s: S,
-    sums: &[f32; MAX_CHANNELS],
-    n: f32,
-    floor: f32,
-    weights: &[f32],
-    out: &mut [f32],
-    channels: usize,
-) {
-    let hidden = out.len() / channels;
-    assert!(out.len() == channels * hidden && weights.len() == out.len() && channels <= MAX_CHANNELS);
-    let mut scale = [0f32; MAX_CHANNELS];
-    for c in 0..channels {
-        scale[c] = sums[c] / n;
-    }
-    for c in 0..channels {
-        scale[c] = 1.0 / (floor + scale[c]).sqrt();
-    }
-    for c in 0..channels {
-        let x = s.splat(scale[c]);
-        for h in (0..hidden).step_by(S::WIDTH) {
-            let live = (hidden - h).min(S::WIDTH);
-            // SAFETY: `live` weights remain in the row of channel c.
-            unsafe {
-                let w = load(s, weights.as_ptr().add(c * hidden + h), live);
-                store(s, out.as_mut_ptr().add(c * hidden + h), s.mul(w, x), live);
+/// Folds the normalisers of the first `channels` channels into the first layer:
+/// `out[c, h] = weights[c, h] / √(floor + sums[c]/n)`.
+pub(super) struct Fold<'a> {
+    pub(super) sums: &'a [f32; MAX_CHANNELS],
+    /// Elements summed.
+    pub(super) n: f32,
+    pub(super) floor: f32,
+    /// `[channels, hidden]`.
+    pub(super) weights: &'a [f32],
+    /// `[channels, hidden]`.
+    pub(super) out: &'a mut [f32],
+    pub(super) channels: usize,
+}
+
+impl Kernel for Fold<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { sums, n, floor, weights, out, channels } = self;
+        let hidden = out.len() / channels;
+        assert!(out.len() == channels * hidden && weights.len() == out.len() && channels <= MAX_CHANNELS);
+        let mut scale = [0f32; MAX_CHANNELS];
+        for c in 0..channels {
+            scale[c] = sums[c] / n;
+        }
+        for c in 0..channels {
+            scale[c] = 1.0 / (floor + scale[c]).sqrt();
+        }
+        for c in 0..channels {
+            let x = s.splat(scale[c]);
+            for h in (0..hidden).step_by(S::WIDTH) {
+                let live = (hidden - h).min(S::WIDTH);
+                // SAFETY: `live` weights remain in the row of channel c.
+                unsafe {
+                    let w = load(s, weights.as_ptr().add(c * hidden + h), live);
+                    store(s, out.as_mut_ptr().add(c * hidden + h), s.mul(w, x), live);
+                }
             }
         }
     }

@@ -315,7 +315,7 @@ impl Update for Bound {
             };
             let step_mult = self.step_mult * scale.of(i);
             let wanted = Wanted::Step { exp_mult: self.exp_mult, step_mult };
-            self.rule.run(workers.cpu(), plan, arrays, &self.bias, wanted);
+            self.rule.run(workers, plan, arrays, &self.bias, wanted);
         }
         *state.iteration += 1;
     }

@@ -303,7 +303,7 @@ impl Update for Bound {
             let exp_mult = self.config.exp_mult as f32;
             let wanted = Wanted::Direction { out: &mut self.directions, exp_mult };
             let arrays = Arrays { params, grads, state };
-            self.rule.run(cpu, plan, arrays, &self.b0, wanted);
+            self.rule.run(workers, plan, arrays, &self.b0, wanted);
             for span in &plan.spans {
                 let directions = &mut self.directions[span.range()];
                 let mut squares = cpu.run(SumSquares(directions));

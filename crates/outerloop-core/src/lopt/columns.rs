@@ -178,6 +178,9 @@ pub(super) struct Sink<'a> {
     life: PhantomData<&'a mut [f32]>,
 }
 
+// SAFETY: threads take parts that do not meet ([`Sink::block`]).
+unsafe impl Sync for Sink<'_> {}
+
 impl<'a> Sink<'a> {
     /// p ← p − direction·exp(exp_mult·magnitude)·step_mult.
     pub(super) fn step(params: &'a mut [f32], exp_mult: f32, step_mult: f32) -> Self {
@@ -205,6 +208,14 @@ impl<'a> Sink<'a> {
 
     /// The `n` columns from `at`.
     pub(super) fn part(&mut self, at: usize, n: usize) -> Sink<'_> {
+        // SAFETY: no other part is in use while this one borrows the whole.
+        unsafe { self.block(at, n) }
+    }
+
+    /// [`Sink::part`] for threads that share the columns.
+    /// # Safety
+    /// Parts in use at the same time do not meet.
+    pub(super) unsafe fn block(&self, at: usize, n: usize) -> Sink<'_> {
         assert!(at + n <= self.len);
         Sink { out: self.out.wrapping_add(at), len: n, ..*self }
     }

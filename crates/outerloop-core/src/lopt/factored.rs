@@ -1,7 +1,6 @@
 //! Factored second moments in the manner of Adafactor (spec: learned_optimizers §1.3).
 
-use super::features::{load, store};
-use super::runs::{Factoring, Run};
+use super::runs::Factoring;
 use crate::simd::{AlignedVec, Kernel, LANES, LaneSum, Simd, rsqrt};
 
 /// Number of decays.
@@ -32,82 +31,6 @@ impl Side {
             sum: zeros(),
             factor: std::array::from_fn(|_| zeros()),
             root: std::array::from_fn(|_| zeros()),
-        }
-    }
-}
-
-/// Clips gradients, if there is a bound, and sums g² by row and by column.
-pub(super) struct SumSquares<'a> {
-    pub(super) bound: Option<f32>,
-    pub(super) grads: &'a mut [f32],
-    pub(super) runs: &'a [Run],
-    pub(super) factoring: &'a Factoring,
-    pub(super) row: &'a mut [f32],
-    pub(super) col: &'a mut [f32],
-}
-
-impl Kernel for SumSquares<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        let f = self.factoring;
-        self.row.fill(0.0);
-        self.col.fill(0.0);
-        let (row, col) = (self.row.len(), self.col.len());
-        assert!(row >= f.row_len && col >= f.col_len);
-        match (f.is_row_constant, f.is_col_constant) {
-            (true, _) => self.lines::<S, true, false>(s),
-            (_, true) => self.lines::<S, false, true>(s),
-            _ => self.lines::<S, false, false>(s),
-        }
-    }
-}
-
-impl SumSquares<'_> {
-    /// All runs; `ROW` and `COL` say which side is constant along them.
-    #[inline(always)]
-    fn lines<S: Simd, const ROW: bool, const COL: bool>(&mut self, s: S) {
-        for run in self.runs {
-            let line = &mut self.grads[run.start..][..run.len];
-            // SAFETY: a run's places are inside the sides, whose lengths were checked.
-            let (row, col) =
-                unsafe { (self.row.as_mut_ptr().add(run.row), self.col.as_mut_ptr().add(run.col)) };
-            let mut total = LaneSum::zero(s);
-            for (group, values) in line.chunks_mut(LANES).enumerate() {
-                for half in 0..LANES / S::WIDTH {
-                    let at = half * S::WIDTH;
-                    if at >= values.len() {
-                        break;
-                    }
-                    let (n, place) = ((values.len() - at).min(S::WIDTH), group * LANES + at);
-                    // SAFETY: `n` elements remain in the run, and in a side it is spread along.
-                    unsafe {
-                        let g = values.as_mut_ptr().add(at);
-                        let mut x = load(s, g, n);
-                        if let Some(bound) = self.bound {
-                            x = s.clamp(x, -bound, bound);
-                            store(s, g, x, n);
-                        }
-                        let x = s.mul(x, x);
-                        total.add(s, half, x);
-                        for (is_spread, side) in [(!ROW, row), (!COL, col)] {
-                            if is_spread {
-                                let side = side.add(place);
-                                store(s, side, s.add(load(s, side, n), x), n);
-                            }
-                        }
-                    }
-                }
-            }
-            // SAFETY: as above.
-            unsafe {
-                if ROW {
-                    *row += total.total(s);
-                } else if COL {
-                    *col += total.total(s);
-                }
-            }
         }
     }
 }

@@ -3,14 +3,14 @@
 
 use super::factored::{self, DECAYS};
 use super::features::{Arrays, Decay, Features};
-use super::hierarchical_features::Clip;
+use super::hierarchical_features::clip;
 use super::mlp::ParamMlp;
 use super::rule::{Rule, Span, Wanted, spans_of};
-use super::runs::{Factoring, Run, runs_of};
+use super::runs::{Factoring, Run, blocks_of, runs_of};
 use super::sides::{SideRule, SideWeights, Sides};
 use super::turned::{Turned, state_shape, turn, worked_shape};
 use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::{Cpu, LANES};
+use crate::simd::{LANES, Workers};
 use std::ops::Range;
 
 /// One tensor's shape and places, worked out once.
@@ -19,6 +19,8 @@ pub(super) struct TensorPlan {
     /// The elementwise arrays of the state, then those of rows and columns.
     pub(super) state: Range<usize>,
     runs: Vec<Run>,
+    /// All runs, in blocks that threads may share.
+    blocks: Vec<Range<usize>>,
     factoring: Option<Factoring>,
     /// Parts that are normalised by themselves.
     pub(super) spans: Vec<Span>,
@@ -53,7 +55,16 @@ impl TensorPlan {
             _ => None,
         };
         let spans = spans_of(spec.len(), span_len, &runs);
-        Self { params: params.padded_range(i), state: at..at + floats, runs, factoring, spans, turned }
+        let blocks = blocks_of(&runs, 0..runs.len());
+        Self {
+            params: params.padded_range(i),
+            state: at..at + floats,
+            runs,
+            blocks,
+            factoring,
+            spans,
+            turned,
+        }
     }
 }
 
@@ -128,23 +139,31 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
     /// the tensor.
     pub(super) fn run(
         &mut self,
-        cpu: Cpu,
+        workers: Workers<'_>,
         plan: &TensorPlan,
         arrays: Arrays<'_>,
         bias: &[f32],
         mut wanted: Wanted<'_>,
     ) {
         let Arrays { params, grads, state } = arrays;
+        let cpu = workers.cpu();
         let Some(factoring) = &plan.factoring else {
             if let Some(bound) = self.sides.gradient_bound() {
-                cpu.run(Clip { grads: &mut *grads, bound });
+                clip(workers, grads, bound);
             }
             let mut arrays = Arrays { params, grads, state };
             let wanted = wanted.within(0..plan.spans[0].len);
-            return self.plain.run(cpu, &mut arrays, &plan.runs, None, bias, wanted);
+            return self.plain.run(workers, &mut arrays, (&plan.runs, &plan.spans[0]), None, bias, wanted);
         };
         let Some(shape) = plan.turned else {
-            return self.run_factored(cpu, plan, factoring, Arrays { params, grads, state }, bias, wanted);
+            return self.run_factored(
+                workers,
+                plan,
+                factoring,
+                Arrays { params, grads, state },
+                bias,
+                wanted,
+            );
         };
         let mut turned = std::mem::take(&mut self.turned);
         turned.take(cpu, shape, params, grads);
@@ -154,12 +173,12 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         let arrays = Arrays { params: &mut p[..n], grads: &mut g[..n], state };
         match wanted {
             Wanted::Step { .. } => {
-                self.run_factored(cpu, plan, factoring, arrays, bias, wanted);
+                self.run_factored(workers, plan, factoring, arrays, bias, wanted);
                 turn(cpu, [cols, rows], p, params);
             }
             Wanted::Direction { out, exp_mult } => {
                 let wanted = Wanted::Direction { out: &mut directions[..n], exp_mult };
-                self.run_factored(cpu, plan, factoring, arrays, bias, wanted);
+                self.run_factored(workers, plan, factoring, arrays, bias, wanted);
                 turn(cpu, [cols, rows], directions, out);
             }
         }
@@ -168,7 +187,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
 
     fn run_factored(
         &mut self,
-        cpu: Cpu,
+        workers: Workers<'_>,
         plan: &TensorPlan,
         factoring: &Factoring,
         arrays: Arrays<'_>,
@@ -179,7 +198,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         let (elementwise, rest) = state.split_at_mut((F::MOMENTA + F::SQUARES) * params.len());
         let [mut row, mut col] = factored::accumulators(rest, factoring);
         let accumulators = [row.each_mut().map(|a| &mut **a), col.each_mut().map(|a| &mut **a)];
-        let sums = self.sides.update(cpu, grads, &plan.runs, factoring, accumulators);
+        let sums = self.sides.update(workers, grads, (&plan.runs, &plan.blocks), factoring, accumulators);
         let accumulators = [row.each_ref().map(|a| &**a), col.each_ref().map(|a| &**a)];
         let lens = [factoring.row_len, factoring.col_len];
         for span in &plan.spans {
@@ -189,11 +208,17 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
             } else {
                 self.sides.mean_squares(&plan.runs, span, factoring, accumulators)
             };
-            self.sides.fold(cpu, bias, accumulators, lens, means);
+            self.sides.fold(workers.cpu(), bias, accumulators, lens, means);
             let sides = Some(self.sides.pointers(factoring));
             let mut arrays = Arrays { params: &mut *params, grads: &mut *grads, state: &mut *elementwise };
-            let runs = &plan.runs[span.runs.clone()];
-            self.factored.run(cpu, &mut arrays, runs, sides, bias, wanted.within(span.range()));
+            self.factored.run(
+                workers,
+                &mut arrays,
+                (&plan.runs, span),
+                sides,
+                bias,
+                wanted.within(span.range()),
+            );
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) const MAX_MEASURED: usize = 8;
 pub(super) const MAX_PASSES: usize = 6;
 
 /// The features of an optimizer. Its functions are `#[inline(always)]`, as all that runs in kernels.
-pub(super) trait Features {
+pub(super) trait Features: Sync {
     /// Arrays of the state that average the gradient.
     const MOMENTA: usize;
     /// Arrays after those that average its square.
@@ -141,6 +141,11 @@ pub(super) struct SidePointers<'a> {
     stride: usize,
     life: PhantomData<Sides<'a>>,
 }
+
+// SAFETY: what it points to is only read.
+unsafe impl Send for SidePointers<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for SidePointers<'_> {}
 
 impl<'a> SidePointers<'a> {
     /// Pointers for a tensor with `hidden` units whose sides are long enough.
@@ -249,7 +254,8 @@ pub(super) unsafe fn store<S: Simd>(s: S, p: *mut f32, x: S::V, live: usize) {
     unsafe { if live == S::WIDTH { s.store(p, x) } else { s.store_first(p, x, live) } }
 }
 
-/// Pointers to the arrays of a tensor, which are borrowed for `'a`. A step's kernels each get a copy, one after the other.
+/// Pointers to the arrays of a tensor, which are borrowed for `'a`. A step's kernels each get a copy, one after the other,
+/// or at a time for blocks of elements that do not meet.
 #[derive(Clone, Copy)]
 pub(super) struct Pointers<'a> {
     pub(super) grads: *const f32,
@@ -260,6 +266,11 @@ pub(super) struct Pointers<'a> {
     pub(super) padded: usize,
     life: PhantomData<&'a mut [f32]>,
 }
+
+// SAFETY: threads that have copies work on blocks of elements that do not meet.
+unsafe impl Send for Pointers<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Pointers<'_> {}
 
 impl<'a> Pointers<'a> {
     /// Pointers to arrays that are long enough for `F`.

@@ -7,16 +7,16 @@ use super::hierarchical_config::{
     FEATURE_CLIP, HierarchicalConfig, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, Variant,
 };
 use super::hierarchical_features::{
-    Accumulate, Clip, FillBlock, KEPT, MAX_CHANNELS, OLD, Sums, TensorArrays,
+    Accumulate, FillBlock, KEPT, MAX_CHANNELS, OLD, Sums, TensorArrays, clip,
 };
 use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
 use super::hierarchical_theta::{num_channels, num_lstm_inputs};
 use super::lstm::{Linear, Lstm};
-use super::mlp::{ParamMlp, Start};
+use super::mlp::{ParamMlp, Scratch, Start};
 use super::{BLOCK, loss_normalizer};
 use crate::optim::{Losses, StateMut, Step, Update, rounding};
 use crate::params::ParamLayout;
-use crate::simd::{AlignedVec, Cpu, LANES, sum_lanes};
+use crate::simd::{AlignedVec, Cpu, LANES, Workers, sum_lanes};
 use std::ops::Range;
 
 const NORMALIZER_FLOOR: f32 = 1e-5;
@@ -50,6 +50,7 @@ pub(super) struct Bound {
     first: Weights,
     output: Weights,
     mlp: ParamMlp,
+    scratch: Scratch,
     initial: [Vec<f32>; 4],
     /// Ranges in the state: from_mlp, from_lstm, hidden, cell, train and valid normaliser, clipper.
     globals: [Range<usize>; 7],
@@ -144,6 +145,7 @@ impl Bound {
             tensors,
             first,
             output,
+            scratch: mlp.scratch(),
             mlp,
             config,
         }
@@ -169,13 +171,13 @@ impl Bound {
         [train, if is_known { valid } else { 0.0 }]
     }
 
-    fn clip_gradients(&self, cpu: Cpu, state: &mut StateMut<'_>, grads: &mut [f32]) {
+    fn clip_gradients(&self, workers: Workers<'_>, state: &mut StateMut<'_>, grads: &mut [f32]) {
         let Clipper { decay, complement, mult } = self.clipper;
         let [n, scale] = [0, 1].map(|i| self.globals[6].start + i);
         let bound = state.data[scale] / rounding::one_minus_power(decay, f64::from(state.data[n])) * mult;
         let mut mean = 0.0;
         for t in &self.tensors {
-            mean += cpu.run(Clip { grads: &mut grads[t.params.clone()], bound }) / t.len as f32;
+            mean += clip(workers, &mut grads[t.params.clone()], bound) / t.len as f32;
         }
         mean /= self.tensors.len() as f32;
         state.data[scale] = state.data[scale] * decay + (1e-8 + mean).sqrt() * complement;
@@ -240,12 +242,18 @@ impl Bound {
         self.hidden_lanes.fill(0.0);
         for at in (0..arrays.len).step_by(BLOCK) {
             let n = (arrays.len - at).min(BLOCK);
-            let features = &mut self.mlp.features;
+            let features = &mut self.scratch.features;
             cpu.run(FillBlock { arrays, at, n, scale: &scale, clip: self.clip, features });
             let params = &mut arrays.params[at..at + n];
             let step_mult = self.config.step_mult as f32 * factor;
             let mut sink = Sink::step(params, self.config.exp_mult as f32, step_mult);
-            self.mlp.run(cpu, Start::Bias(&self.bias), Some(&mut self.hidden_lanes), &mut sink);
+            self.mlp.run(
+                cpu,
+                &mut self.scratch,
+                Start::Bias(&self.bias),
+                Some(&mut self.hidden_lanes),
+                &mut sink,
+            );
         }
         for (mean, lanes) in self.hidden_mean.iter_mut().zip(self.hidden_lanes.as_chunks::<LANES>().0) {
             *mean = sum_lanes(lanes) / n;
@@ -309,7 +317,7 @@ impl Update for Bound {
         let Step { workers, mut state, params, grads, losses, scale } = step;
         let cpu = workers.cpu();
         let losses = self.feed_losses(&mut state, losses);
-        self.clip_gradients(cpu, &mut state, grads);
+        self.clip_gradients(workers, &mut state, grads);
         let base = self.globals[0].start;
         let (per_tensor, globals) = state.data.split_at_mut(base);
         let read = self.keep_params(*state.iteration, per_tensor, params);

@@ -1,6 +1,7 @@
 //! Per-parameter features and per-tensor statistics of the hierarchical optimizer.
 use super::STRIDE;
-use crate::simd::{Kernel, LANES, LaneSum, Simd, ln, rsqrt, totals};
+use super::runs::SHARED;
+use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers, ln, rsqrt, totals};
 
 /// Decays of momentum and second moment.
 pub(super) const DECAYS: [f32; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
@@ -54,10 +55,24 @@ unsafe fn blend<S: Simd>(s: S, place: *mut f32, beta: f32, new: S::V) -> S::V {
     }
 }
 
+/// Elements whose squares are summed together where threads share a tensor.
+const CLIP_CHUNK: usize = 1 << 15;
+
+/// Clips gradients to ±`bound` in place and returns Σg²: for large tensors the sum of chunks.
+pub(super) fn clip(workers: Workers<'_>, grads: &mut [f32], bound: f32) -> f32 {
+    let cpu = workers.cpu();
+    if grads.len() < SHARED {
+        return cpu.run(Clip { grads, bound });
+    }
+    let mut chunks: Vec<_> = grads.chunks_mut(CLIP_CHUNK).map(|grads| (grads, 0.0)).collect();
+    workers.each_mut(&mut chunks, |_, (grads, sum)| *sum = cpu.run(Clip { grads, bound }));
+    chunks.iter().map(|(_, sum)| f64::from(*sum)).sum::<f64>() as f32
+}
+
 /// Clips gradients to ±`bound` in place and returns Σg².
-pub(super) struct Clip<'a> {
-    pub(super) grads: &'a mut [f32],
-    pub(super) bound: f32,
+struct Clip<'a> {
+    grads: &'a mut [f32],
+    bound: f32,
 }
 
 impl Kernel for Clip<'_> {

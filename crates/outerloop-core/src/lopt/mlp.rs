@@ -25,6 +25,10 @@ pub(super) struct ParamMlp {
     /// Output layer, `[num_outputs, hidden]`.
     w2: Vec<f32>,
     b2: Vec<f32>,
+}
+
+/// What a thread that runs the network needs for itself.
+pub(super) struct Scratch {
     /// Features of a block, `[num_features, STRIDE]`; or of the columns under way.
     pub(super) features: AlignedVec,
     /// Where every unit and column of the first layer starts, `[hidden, STRIDE]`; for [`Start::Columns`].
@@ -38,7 +42,7 @@ pub(super) struct ParamMlp {
 pub(super) enum Start<'a> {
     /// One value a unit.
     Bias(&'a [f32]),
-    /// [`ParamMlp::start`].
+    /// [`Scratch::start`].
     Columns,
 }
 
@@ -63,50 +67,66 @@ impl ParamMlp {
             b1: b1.to_vec(),
             w2: (0..num_outputs).flat_map(column).collect(),
             b2: b2[..num_outputs].to_vec(),
-            features: AlignedVec::zeros(num_features * STRIDE),
-            start: AlignedVec::zeros(hidden * STRIDE),
-            h1: AlignedVec::zeros(hidden * VECTORS * WIDEST),
+        }
+    }
+
+    /// Room for one thread.
+    pub(super) fn scratch(&self) -> Scratch {
+        Scratch {
+            features: AlignedVec::zeros(self.num_features * STRIDE),
+            start: AlignedVec::zeros(self.hidden * STRIDE),
+            h1: AlignedVec::zeros(self.hidden * VECTORS * WIDEST),
         }
     }
 
     /// Runs the columns of a block whose features were written before. If given, `sums: [hidden, LANES]` gets the second
     /// hidden layer added up over the columns, column i to lane i mod [`LANES`].
-    pub(super) fn run(&mut self, cpu: Cpu, start: Start<'_>, sums: Option<&mut [f32]>, sink: &mut Sink<'_>) {
+    pub(super) fn run(
+        &self,
+        cpu: Cpu,
+        scratch: &mut Scratch,
+        start: Start<'_>,
+        sums: Option<&mut [f32]>,
+        sink: &mut Sink<'_>,
+    ) {
         assert!(sink.len().next_multiple_of(LANES) <= STRIDE);
         let (start, unit, is_column) = match start {
             Start::Bias(bias) => {
                 assert!(bias.len() >= self.hidden);
                 (bias.as_ptr(), 1, false)
             }
-            Start::Columns => (self.start.as_ptr(), STRIDE, true),
+            Start::Columns => (scratch.start.as_ptr(), STRIDE, true),
         };
-        let columns = Stored { features: self.features.as_ptr(), start, unit, is_column };
-        self.forward(cpu, columns, sums, sink);
+        let columns = Stored { features: scratch.features.as_ptr(), start, unit, is_column };
+        self.forward(cpu, scratch, columns, sums, sink);
     }
 
     /// Runs the columns, as many as the sink takes; `sums` as in [`ParamMlp::run`].
     pub(super) fn forward<C: Columns>(
-        &mut self,
+        &self,
         cpu: Cpu,
+        scratch: &mut Scratch,
         columns: C,
         sums: Option<&mut [f32]>,
         sink: &mut Sink<'_>,
     ) {
         assert!(C::HIDDEN.is_none_or(|h| h == self.hidden));
         assert!(C::MADE.is_none_or(|made| C::RAW + made == self.num_features));
+        assert!(scratch.h1.len() == self.hidden * VECTORS * WIDEST);
+        assert!(scratch.features.len() == self.num_features * STRIDE);
         let num_outputs = self.num_outputs;
         let Some(sums) = sums else {
             let sums = std::ptr::null_mut();
             return match num_outputs {
-                1 => cpu.run(Forward::<C, 1, false> { net: self, columns, sums, sink }),
-                _ => cpu.run(Forward::<C, 2, false> { net: self, columns, sums, sink }),
+                1 => cpu.run(Forward::<C, 1, false> { net: self, scratch, columns, sums, sink }),
+                _ => cpu.run(Forward::<C, 2, false> { net: self, scratch, columns, sums, sink }),
             };
         };
         assert!(sums.len() >= self.hidden * LANES);
         let sums = sums.as_mut_ptr();
         match num_outputs {
-            1 => cpu.run(Forward::<C, 1, true> { net: self, columns, sums, sink }),
-            _ => cpu.run(Forward::<C, 2, true> { net: self, columns, sums, sink }),
+            1 => cpu.run(Forward::<C, 1, true> { net: self, scratch, columns, sums, sink }),
+            _ => cpu.run(Forward::<C, 2, true> { net: self, scratch, columns, sums, sink }),
         }
     }
 }
@@ -114,7 +134,8 @@ impl ParamMlp {
 /// The network on some columns. What decides about registers is known to the compiler: the number of outputs, and whether
 /// the second hidden layer is summed.
 struct Forward<'a, 'b, C, const OUTPUTS: usize, const SUMS: bool> {
-    net: &'a mut ParamMlp,
+    net: &'a ParamMlp,
+    scratch: &'a mut Scratch,
     columns: C,
     sums: *mut f32,
     sink: &'a mut Sink<'b>,
@@ -153,7 +174,7 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
     fn columns<S: Simd, const V: usize>(&mut self, s: S, at: usize) {
         let hidden = self.hidden();
         // SAFETY: whoever made the columns says that there are as many as the sink takes, in whole registers.
-        let made = unsafe { self.columns.begin::<S, V>(s, at, self.net.features.as_mut_ptr()) };
+        let made = unsafe { self.columns.begin::<S, V>(s, at, self.scratch.features.as_mut_ptr()) };
         let mut h = 0;
         if S::REGISTERS >= 32 {
             while h + 8 <= hidden {
@@ -201,7 +222,7 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
         made: (*const f32, usize),
     ) {
         let hidden = self.hidden();
-        let net = &mut *self.net;
+        let net = self.net;
         let num_made = match C::MADE {
             Some(made) => made,
             None => net.num_features - C::RAW,
@@ -219,7 +240,7 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
                 tile_rows(s, C::RAW, weights, hidden, self.columns.rows(), at, &mut acc);
             }
             tile(s, num_made, weights.add(C::RAW * hidden), hidden, made.0, made.1, &mut acc);
-            let out = net.h1.as_mut_ptr();
+            let out = self.scratch.h1.as_mut_ptr();
             for r in 0..R {
                 for v in 0..V {
                     s.store(out.add(((h + r) * V + v) * S::WIDTH), relu(s, acc[r][v]));
@@ -238,14 +259,14 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
         out: &mut [[S::V; V]; OUTPUTS],
     ) {
         let hidden = self.hidden();
-        let (net, w) = (&mut *self.net, S::WIDTH);
+        let (net, w) = (self.net, S::WIDTH);
         // SAFETY: units below `hidden`; the first layer wrote `V` registers of each to `h1`; `run` checked the sums.
         unsafe {
             let mut acc = [[s.splat(0.0); V]; R];
             for r in 0..R {
                 acc[r] = [s.splat(*net.b1.as_ptr().add(h + r)); V];
             }
-            tile(s, hidden, net.w1.as_ptr().add(h), hidden, net.h1.as_ptr(), V * w, &mut acc);
+            tile(s, hidden, net.w1.as_ptr().add(h), hidden, self.scratch.h1.as_ptr(), V * w, &mut acc);
             for r in 0..R {
                 let mut x = acc[r];
                 for v in 0..V {

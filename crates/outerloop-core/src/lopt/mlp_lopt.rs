@@ -9,7 +9,7 @@
 use super::embedding::fold_time;
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
 use super::mlp::ParamMlp;
-use super::rule::{Rule, Wanted};
+use super::rule::{Rule, Span, Wanted, spans_of};
 use super::runs::{Run, runs_of};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, positive, size, size_32, thousandth};
@@ -139,7 +139,10 @@ impl Optimizer for MlpLopt {
             let range = params.padded_range(i);
             let state = at..at + DECAYS.len() * range.len();
             at = state.end;
-            (range, state, runs_of(&[params.range(i).len()]).0)
+            let len = params.range(i).len();
+            let runs = runs_of(&[len]).0;
+            let span = spans_of(len, len, &runs).remove(0);
+            (range, state, runs, span)
         });
         let longest = (0..params.num_tensors()).map(|i| params.padded_range(i).len()).max().unwrap_or(0);
         Ok(Box::new(Bound {
@@ -170,8 +173,8 @@ impl Optimizer for MlpLopt {
 }
 
 struct Bound {
-    /// Padded range among the parameters, range in the state, runs.
-    tensors: Vec<(Range<usize>, Range<usize>, Vec<Run>)>,
+    /// Padded range among the parameters, range in the state, runs, and all of them.
+    tensors: Vec<(Range<usize>, Range<usize>, Vec<Run>, Span)>,
     rule: Rule<Momenta>,
     time_weights: Vec<f32>,
     b0: Vec<f32>,
@@ -188,14 +191,14 @@ impl Update for Bound {
         let Step { workers, state, params, grads, scale, .. } = step;
         let Self { tensors, rule, time_weights, b0, bias, step_mult, exp_mult } = self;
         fold_time(bias, b0, time_weights, *state.iteration);
-        for (i, (range, arrays, runs)) in tensors.iter().enumerate() {
+        for (i, (range, arrays, runs, span)) in tensors.iter().enumerate() {
             let mut arrays = Arrays {
                 params: &mut params[range.clone()],
                 grads: &mut grads[range.clone()],
                 state: &mut state.data[arrays.clone()],
             };
             let wanted = Wanted::Step { exp_mult: *exp_mult, step_mult: *step_mult * scale.of(i) };
-            rule.run(workers.cpu(), &mut arrays, runs, None, bias, wanted);
+            rule.run(workers, &mut arrays, (runs, span), None, bias, wanted);
         }
         *state.iteration += 1;
     }

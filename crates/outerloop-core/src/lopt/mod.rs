@@ -29,6 +29,7 @@ mod mlp_lopt;
 mod newton_schulz;
 mod rule;
 mod runs;
+mod side_sums;
 mod sides;
 mod turned;
 

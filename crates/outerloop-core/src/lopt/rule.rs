@@ -1,17 +1,18 @@
 //! A learned update rule for one kind of tensor: features of every element, and the network that reads them.
 
 use super::BLOCK;
-use super::accumulate::Accumulate;
+use super::accumulate::{Accumulate, Fold};
 use super::columns::{Direct, Sink};
 use super::features::{
-    Arrays, Decay, Features, MAX_STATE, ONE_CONSTANT, PLAIN, Pointers, SidePointers, Sides,
+    Arrays, Decay, Features, MAX_CHANNELS, MAX_STATE, ONE_CONSTANT, PLAIN, Pointers, SidePointers, Sides,
 };
 use super::fill::FillBlock;
-use super::mlp::{ParamMlp, Start};
-use super::runs::Run;
-use crate::simd::{AlignedVec, Cpu};
+use super::mlp::{ParamMlp, Scratch, Start};
+use super::runs::{Run, blocks_of};
+use crate::simd::{AlignedVec, Cpu, Workers};
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Elements that are normalised together.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +21,8 @@ pub(super) struct Span {
     pub(super) start: usize,
     /// Elements.
     pub(super) len: usize,
-    /// The tensor's runs that make up the span.
-    pub(super) runs: Range<usize>,
+    /// The tensor's runs that make up the span, in blocks that threads may share.
+    pub(super) blocks: Vec<Range<usize>>,
 }
 
 impl Span {
@@ -29,6 +30,7 @@ impl Span {
     pub(super) fn range(&self) -> Range<usize> {
         self.start..self.start + self.len
     }
+
 }
 
 /// Cuts a tensor of `len` elements into spans of `span_len`, whole lines of it.
@@ -36,7 +38,7 @@ pub(super) fn spans_of(len: usize, span_len: usize, runs: &[Run]) -> Vec<Span> {
     let span = |start: usize| {
         let first = runs.partition_point(|r| r.start < start);
         let end = runs.partition_point(|r| r.start < start + span_len);
-        Span { start, len: span_len, runs: first..end }
+        Span { start, len: span_len, blocks: blocks_of(runs, first..end) }
     };
     (0..len).step_by(span_len).map(span).collect()
 }
@@ -69,8 +71,12 @@ pub(super) struct Rule<F> {
     /// Added to a channel's mean square.
     floor: f32,
     mlp: ParamMlp,
+    /// Room for every thread that has run the network.
+    scratch: Mutex<Vec<Scratch>>,
     /// What the first pass keeps for the second.
     kept: AlignedVec,
+    /// Sums of squares of every block.
+    sums: Vec<[f32; MAX_CHANNELS]>,
     features: PhantomData<F>,
 }
 
@@ -89,41 +95,31 @@ impl<F: Features> Rule<F> {
         let mut all = [Decay::default(); MAX_STATE];
         all[..decays.len()].copy_from_slice(decays);
         let kept = AlignedVec::zeros(F::KEPT * longest);
-        Self { decays: all, weights, floor, mlp, kept, features: PhantomData }
+        let scratch = Mutex::new(vec![mlp.scratch()]);
+        Self { decays: all, weights, floor, mlp, scratch, kept, sums: vec![], features: PhantomData }
     }
 
-    /// One step over a span whose runs are `runs`: updates the accumulators, measures the channels, folds their normalisers
-    /// into the first layer and runs the network. Without `sides` nothing is factored, the span is the tensor, and `bias`
-    /// is the first layer's.
+    /// One step over a span of the tensor with the given `runs`: updates the accumulators, measures the channels, folds
+    /// their normalisers into the first layer and runs the network. Without `sides` nothing is factored, the span is the
+    /// tensor, and `bias` is the first layer's.
     pub(super) fn run(
         &mut self,
-        cpu: Cpu,
+        workers: Workers<'_>,
         arrays: &mut Arrays<'_>,
-        runs: &[Run],
+        (runs, span): (&[Run], &Span),
         sides: Option<Sides<'_>>,
         bias: &[f32],
         wanted: Wanted<'_>,
     ) {
-        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
-        let (start, len) = (first.start, last.start + last.len - first.start);
-        let hidden = self.mlp.hidden;
-        let pointers = Pointers::new::<F>(arrays, &mut self.kept);
+        let Span { start, len, ref blocks } = *span;
+        let mut kept = std::mem::take(&mut self.kept);
+        let pointers = Pointers::new::<F>(arrays, &mut kept);
         let is_aligned = sides.is_some_and(|s| s.factoring.is_aligned);
-        let sides = SidePointers::new(sides, hidden);
-        assert!(
-            start + len <= pointers.padded && (sides.kind != PLAIN || (start == 0 && bias.len() >= hidden))
-        );
-        cpu.run(Accumulate::<F> {
-            arrays: pointers,
-            runs,
-            sides,
-            decays: &self.decays,
-            weights: &self.weights,
-            floor: self.floor,
-            out: &mut self.mlp.w0,
-            features: PhantomData,
-        });
-        let mut sink = match wanted {
+        let sides = SidePointers::new(sides, self.mlp.hidden);
+        assert!(start + len <= pointers.padded);
+        assert!(sides.kind != PLAIN || (start == 0 && bias.len() >= self.mlp.hidden));
+        self.measure(workers, pointers, (runs, blocks), sides, len);
+        let sink = match wanted {
             // SAFETY: the arrays are borrowed until the end of this function, and the network reads a register of
             // parameters before it takes their step.
             Wanted::Step { exp_mult, step_mult } => unsafe {
@@ -134,31 +130,105 @@ impl<F: Features> Rule<F> {
                 Sink::direction(out, exp_mult)
             }
         };
+        let forward = Forward { cpu: workers.cpu(), mlp: &self.mlp, pointers, sides, is_aligned, bias };
+        workers.each(blocks.len(), |i| {
+            let runs = &runs[blocks[i].clone()];
+            let (first, last) = (runs[0], runs[runs.len() - 1]);
+            let n = last.start + last.len - first.start;
+            let mut scratch = self.take_scratch();
+            // SAFETY: blocks do not meet.
+            let mut sink = unsafe { sink.block(first.start - start, n) };
+            forward.run::<F>(&mut scratch, runs, &mut sink);
+            self.put_scratch(scratch);
+        });
+        self.kept = kept;
+    }
+
+    /// The first pass, and the first layer's weights from what it measured.
+    fn measure(
+        &mut self,
+        workers: Workers<'_>,
+        arrays: Pointers<'_>,
+        (runs, blocks): (&[Run], &[Range<usize>]),
+        sides: SidePointers<'_>,
+        len: usize,
+    ) {
+        let cpu = workers.cpu();
+        let decays = &self.decays;
+        let block = |i: usize| {
+            let runs = &runs[blocks[i].clone()];
+            cpu.run(Accumulate::<F> { arrays, runs, sides, decays, features: PhantomData })
+        };
+        let mut sums = [0.0; MAX_CHANNELS];
+        if let [_] = blocks {
+            sums = block(0);
+        } else {
+            self.sums.resize(self.sums.len().max(blocks.len()), sums);
+            let all = &mut self.sums[..blocks.len()];
+            workers.fill(all, block);
+            for (c, sum) in sums.iter_mut().enumerate() {
+                *sum = all.iter().map(|block| f64::from(block[c])).sum::<f64>() as f32;
+            }
+        }
+        cpu.run(Fold {
+            sums: &sums,
+            n: len as f32,
+            floor: self.floor,
+            weights: &self.weights,
+            out: &mut self.mlp.w0,
+            channels: F::CHANNELS,
+        });
+    }
+
+    fn take_scratch(&self) -> Scratch {
+        let kept = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.unwrap_or_else(|| self.mlp.scratch())
+    }
+
+    fn put_scratch(&self, scratch: Scratch) {
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    }
+}
+
+/// The network on a block of a tensor.
+struct Forward<'a> {
+    cpu: Cpu,
+    mlp: &'a ParamMlp,
+    pointers: Pointers<'a>,
+    sides: SidePointers<'a>,
+    is_aligned: bool,
+    bias: &'a [f32],
+}
+
+impl Forward<'_> {
+    /// The elements of `runs`, whose columns `sink` takes.
+    fn run<F: Features>(&self, scratch: &mut Scratch, runs: &[Run], sink: &mut Sink<'_>) {
+        let Self { cpu, mlp, pointers, sides, is_aligned, bias } = *self;
         if sides.kind == PLAIN {
             let columns = Direct::<F, PLAIN>::new(pointers, runs, sides, bias);
-            self.mlp.forward(cpu, columns, None, &mut sink);
-        } else if is_aligned {
+            return mlp.forward(cpu, scratch, columns, None, sink);
+        }
+        if is_aligned {
             let columns = Direct::<F, ONE_CONSTANT>::new(pointers, runs, sides, bias);
-            self.mlp.forward(cpu, columns, None, &mut sink);
-        } else {
-            for at in (start..start + len).step_by(BLOCK) {
-                let n = (start + len - at).min(BLOCK);
-                let from = runs.partition_point(|r| r.start + r.len <= at);
-                let to = runs.partition_point(|r| r.start < at + n);
-                let (out, begin) = (&mut self.mlp.features[..], &mut self.mlp.start[..]);
-                cpu.run(FillBlock::<F> {
-                    arrays: pointers,
-                    runs: &runs[from..to],
-                    at,
-                    n,
-                    sides,
-                    hidden,
-                    out,
-                    start: begin,
-                    features: PhantomData,
-                });
-                self.mlp.run(cpu, Start::Columns, None, &mut sink.part(at - start, n));
-            }
+            return mlp.forward(cpu, scratch, columns, None, sink);
+        }
+        let start = runs[0].start;
+        for at in (start..start + sink.len()).step_by(BLOCK) {
+            let n = (start + sink.len() - at).min(BLOCK);
+            let from = runs.partition_point(|r| r.start + r.len <= at);
+            let to = runs.partition_point(|r| r.start < at + n);
+            cpu.run(FillBlock::<F> {
+                arrays: pointers,
+                runs: &runs[from..to],
+                at,
+                n,
+                sides,
+                hidden: mlp.hidden,
+                out: &mut scratch.features,
+                start: &mut scratch.start,
+                features: PhantomData,
+            });
+            mlp.run(cpu, scratch, Start::Columns, None, &mut sink.part(at - start, n));
         }
     }
 }

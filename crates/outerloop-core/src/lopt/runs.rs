@@ -2,6 +2,7 @@
 
 use super::BLOCK;
 use crate::simd::LANES;
+use std::ops::Range;
 
 /// Up to [`BLOCK`] neighbours along the last axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,6 +91,29 @@ pub(super) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
         runs.extend(split(line * last, last, place(&row), place(&col), [row[end], col[end]]));
     }
     (runs, Some(factoring))
+}
+
+/// Elements of a tensor below which threads do not share it.
+pub(super) const SHARED: usize = 1 << 17;
+/// Elements that a thread takes at a time.
+const SHARE: usize = 1 << 15;
+
+/// Cuts `part` of the runs into blocks that threads may share: one, or such of about [`SHARE`] elements. It depends on the
+/// shape alone, and so do sums over the blocks.
+pub(super) fn blocks_of(runs: &[Run], part: Range<usize>) -> Vec<Range<usize>> {
+    let all = &runs[part.clone()];
+    let (Some(first), Some(last)) = (all.first(), all.last()) else { return vec![] };
+    if last.start + last.len - first.start < SHARED {
+        return vec![part];
+    }
+    let (mut blocks, mut begin) = (vec![], part.start);
+    for i in part.clone() {
+        if runs[i].start + runs[i].len - runs[begin].start >= SHARE || i + 1 == part.end {
+            blocks.push(begin..i + 1);
+            begin = i + 1;
+        }
+    }
+    blocks
 }
 
 /// Cuts one line into runs of at most [`BLOCK`].

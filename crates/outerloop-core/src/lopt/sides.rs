@@ -1,10 +1,12 @@
 //! What rows and columns of a factored tensor add to the first layer of the network.
 
-use super::factored::{DECAYS, FoldSide, Side, SumSquares, UpdateSide};
+use super::factored::{DECAYS, FoldSide, Side, UpdateSide};
 use super::features;
 use super::rule::Span;
 use super::runs::{Factoring, Run};
-use crate::simd::{AlignedVec, Cpu, LANES};
+use super::side_sums::sum_squares;
+use crate::simd::{AlignedVec, Cpu, LANES, Workers};
+use std::ops::Range;
 
 /// First layer's weights of the accumulators of rows and columns, then of their roots; `[DECAYS, hidden]` each.
 pub(super) type SideWeights = [[Vec<f32>; 2]; 2];
@@ -56,16 +58,17 @@ impl Sides {
     /// [`UpdateSide`] gives.
     pub(super) fn update(
         &mut self,
-        cpu: Cpu,
+        workers: Workers<'_>,
         grads: &mut [f32],
-        runs: &[Run],
+        (runs, blocks): (&[Run], &[Range<usize>]),
         factoring: &Factoring,
         [row, col]: [[&mut [f32]; DECAYS]; 2],
     ) -> [[[f32; 2]; DECAYS]; 2] {
         let (beta, complement) = (self.rule.decays.map(|d| d[0]), self.rule.decays.map(|d| d[1]));
         let [rows, cols] = &mut self.values;
         let bound = self.rule.gradient_bound;
-        cpu.run(SumSquares { bound, grads, runs, factoring, row: &mut rows.sum, col: &mut cols.sum });
+        let cpu = workers.cpu();
+        sum_squares(workers, grads, (runs, blocks), factoring, bound, [&mut rows.sum, &mut cols.sum]);
         let (len, count) = (factoring.row_len, factoring.row_count);
         let mean_over = Some(factoring.row_mean);
         let row =

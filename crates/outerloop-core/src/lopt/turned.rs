@@ -4,13 +4,19 @@
 //! The elementwise state of such a matrix is kept in that order, parameters and gradients are turned in every step.
 //! Rows and columns keep their meaning, because the longer axis stays the longer one.
 
+use super::runs::SHARED;
 use crate::layer::transpose;
 use crate::simd::{AlignedVec, Cpu, LANES};
 
-/// The shape in which a tensor of shape `shape` is worked on.
+/// The shape in which a tensor of shape `shape` is worked on. Large ones stay as they are: threads share their rows.
 pub(super) fn worked_shape(shape: &[usize]) -> Vec<usize> {
     match *shape {
-        [rows, cols] if !cols.is_multiple_of(LANES) && rows.is_multiple_of(LANES) && rows > 0 => {
+        [rows, cols]
+            if !cols.is_multiple_of(LANES)
+                && rows.is_multiple_of(LANES)
+                && rows > 0
+                && rows * cols < SHARED =>
+        {
             vec![cols, rows]
         }
         _ => shape.to_vec(),

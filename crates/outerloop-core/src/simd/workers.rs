@@ -45,6 +45,24 @@ impl<'a> Workers<'a> {
         }
     }
 
+    /// `out[i] = f(i)`, in any order.
+    pub(crate) fn fill<T: Send>(self, out: &mut [T], f: impl Fn(usize) -> T + Sync) {
+        self.each_mut(out, |i, out| *out = f(i));
+    }
+
+    /// Calls `f` for every item and its number, in any order.
+    pub(crate) fn each_mut<T: Send>(self, items: &mut [T], f: impl Fn(usize, &mut T) + Sync) {
+        match self.pool {
+            Some(pool) if items.len() > 1 => pool.install(|| {
+                items.par_iter_mut().enumerate().with_max_len(1).for_each(|(i, item)| {
+                    let _flush = FlushDenormals::on();
+                    f(i, item);
+                });
+            }),
+            _ => items.iter_mut().enumerate().for_each(|(i, item)| f(i, item)),
+        }
+    }
+
     /// Calls `f` for every number below `count`, in any order.
     pub(crate) fn each(self, count: usize, f: impl Fn(usize) + Sync) {
         match self.pool {

@@ -1,0 +1,122 @@
+//! Sums of a tensor's squared gradients by row and by column.
+
+use super::features::{load, store};
+use super::runs::{Factoring, Run};
+use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers};
+use std::ops::Range;
+
+/// Most parts of a tensor that have sums of their own.
+const MAX_PARTS: usize = 64;
+
+/// Clips gradients, if there is a bound, and sums g² by row and by column into `sums`. A tensor of several blocks is summed
+/// in parts of some blocks each, and the parts are added in order.
+pub(super) fn sum_squares(
+    workers: Workers<'_>,
+    grads: &mut [f32],
+    (runs, blocks): (&[Run], &[Range<usize>]),
+    factoring: &Factoring,
+    bound: Option<f32>,
+    [row, col]: [&mut [f32]; 2],
+) {
+    let cpu = workers.cpu();
+    if let [_] = blocks {
+        cpu.run(SumSquares { bound, grads, start: 0, runs, factoring, row, col });
+        return;
+    }
+    let mut parts = vec![];
+    let mut rest = grads;
+    for blocks in blocks.chunks(blocks.len().div_ceil(MAX_PARTS)) {
+        let runs = &runs[blocks[0].start..blocks[blocks.len() - 1].end];
+        let (first, last) = (runs[0], runs[runs.len() - 1]);
+        let (grads, after) = rest.split_at_mut(last.start + last.len - first.start);
+        rest = after;
+        parts.push((runs, grads, vec![0.0; row.len()], vec![0.0; col.len()]));
+    }
+    workers.each_mut(&mut parts, |_, (runs, grads, row, col)| {
+        cpu.run(SumSquares { bound, grads, start: runs[0].start, runs, factoring, row, col });
+    });
+    for (total, which) in [(row, 0), (col, 1)] {
+        total.fill(0.0);
+        for (_, _, row, col) in &parts {
+            total.iter_mut().zip([row, col][which]).for_each(|(total, x)| *total += x);
+        }
+    }
+}
+
+/// Clips gradients, if there is a bound, and sums g² by row and by column.
+struct SumSquares<'a> {
+    bound: Option<f32>,
+    grads: &'a mut [f32],
+    /// Of `grads[0]` in the tensor.
+    start: usize,
+    runs: &'a [Run],
+    factoring: &'a Factoring,
+    row: &'a mut [f32],
+    col: &'a mut [f32],
+}
+
+impl Kernel for SumSquares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let f = self.factoring;
+        self.row.fill(0.0);
+        self.col.fill(0.0);
+        let (row, col) = (self.row.len(), self.col.len());
+        assert!(row >= f.row_len && col >= f.col_len);
+        match (f.is_row_constant, f.is_col_constant) {
+            (true, _) => self.lines::<S, true, false>(s),
+            (_, true) => self.lines::<S, false, true>(s),
+            _ => self.lines::<S, false, false>(s),
+        }
+    }
+}
+
+impl SumSquares<'_> {
+    /// All runs; `ROW` and `COL` say which side is constant along them.
+    #[inline(always)]
+    fn lines<S: Simd, const ROW: bool, const COL: bool>(&mut self, s: S) {
+        for run in self.runs {
+            let line = &mut self.grads[run.start - self.start..][..run.len];
+            // SAFETY: a run's places are inside the sides, whose lengths were checked.
+            let (row, col) =
+                unsafe { (self.row.as_mut_ptr().add(run.row), self.col.as_mut_ptr().add(run.col)) };
+            let mut total = LaneSum::zero(s);
+            for (group, values) in line.chunks_mut(LANES).enumerate() {
+                for half in 0..LANES / S::WIDTH {
+                    let at = half * S::WIDTH;
+                    if at >= values.len() {
+                        break;
+                    }
+                    let (n, place) = ((values.len() - at).min(S::WIDTH), group * LANES + at);
+                    // SAFETY: `n` elements remain in the run, and in a side it is spread along.
+                    unsafe {
+                        let g = values.as_mut_ptr().add(at);
+                        let mut x = load(s, g, n);
+                        if let Some(bound) = self.bound {
+                            x = s.clamp(x, -bound, bound);
+                            store(s, g, x, n);
+                        }
+                        let x = s.mul(x, x);
+                        total.add(s, half, x);
+                        for (is_spread, side) in [(!ROW, row), (!COL, col)] {
+                            if is_spread {
+                                let side = side.add(place);
+                                store(s, side, s.add(load(s, side, n), x), n);
+                            }
+                        }
+                    }
+                }
+            }
+            // SAFETY: as above.
+            unsafe {
+                if ROW {
+                    *row += total.total(s);
+                } else if COL {
+                    *col += total.total(s);
+                }
+            }
+        }
+    }
+}
