@@ -1,7 +1,9 @@
 //! The measured kernels: an MLP 64-32-10 with minibatches of 64, and the optimizers that step it.
 
 use outerloop_core::data::{Examples, ImageSet, Pixels, Split};
-use outerloop_core::optim::{Losses, Optimizer, OptimizerConfig, Scale, Step, build_optimizer, empty_state};
+use outerloop_core::optim::{
+    Losses, Optimizer, OptimizerConfig, Scale, Step, Tensors, build_optimizer, empty_state,
+};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::mlp::{Activation, MlpLayer, loss_and_grad};
 use outerloop_core::reference::{
@@ -215,8 +217,8 @@ fn step(cpu: Cpu, name: &'static str, config: &OptimizerConfig, multiply_adds: u
             update.step(Step {
                 workers: Workers::one(cpu),
                 state: state.view(),
-                params: &mut params,
-                grads: &mut grads,
+                params: Tensors::joint(&mut params),
+                grads: Tensors::joint(&mut grads),
                 losses: Losses { train: 2.0, valid: None },
                 scale: Scale::ONE,
             });

@@ -305,12 +305,12 @@ impl Update for Bound {
     fn init(&mut self, _: &[f32], _: StateMut<'_>) {}
 
     fn step(&mut self, step: Step<'_>) {
-        let Step { workers, state, params, grads, scale, .. } = step;
+        let Step { workers, state, mut params, mut grads, scale, .. } = step;
         fold_time(&mut self.bias, &self.b0, &self.time_weights, *state.iteration);
         for (i, plan) in self.tensors.iter().enumerate() {
             let arrays = Arrays {
-                params: &mut params[plan.params.clone()],
-                grads: &mut grads[plan.params.clone()],
+                params: params.get(i, &plan.params),
+                grads: grads.get(i, &plan.params),
                 state: &mut state.data[plan.state.clone()],
             };
             let step_mult = self.step_mult * scale.of(i);

@@ -147,6 +147,6 @@ impl Optimizer for Celo2 {
     }
 
     fn needs(&self) -> Needs {
-        Needs::default()
+        Needs { overwrites_grads: true, ..Needs::default() }
     }
 }

@@ -276,14 +276,14 @@ impl Update for Bound {
     fn init(&mut self, _: &[f32], _: StateMut<'_>) {}
 
     fn step(&mut self, step: Step<'_>) {
-        let Step { workers, state, params, grads, scale, .. } = step;
+        let Step { workers, state, mut params, mut grads, scale, .. } = step;
         let cpu = workers.cpu();
         *state.iteration += 1;
         let t = *state.iteration as f64;
         let weight_decay = self.config.weight_decay as f32;
         for (i, Tensor { plan, is_adam, matrix }) in self.tensors.iter().enumerate() {
             let lr = self.config.step_mult as f32 * scale.of(i);
-            let (params, grads) = (&mut params[plan.params.clone()], &mut grads[plan.params.clone()]);
+            let (params, grads) = (params.get(i, &plan.params), grads.get(i, &plan.params));
             let state = &mut state.data[plan.state.clone()];
             if *is_adam {
                 let lr = (self.config.adam_mult * self.config.step_mult) as f32;
@@ -293,11 +293,8 @@ impl Update for Bound {
                     params.iter_mut().for_each(|p| *p -= factor * lr * weight_decay * *p);
                 }
                 let len = params.len();
-                Sweep::new(adam_moments(&self.config, lr, t), params, grads, state).run(
-                    workers,
-                    0..len,
-                    factor,
-                );
+                let kernel = adam_moments(&self.config, lr, t);
+                Sweep::new(kernel, params, grads, state, len).run(workers, factor);
                 continue;
             }
             let exp_mult = self.config.exp_mult as f32;

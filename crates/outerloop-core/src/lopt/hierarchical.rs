@@ -95,6 +95,6 @@ impl Optimizer for Hierarchical {
     }
 
     fn needs(&self) -> Needs {
-        Needs { loss: true, valid_every: Some(VALID_EVERY), ..Needs::default() }
+        Needs { loss: true, overwrites_grads: true, valid_every: Some(VALID_EVERY), ..Needs::default() }
     }
 }

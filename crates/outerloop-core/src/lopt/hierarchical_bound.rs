@@ -14,7 +14,7 @@ use super::hierarchical_theta::{num_channels, num_lstm_inputs};
 use super::lstm::{Linear, Lstm};
 use super::mlp::{ParamMlp, Scratch, Start};
 use super::{BLOCK, loss_normalizer};
-use crate::optim::{Losses, StateMut, Step, Update, rounding};
+use crate::optim::{Losses, StateMut, Step, Tensors, Update, rounding};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES, Workers, sum_lanes};
 use std::ops::Range;
@@ -171,13 +171,13 @@ impl Bound {
         [train, if is_known { valid } else { 0.0 }]
     }
 
-    fn clip_gradients(&self, workers: Workers<'_>, state: &mut StateMut<'_>, grads: &mut [f32]) {
+    fn clip_gradients(&self, workers: Workers<'_>, state: &mut StateMut<'_>, grads: &mut Tensors<'_>) {
         let Clipper { decay, complement, mult } = self.clipper;
         let [n, scale] = [0, 1].map(|i| self.globals[6].start + i);
         let bound = state.data[scale] / rounding::one_minus_power(decay, f64::from(state.data[n])) * mult;
         let mut mean = 0.0;
-        for t in &self.tensors {
-            mean += clip(workers, &mut grads[t.params.clone()], bound) / t.len as f32;
+        for (i, t) in self.tensors.iter().enumerate() {
+            mean += clip(workers, grads.get(i, &t.params), bound) / t.len as f32;
         }
         mean /= self.tensors.len() as f32;
         state.data[scale] = state.data[scale] * decay + (1e-8 + mean).sqrt() * complement;
@@ -264,7 +264,7 @@ impl Bound {
     }
 
     /// Keeps the parameters before this step where it is their turn; returns which copy the features read.
-    fn keep_params(&self, iteration: u64, state: &mut [f32], params: &[f32]) -> usize {
+    fn keep_params(&self, iteration: u64, state: &mut [f32], params: &mut Tensors<'_>) -> usize {
         let age = OLD_AGE as u64;
         let (read, write) = match self.num_old {
             0 => return 0,
@@ -276,9 +276,9 @@ impl Bound {
             n => (((iteration + 1) % n as u64) as usize, Some((iteration % n as u64) as usize)),
         };
         if let Some(copy) = write {
-            for t in &self.tensors {
+            for (i, t) in self.tensors.iter().enumerate() {
                 let at = t.state.start + (2 * NUM_DECAYS + copy) * t.params.len();
-                state[at..at + t.params.len()].copy_from_slice(&params[t.params.clone()]);
+                state[at..at + t.params.len()].copy_from_slice(params.get(i, &t.params));
             }
         }
         read
@@ -314,21 +314,28 @@ impl Update for Bound {
     }
 
     fn step(&mut self, step: Step<'_>) {
-        let Step { workers, mut state, params, grads, losses, scale } = step;
+        let Step { workers, mut state, mut params, mut grads, losses, scale } = step;
         let cpu = workers.cpu();
         let losses = self.feed_losses(&mut state, losses);
-        self.clip_gradients(workers, &mut state, grads);
+        self.clip_gradients(workers, &mut state, &mut grads);
         let base = self.globals[0].start;
         let (per_tensor, globals) = state.data.split_at_mut(base);
-        let read = self.keep_params(*state.iteration, per_tensor, params);
+        let read = self.keep_params(*state.iteration, per_tensor, &mut params);
         let [from_mlp, from_lstm, hidden, cell] =
             std::array::from_fn(|i| self.globals[i].start - base..self.globals[i].end - base);
         let width = self.config.from_mlp;
         let own = |row: usize| from_mlp.start + row * width..from_mlp.start + (row + 1) * width;
         let mut kept = std::mem::take(&mut self.kept);
         for row in 0..self.tensors.len() {
-            let mut arrays =
-                arrays_of(&self.tensors[row], per_tensor, params, grads, self.num_old, read, &mut kept);
+            let mut arrays = arrays_of(
+                &self.tensors[row],
+                row,
+                per_tensor,
+                [&mut params, &mut grads],
+                self.num_old,
+                read,
+                &mut kept,
+            );
             self.sums[row] = cpu.run(Accumulate(&mut arrays));
             let inputs = [&globals[own(row)], &globals[from_lstm.clone()]];
             self.lstm_input(cpu, row, &arrays, inputs, losses);
@@ -341,8 +348,15 @@ impl Update for Bound {
         self.share(cpu, hidden, &mut before[from_lstm]);
         for row in 0..self.tensors.len() {
             self.fold_constants(cpu, row, *state.iteration, &hidden[row * size..][..size]);
-            let mut arrays =
-                arrays_of(&self.tensors[row], per_tensor, params, grads, self.num_old, read, &mut kept);
+            let mut arrays = arrays_of(
+                &self.tensors[row],
+                row,
+                per_tensor,
+                [&mut params, &mut grads],
+                self.num_old,
+                read,
+                &mut kept,
+            );
             self.step_tensor(cpu, row, &mut arrays, &mut before[own(row)], scale.of(row));
         }
         self.kept = kept;

@@ -2,7 +2,7 @@
 
 use super::hierarchical_features::{DECAYS, Deviation, KEPT, Sums, TensorArrays};
 use super::hierarchical_theta::STATISTICS;
-use crate::optim::rounding;
+use crate::optim::{Tensors, rounding};
 use crate::simd::Cpu;
 use std::ops::Range;
 
@@ -19,12 +19,12 @@ pub(super) struct TensorPlan {
     pub(super) state: Range<usize>,
 }
 
-/// One tensor's arrays out of the lane's; `kept` holds [`KEPT`] floats for every parameter, or none.
+/// The arrays of tensor `row` out of the lane's; `kept` holds [`KEPT`] floats for every parameter, or none.
 pub(super) fn arrays_of<'a>(
     t: &TensorPlan,
+    row: usize,
     state: &'a mut [f32],
-    params: &'a mut [f32],
-    grads: &'a mut [f32],
+    [params, grads]: [&'a mut Tensors<'_>; 2],
     num_old: usize,
     read: usize,
     kept: &'a mut [f32],
@@ -34,8 +34,8 @@ pub(super) fn arrays_of<'a>(
     let (squares, old) = rest.split_at_mut(NUM_DECAYS * len);
     TensorArrays {
         len: t.len,
-        params: &mut params[t.params.clone()],
-        grads: &mut grads[t.params.clone()],
+        params: params.get(row, &t.params),
+        grads: grads.get(row, &t.params),
         old: (num_old > 0).then(|| &old[read * len..][..len]),
         momenta,
         squares,

@@ -188,13 +188,13 @@ impl Update for Bound {
     fn init(&mut self, _: &[f32], _: StateMut<'_>) {}
 
     fn step(&mut self, step: Step<'_>) {
-        let Step { workers, state, params, grads, scale, .. } = step;
+        let Step { workers, state, mut params, mut grads, scale, .. } = step;
         let Self { tensors, rule, time_weights, b0, bias, step_mult, exp_mult } = self;
         fold_time(bias, b0, time_weights, *state.iteration);
         for (i, (range, arrays, runs, span)) in tensors.iter().enumerate() {
             let mut arrays = Arrays {
-                params: &mut params[range.clone()],
-                grads: &mut grads[range.clone()],
+                params: params.get(i, range),
+                grads: grads.get(i, range),
                 state: &mut state.data[arrays.clone()],
             };
             let wanted = Wanted::Step { exp_mult: *exp_mult, step_mult: *step_mult * scale.of(i) };

@@ -30,7 +30,6 @@ impl Span {
     pub(super) fn range(&self) -> Range<usize> {
         self.start..self.start + self.len
     }
-
 }
 
 /// Cuts a tensor of `len` elements into spans of `span_len`, whole lines of it.

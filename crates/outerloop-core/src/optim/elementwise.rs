@@ -4,7 +4,7 @@
 use super::{Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::{Cpu, Kernel, Simd, Workers};
+use crate::simd::{Kernel, Simd, Workers};
 
 /// Most arrays of state.
 pub(crate) const MAX_ARRAYS: usize = 4;
@@ -91,15 +91,18 @@ impl<R: Rule> Update for Bound<R> {
     }
 
     fn step(&mut self, step: Step<'_>) {
-        let Step { workers, state, params, grads, scale, .. } = step;
+        let Step { workers, state, mut params, mut grads, scale, .. } = step;
         *state.iteration += 1;
         let (rate, kernel) = self.rule.at(*state.iteration, state.num_steps);
-        let mut sweep = Sweep::new(kernel, params, grads, state.data);
-        if let Some(factor) = scale.uniform() {
-            return sweep.run(workers, 0..params.len(), rate * factor);
+        let len = self.params.padded_len();
+        if let (Some(factor), Some(p), Some(g)) = (scale.uniform(), params.as_joint(), grads.as_joint()) {
+            return Sweep::new(kernel, p, g, state.data, len).run(workers, rate * factor);
         }
         for i in 0..self.params.num_tensors() {
-            sweep.run(workers, self.params.padded_range(i), rate * scale.of(i));
+            let range = self.params.padded_range(i);
+            let arrays = if state.data.is_empty() { &mut [] } else { &mut state.data[range.start..] };
+            let (p, g) = (params.get(i, &range), grads.get(i, &range));
+            Sweep::new(kernel, p, g, arrays, len).run(workers, rate * scale.of(i));
         }
     }
 }
@@ -109,8 +112,9 @@ pub(crate) struct Sweep<K> {
     kernel: K,
     params: *mut f32,
     grads: *const f32,
-    /// [`Elementwise::ARRAYS`] arrays, `len` apart.
+    /// [`Elementwise::ARRAYS`] arrays, `stride` apart.
     state: *mut f32,
+    stride: usize,
     len: usize,
 }
 
@@ -120,22 +124,27 @@ unsafe impl<K: Send> Send for Sweep<K> {}
 unsafe impl<K: Sync> Sync for Sweep<K> {}
 
 impl<K: Elementwise> Sweep<K> {
-    /// On arrays of whole registers; those of the state lie one after another.
-    pub(crate) fn new(kernel: K, params: &mut [f32], grads: &[f32], state: &mut [f32]) -> Self {
+    /// On arrays of whole registers; those of the state start `stride` apart.
+    pub(crate) fn new(
+        kernel: K,
+        params: &mut [f32],
+        grads: &[f32],
+        state: &mut [f32],
+        stride: usize,
+    ) -> Self {
         let len = params.len();
-        assert!(grads.len() == len && state.len() >= K::ARRAYS * len && K::ARRAYS <= MAX_ARRAYS);
-        Self { kernel, params: params.as_mut_ptr(), grads: grads.as_ptr(), state: state.as_mut_ptr(), len }
+        assert!(grads.len() == len && K::ARRAYS <= MAX_ARRAYS);
+        assert!(K::ARRAYS == 0 || state.len() >= (K::ARRAYS - 1) * stride + len);
+        let (params, state) = (params.as_mut_ptr(), state.as_mut_ptr());
+        Self { kernel, params, grads: grads.as_ptr(), state, stride, len }
     }
 
-    /// p ← p − rate·direction on a range of whole registers.
-    pub(crate) fn run(&mut self, workers: Workers<'_>, range: std::ops::Range<usize>, rate: f32) {
+    /// p ← p − rate·direction.
+    pub(crate) fn run(&mut self, workers: Workers<'_>, rate: f32) {
         let sweep = &*self;
-        workers.chunks(range, CHUNK, |cpu, part| sweep.part(cpu, part, rate));
-    }
-
-    fn part(&self, cpu: Cpu, part: std::ops::Range<usize>, rate: f32) {
-        assert!(part.end <= self.len);
-        cpu.run(Part { sweep: self, from: part.start, to: part.end, rate });
+        workers.chunks(0..self.len, CHUNK, |cpu, part| {
+            cpu.run(Part { sweep, from: part.start, to: part.end, rate });
+        });
     }
 }
 
@@ -151,20 +160,21 @@ impl<K: Elementwise> Kernel for Part<'_, K> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Sweep { kernel, params, grads, state, len } = *self.sweep;
+        let Sweep { kernel, params, grads, state, stride, len } = *self.sweep;
+        assert!(self.to <= len);
         let rate = s.splat(self.rate);
         let mut at = self.from;
         while at + S::WIDTH <= self.to {
-            // SAFETY: `Sweep::part` checked the range, and no other thread has it.
+            // SAFETY: the range is inside the arrays, and no other thread has it.
             unsafe {
                 let p = s.load(params.add(at));
                 let mut x = [p; MAX_ARRAYS];
                 for k in 0..K::ARRAYS {
-                    x[k] = s.load(state.add(k * len + at));
+                    x[k] = s.load(state.add(k * stride + at));
                 }
                 let direction = kernel.direction(s, p, s.load(grads.add(at)), &mut x);
                 for k in 0..K::ARRAYS {
-                    s.store(state.add(k * len + at), x[k]);
+                    s.store(state.add(k * stride + at), x[k]);
                 }
                 s.store(params.add(at), s.fnma(rate, direction, p));
             }

@@ -12,6 +12,7 @@ mod registry;
 pub(crate) mod rounding;
 mod sgd;
 mod state;
+mod tensors;
 mod theta;
 
 pub use adam::Adam;
@@ -21,6 +22,7 @@ pub(crate) use registry::Config;
 pub use registry::{OptimizerConfig, build_optimizer};
 pub use sgd::Sgd;
 pub use state::{OptimizerState, StateMut, empty_state};
+pub use tensors::{TensorPlace, Tensors};
 pub use theta::{LeafInit, Theta, ThetaSpec};
 
 use crate::error::Result;
@@ -52,6 +54,8 @@ pub struct Needs {
     pub loss: bool,
     /// [`OptimizerState::num_steps`], likewise.
     pub num_steps: bool,
+    /// Gradients are scratch: what they hold after a step is no longer what they were.
+    pub overwrites_grads: bool,
     /// Steps from one validation loss to the next; `None` if the rule never looks at one.
     pub valid_every: Option<u64>,
 }
@@ -97,9 +101,9 @@ pub struct Step<'a> {
     /// In place.
     pub state: StateMut<'a>,
     /// In place.
-    pub params: &'a mut [f32],
-    /// May be overwritten.
-    pub grads: &'a mut [f32],
+    pub params: Tensors<'a>,
+    /// May be overwritten if [`Needs::overwrites_grads`].
+    pub grads: Tensors<'a>,
     /// At `params`.
     pub losses: Losses,
     /// Factors of the step.

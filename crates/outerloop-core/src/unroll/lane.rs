@@ -1,7 +1,7 @@
 //! One inner problem under one theta.
 
 use crate::error::Result;
-use crate::optim::{Losses, Optimizer, OptimizerState, Scale, Step, Theta, Update, empty_state};
+use crate::optim::{Losses, Optimizer, OptimizerState, Scale, Step, Tensors, Theta, Update, empty_state};
 use crate::rng::Key;
 use crate::simd::{AlignedVec, Cpu, Workers};
 use crate::task::{Batch, Plan, Task};
@@ -80,8 +80,8 @@ impl BoundLane {
             update.step(Step {
                 workers: Workers::one(cpu),
                 state: lane.state.view(),
-                params: &mut lane.params,
-                grads,
+                params: Tensors::joint(&mut lane.params),
+                grads: Tensors::joint(grads),
                 losses: Losses { train, valid },
                 scale: Scale::ONE,
             });

@@ -8,7 +8,8 @@ mod twins;
 pub use twins::twin_of;
 
 use outerloop_core::optim::{
-    Losses, Optimizer, OptimizerConfig, OptimizerState, Scale, Step, Update, build_optimizer, empty_state,
+    Losses, Optimizer, OptimizerConfig, OptimizerState, Scale, Step, Tensors, Update, build_optimizer,
+    empty_state,
 };
 use outerloop_core::params::{ParamLayout, TensorSpec};
 use outerloop_core::reference::{ReferenceOptimizer, Tensor, set_state};
@@ -56,8 +57,8 @@ impl Fast {
         self.update.step(Step {
             workers: Workers::one(self.cpu),
             state: self.state.view(),
-            params: &mut self.params,
-            grads: &mut self.grads,
+            params: Tensors::joint(&mut self.params),
+            grads: Tensors::joint(&mut self.grads),
             losses: Losses { train, valid },
             scale: Scale::ONE,
         });
