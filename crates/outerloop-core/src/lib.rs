@@ -2,6 +2,7 @@
 //!
 //! Layers, lower ones first: [`error`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; [`task`], [`optim`],
 //! [`lopt`]; [`unroll`]. Nothing here knows of JavaScript.
+pub mod apply;
 pub mod data;
 pub mod error;
 mod layer;

@@ -4,6 +4,7 @@
 
 mod golden;
 mod tasks;
+mod zoo;
 
 use outerloop_core::error::ErrorCode;
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
@@ -14,31 +15,8 @@ use outerloop_core::unroll::{
     UnrollerOptions,
 };
 use std::time::{Duration, Instant};
+use zoo::OPTIMIZERS;
 
-/// Optimizers, and FNV-1a of all numbers of [`run`]. They are the same on every CPU, emulated ones among them; a change of
-/// kernels may change them, and then the test prints the new ones.
-const OPTIMIZERS: &[(&str, u64)] = &[
-    (r#"{"name":"sgd","lr":0.1}"#, 0xdeb9_0f9d_b347_9061),
-    (r#"{"name":"momentum","lr":0.03}"#, 0x354d_5ab0_447a_e1cd),
-    (r#"{"name":"momentum","lr":0.03,"nesterov":true}"#, 0x02dc_be9d_bc54_626f),
-    (r#"{"name":"adam","lr":0.01}"#, 0x6082_6ca2_6d14_a583),
-    (r#"{"name":"mlp_lopt","stepMult":0.01,"hidden":11}"#, 0x6351_d455_a8cd_a65a),
-    (r#"{"name":"celo2","stepMult":0.01}"#, 0x621d_cf5a_3488_e0d8),
-    (
-        r#"{"name":"celo2","stepMult":0.01,"orthogonalize":false,"adamPattern":null,"expMult":0.1,"weightDecay":0.1}"#,
-        0x3c7f_4608_973a_1553,
-    ),
-    (r#"{"name":"adafac_mlp","stepMult":0.01,"hidden":7}"#, 0xb500_3738_88aa_d124),
-    (
-        r#"{"name":"hierarchical","variant":"library","stepMult":0.01,"hidden":9,"fromMlp":5,"fromLstm":3,"lstmToFf":2,"lstmHidden":21}"#,
-        0x44fb_afa7_3808_aad2,
-    ),
-    (r#"{"name":"hierarchical","variant":"paper","stepMult":0.01}"#, 0x67fa_102c_0470_0f21),
-    (
-        r#"{"name":"hierarchical","variant":"paper","oldParams":"exact","stepMult":0.01,"hidden":5,"lstmHidden":16}"#,
-        0x6904_b71c_6cab_3fdf,
-    ),
-];
 /// Odd widths, and widths that fill registers as rows and as columns.
 const TASKS: [&str; 4] = [
     r#"{"family":"mlp","dataset":"grey","hidden":[33,9],"batchSize":20,"activation":"tanh","labelNoise":0.2}"#,

@@ -10,6 +10,11 @@ pub struct TensorPlace {
     len: usize,
 }
 
+// SAFETY: it is an address; whoever reads or writes there makes the promise ([`Tensors::separate`]).
+unsafe impl Send for TensorPlace {}
+// SAFETY: as above.
+unsafe impl Sync for TensorPlace {}
+
 impl TensorPlace {
     /// The place of a padded tensor.
     pub fn new(tensor: &mut [f32]) -> Self {

@@ -1,0 +1,218 @@
+//! An optimizer bound to shapes, with its state.
+
+use super::finite::{NonFinite, all_finite};
+use super::padding::Padding;
+use crate::error::{Error, Result};
+use crate::optim::{Losses, Optimizer, OptimizerState, Scale, Step, Tensors, Theta, Update, empty_state};
+use crate::params::{ParamLayout, TensorSpec};
+use crate::simd::{Cpu, FlushDenormals, Workers};
+use crate::unroll::thread_pool;
+use std::sync::Arc;
+
+/// How an optimizer is applied.
+#[derive(Clone, Copy, Debug)]
+pub struct ApplyOptions {
+    /// Updates that there will be, for optimizers that want to know ([`crate::optim::Needs::num_steps`]).
+    pub num_steps: Option<u64>,
+    /// What becomes of gradients that are not finite.
+    pub non_finite: NonFinite,
+    /// Threads that share large tensors, at least 1.
+    pub threads: usize,
+    /// The backend.
+    pub cpu: Cpu,
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Whether parameters and state have changed.
+    pub is_applied: bool,
+    /// Gradient elements that were set to zero.
+    pub num_zeroed: usize,
+}
+
+/// An optimizer at work on tensors that belong to the caller.
+pub struct Applied {
+    optimizer: Arc<dyn Optimizer>,
+    layout: ParamLayout,
+    update: Box<dyn Update>,
+    state: OptimizerState,
+    params: Padding,
+    grads: Padding,
+    /// Room for all gradients, made when elements have to be set to zero.
+    zeroed: Option<Padding>,
+    non_finite: NonFinite,
+    pool: Option<rayon::ThreadPool>,
+    cpu: Cpu,
+}
+
+impl Applied {
+    /// `optimizer` under `theta` for tensors of the given names and shapes, with its first state, which may depend on the
+    /// parameters.
+    /// # Errors
+    /// `ShapeMismatch` if theta does not fit, there is no tensor, a tensor is empty or a name repeats, or `params` are not
+    /// of these shapes; `InvalidOption` if the number of steps is missing.
+    pub fn new(
+        optimizer: Arc<dyn Optimizer>,
+        theta: Theta,
+        tensors: Vec<TensorSpec>,
+        params: &[&[f32]],
+        options: ApplyOptions,
+    ) -> Result<Self> {
+        let ApplyOptions { num_steps, non_finite, threads, cpu } = options;
+        let needs = optimizer.needs();
+        if needs.num_steps && num_steps.is_none_or(|n| n == 0) {
+            return Err(Error::option("init: expected `numSteps`, which this optimizer reads, got none"));
+        }
+        let layout = ParamLayout::new(tensors)?;
+        check(&layout, "params", params.iter().map(|p| p.len()))?;
+        let mut update = optimizer.bind(theta, &layout)?;
+        let mut state = empty_state(&*optimizer, &layout, num_steps.unwrap_or(0));
+        let mut padded = crate::simd::AlignedVec::zeros(layout.padded_len());
+        for (i, p) in params.iter().enumerate() {
+            padded[layout.range(i)].copy_from_slice(p);
+        }
+        update.init(&padded, state.view());
+        Ok(Self {
+            params: Padding::new(&layout, false),
+            grads: Padding::new(&layout, needs.overwrites_grads),
+            zeroed: None,
+            pool: if threads > 1 { Some(thread_pool(threads)?) } else { None },
+            optimizer,
+            layout,
+            update,
+            state,
+            non_finite,
+            cpu,
+        })
+    }
+
+    /// The tensors.
+    pub fn layout(&self) -> &ParamLayout {
+        &self.layout
+    }
+
+    /// The optimizer's state: arrays of [`Optimizer::state_layout`], and its clock.
+    pub fn state(&self) -> &OptimizerState {
+        &self.state
+    }
+
+    /// Names and places of the state's arrays; `None` if there are none.
+    pub fn state_layout(&self) -> Option<ParamLayout> {
+        self.optimizer.state_layout(&self.layout)
+    }
+
+    /// Takes over a state of the same optimizer and tensors.
+    /// # Errors
+    /// `ShapeMismatch` if it has another length.
+    pub fn set_state(&mut self, data: &[f32], iteration: u64, num_steps: u64) -> Result<()> {
+        let expected = self.state.data.len();
+        if data.len() != expected {
+            let message = format!("restore: expected a state of {expected} numbers, got {}", data.len());
+            return Err(Error::shape(message));
+        }
+        self.state.data.copy_from_slice(data);
+        (self.state.iteration, self.state.num_steps) = (iteration, num_steps);
+        Ok(())
+    }
+
+    /// One step: `params` in place, from gradients at them and the loss there. `valid` is a validation loss, at the steps
+    /// that have one.
+    /// # Errors
+    /// `ShapeMismatch` if a tensor has another length; `InvalidOption` if a loss is missing that the optimizer reads;
+    /// `DataInvalid` if a gradient or a loss that is read is not finite, unless the policy says otherwise. After an error
+    /// nothing has changed.
+    pub fn step(
+        &mut self,
+        params: &mut [&mut [f32]],
+        grads: &[&[f32]],
+        loss: Option<f32>,
+        valid: Option<f32>,
+        scale: Scale<'_>,
+    ) -> Result<Report> {
+        check(&self.layout, "params", params.iter().map(|p| p.len()))?;
+        check(&self.layout, "grads", grads.iter().map(|g| g.len()))?;
+        let needs = self.optimizer.needs();
+        if needs.loss && loss.is_none() {
+            return Err(Error::option("update: expected `loss`, which this optimizer reads, got none"));
+        }
+        let _flush = FlushDenormals::on();
+        let workers = match &self.pool {
+            Some(pool) => Workers::of(self.cpu, pool),
+            None => Workers::one(self.cpu),
+        };
+        let bad = match self.non_finite {
+            NonFinite::Propagate => None,
+            _ => grads.iter().position(|g| !all_finite(workers, g)),
+        };
+        let has_bad_loss = needs.loss && [loss, valid].into_iter().flatten().any(|x| !x.is_finite());
+        match self.non_finite {
+            NonFinite::Throw if bad.is_some() || has_bad_loss => {
+                return Err(Error::data(match bad {
+                    Some(i) => non_finite_message(&self.layout.specs()[i].name, grads[i]),
+                    None => format!("update: expected finite losses, got {loss:?} and {valid:?}"),
+                }));
+            }
+            NonFinite::Skip if bad.is_some() || has_bad_loss => {
+                return Ok(Report { is_applied: false, num_zeroed: 0 });
+            }
+            _ => {}
+        }
+        let mut num_zeroed = 0;
+        let sources: Vec<_> = grads.iter().map(|g| (g.as_ptr().cast_mut(), g.len())).collect();
+        let padding = match (&mut self.zeroed, bad) {
+            (zeroed, Some(_)) if self.non_finite == NonFinite::Zero => {
+                let padding = zeroed.get_or_insert_with(|| Padding::new(&self.layout, true));
+                // SAFETY: all are copied, and the copies alone are written.
+                let _ = unsafe { padding.places(&sources) };
+                num_zeroed = padding.zero_non_finite();
+                padding
+            }
+            _ => {
+                // SAFETY: the optimizer writes gradients only if it says so, and then all are copies.
+                let _ = unsafe { self.grads.places(&sources) };
+                &mut self.grads
+            }
+        };
+        let targets: Vec<_> = params.iter_mut().map(|p| (p.as_mut_ptr(), p.len())).collect();
+        // SAFETY: the caller lent the parameters for this call.
+        let places = unsafe { self.params.places(&targets) };
+        self.update.step(Step {
+            workers,
+            state: self.state.view(),
+            // SAFETY: nobody else uses them during the step, and slices of one caller do not meet.
+            params: unsafe { Tensors::separate(places) },
+            // SAFETY: as above.
+            grads: unsafe { Tensors::separate(padding.filled()) },
+            losses: Losses { train: loss.unwrap_or(f32::NAN), valid },
+            scale,
+        });
+        self.params.write_back(params);
+        Ok(Report { is_applied: true, num_zeroed })
+    }
+}
+
+fn check(layout: &ParamLayout, what: &str, lens: impl ExactSizeIterator<Item = usize>) -> Result<()> {
+    if lens.len() != layout.num_tensors() {
+        let message = format!("{what}: expected {} tensors, got {}", layout.num_tensors(), lens.len());
+        return Err(Error::shape(message));
+    }
+    for (spec, len) in layout.specs().iter().zip(lens) {
+        if len != spec.len() {
+            let message = format!(
+                "{what}: expected {} numbers for `{}` of shape {:?}, got {len}",
+                spec.len(),
+                spec.name,
+                spec.shape
+            );
+            return Err(Error::shape(message));
+        }
+    }
+    Ok(())
+}
+
+fn non_finite_message(name: &str, grad: &[f32]) -> String {
+    let at = grad.iter().position(|x| !x.is_finite()).unwrap_or(0);
+    let got = grad.get(at).copied().unwrap_or(f32::NAN);
+    format!("update: expected finite gradients, got {got} at element {at} of `{name}`")
+}

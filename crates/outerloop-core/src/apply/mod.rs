@@ -1,0 +1,11 @@
+//! Optimizers applied to a caller's own tensors: no task, no graph, in place.
+//!
+//! [`Applied`] joins an optimizer with tensor shapes and keeps its state. A step reads and writes the caller's arrays where
+//! they are. Large tensors are shared among threads in blocks; results do not depend on how many there are.
+
+mod applied;
+mod finite;
+mod padding;
+
+pub use applied::{Applied, ApplyOptions, Report};
+pub use finite::NonFinite;
