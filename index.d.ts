@@ -9,6 +9,22 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** An optimizer at work. */
+export declare class NativeApplied {
+  /** One step, in place. */
+  step(params: Array<Float32Array>, grads: Array<Float32Array>, loss?: number | undefined | null, valid?: number | undefined | null): NativeReport
+  /** Updates done. */
+  iteration(): number
+  /** Updates that there will be; 0 if nobody said. */
+  numSteps(): number
+  /** The numbers of the state. */
+  save(): Float32Array
+  /** Takes over what [`NativeApplied::save`] gave. */
+  load(data: Float32Array, iteration: number, numSteps: number): void
+  /** Frees the memory. May be called twice. */
+  close(): void
+}
+
 /** Stops the jobs it was given to. */
 export declare class NativeCancelToken {
   /** A token that has not been used. */
@@ -21,6 +37,20 @@ export declare class NativeCancelToken {
 export declare class NativeDataset {
   /** What is in it. */
   info(): NativeDatasetInfo
+}
+
+/** An optimizer and its theta. */
+export declare class NativeOptimizer {
+  /** From a JSON config and its theta, which is copied once; empty for a hand-designed optimizer. */
+  constructor(config: string, theta: Float32Array)
+  /** What it wants to be told. */
+  needs(): NativeNeeds
+  /** Floats of state a parameter of a large matrix. */
+  stateFloats(): number
+  /** A copy of theta. */
+  theta(): Float32Array
+  /** The optimizer for tensors of the given shapes, with its first state. */
+  init(specs: Array<NativeTensorSpec>, params: Array<Float32Array>, options: string): NativeApplied
 }
 
 /** The inner problems of a run. */
@@ -142,6 +172,24 @@ export interface NativeImageShape {
   numClasses: number
 }
 
+/** What an optimizer wants to be told. */
+export interface NativeNeeds {
+  /** The loss at every step. */
+  loss: boolean
+  /** The number of steps. */
+  numSteps: boolean
+  /** Steps from one validation loss to the next. */
+  validEvery?: number
+}
+
+/** What a step did. */
+export interface NativeReport {
+  /** Whether parameters and state have changed. */
+  isApplied: boolean
+  /** Gradient elements that were set to zero. */
+  numZeroed: number
+}
+
 /** A named array as bytes. */
 export interface NativeTensor {
   /** Name in the file. */
@@ -186,6 +234,9 @@ export declare function randomWords(seed: number, purpose: number, path: Array<n
 
 /** Runs the JSON jobs. */
 export declare function runCurves(jobs: string, thetas: Array<Float32Array>, datasets: Array<NativeDataset>, options: NativeCurveOptions, token: NativeCancelToken, onProgress?: ((arg: number) => void) | undefined | null): Promise<Array<NativeCurve>>
+
+/** Bytes a second between memory and registers, over `threads` threads, on the backend that `cpu` names. */
+export declare function streamPeak(threads: number, durationMs: number, cpu?: string | undefined | null): Promise<number>
 
 /** Parameter tensors of a task. */
 export declare function taskParams(task: string, datasets: Array<NativeDataset>): Array<NativeTensorSpec>

@@ -773,9 +773,11 @@ if (
   }
 }
 
-const { NativeCancelToken, NativeDataset, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, fmaPeak, initTheta, loadDataset, perturbedTheta, randomWords, runCurves, taskParams, thetaLayout } = nativeBinding
+const { NativeApplied, NativeCancelToken, NativeDataset, NativeOptimizer, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, fmaPeak, initTheta, loadDataset, perturbedTheta, randomWords, runCurves, streamPeak, taskParams, thetaLayout } = nativeBinding
+export { NativeApplied }
 export { NativeCancelToken }
 export { NativeDataset }
+export { NativeOptimizer }
 export { NativeUnroller }
 export { datasetFromArrays }
 export { decodeTensors }
@@ -788,6 +790,7 @@ export { loadDataset }
 export { perturbedTheta }
 export { randomWords }
 export { runCurves }
+export { streamPeak }
 export { taskParams }
 export { thetaLayout }
 export const __napiBindingTarget = __napiLoadedBindingTarget

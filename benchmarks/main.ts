@@ -1,4 +1,5 @@
-/** Runs one benchmark: npm run bench -- inner|outer|record [OPTIONS] */
+/** Runs one benchmark: npm run bench -- inner|outer|apply|record [OPTIONS] */
+import { benchmarkApply } from './apply.js'
 import { benchmarkInner } from './inner.js'
 import { benchmarkOuter } from './outer.js'
 import { record } from './record.js'
@@ -6,6 +7,7 @@ import { record } from './record.js'
 const benchmarks = new Map([
   ['inner', benchmarkInner],
   ['outer', benchmarkOuter],
+  ['apply', benchmarkApply],
   ['record', record],
 ])
 const [name, ...args] = process.argv.slice(2)

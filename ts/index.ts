@@ -1,4 +1,9 @@
 /** Public API of outerloop. */
+export type { InitOptions } from './apply/optimizer.js'
+export { createOptimizer, loadOptimizer, Optimizer } from './apply/optimizer.js'
+export type { UpdateLosses, UpdateReport } from './apply/optimizerState.js'
+export { OptimizerState } from './apply/optimizerState.js'
+export type { Grads, Params, ParamTensor } from './apply/tensors.js'
 export type { DatasetSpec } from './config/datasetSpec.js'
 export { bundledDatasets } from './config/datasetSpec.js'
 export type { CpuName } from './config/fields.js'

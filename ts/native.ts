@@ -328,6 +328,80 @@ export class Unroller implements Disposable {
   }
 }
 
+/** An optimizer and its theta in native memory. */
+export class NativeOptimizerHandle {
+  readonly #native: addon.NativeOptimizer
+
+  /** @throws {OuterloopError} `SHAPE_MISMATCH` if theta does not fit. */
+  constructor(config: OptimizerConfig, theta: Float32Array) {
+    if (!(theta instanceof Float32Array)) throw wrongType('theta', 'Float32Array', theta)
+    this.#native = guarded(() => new addon.NativeOptimizer(JSON.stringify(config), theta))
+  }
+
+  /** What it wants to be told. */
+  needs(): { loss: boolean; numSteps: boolean; validEvery?: number } {
+    return this.#native.needs()
+  }
+
+  /** A copy of theta. */
+  theta(): Float32Array {
+    return this.#native.theta()
+  }
+
+  /** The optimizer for tensors of the given shapes. */
+  init(
+    leaves: ThetaLeaf[],
+    params: Float32Array[],
+    options: { numSteps?: number | undefined; nonFinite: string; threads: number; cpu?: CpuName | undefined },
+  ): NativeAppliedHandle {
+    return guarded(() => new NativeAppliedHandle(this.#native.init(leaves, params, JSON.stringify(options))))
+  }
+}
+
+/** State of an optimizer in native memory. */
+export class NativeAppliedHandle {
+  readonly #native: addon.NativeApplied
+
+  constructor(native: addon.NativeApplied) {
+    this.#native = native
+  }
+
+  /** One step, in place. */
+  step(
+    params: Float32Array[],
+    grads: Float32Array[],
+    loss: number | undefined,
+    validLoss: number | undefined,
+  ): { isApplied: boolean; numZeroed: number } {
+    return guarded(() => this.#native.step(params, grads, loss, validLoss))
+  }
+
+  /** Updates done. */
+  iteration(): number {
+    return guarded(() => this.#native.iteration())
+  }
+
+  /** Updates that there will be; 0 if nobody said. */
+  numSteps(): number {
+    return guarded(() => this.#native.numSteps())
+  }
+
+  /** The numbers of the state. */
+  save(): Float32Array {
+    return guarded(() => this.#native.save())
+  }
+
+  /** Takes over what `save` gave. */
+  load(data: Float32Array, iteration: number, numSteps: number): void {
+    guarded(() => this.#native.load(data, iteration, numSteps))
+  }
+
+  /** Frees the memory. */
+  close(): void {
+    this.#native.close()
+  }
+}
+
 /** A named array as bytes. */
 export interface TensorBytes {
   name: string

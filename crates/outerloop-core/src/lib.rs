@@ -3,6 +3,8 @@
 //! Layers, lower ones first: [`error`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; [`task`], [`optim`],
 //! [`lopt`]; [`unroll`]. Nothing here knows of JavaScript.
 pub mod apply;
+#[cfg(feature = "candle-nn")]
+pub mod candle;
 pub mod data;
 pub mod error;
 mod layer;

@@ -4,6 +4,7 @@
 //! long is a job on its own thread that settles a promise. The TypeScript in `ts/native.ts` is the only caller.
 #![deny(clippy::all)]
 
+mod apply;
 mod curves;
 mod dataset;
 mod doctor;

@@ -182,16 +182,10 @@ pub(super) struct Sink<'a> {
 unsafe impl Sync for Sink<'_> {}
 
 impl<'a> Sink<'a> {
-    /// p ← p − direction·exp(exp_mult·magnitude)·step_mult.
-    pub(super) fn step(params: &'a mut [f32], exp_mult: f32, step_mult: f32) -> Self {
-        // SAFETY: the slice is borrowed for as long as the sink lives.
-        unsafe { Self::step_at(params.as_mut_ptr(), params.len(), exp_mult, step_mult) }
-    }
-
-    /// [`Sink::step`] for parameters that the network's channels also read.
+    /// p ← p − direction·exp(exp_mult·magnitude)·step_mult; the network's channels may read the parameters too.
     /// # Safety
     /// `params` is writable for `len` floats while the sink lives.
-    pub(super) unsafe fn step_at(params: *mut f32, len: usize, exp_mult: f32, step_mult: f32) -> Self {
+    pub(super) unsafe fn step(params: *mut f32, len: usize, exp_mult: f32, step_mult: f32) -> Self {
         Self { out: params, len, exp_mult, step_mult: Some(step_mult), life: PhantomData }
     }
 

@@ -7,7 +7,7 @@ use super::hierarchical_config::{
     FEATURE_CLIP, HierarchicalConfig, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, Variant,
 };
 use super::hierarchical_features::{
-    Accumulate, FillBlock, KEPT, MAX_CHANNELS, OLD, Sums, TensorArrays, clip,
+    ArrayPointers, FillBlock, KEPT, MAX_CHANNELS, OLD, Sums, TensorArrays, accumulate, clip, share, shares,
 };
 use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
 use super::hierarchical_theta::{num_channels, num_lstm_inputs};
@@ -187,13 +187,13 @@ impl Bound {
     /// What the LSTM sees of one tensor, in the order of the published names.
     fn lstm_input(
         &mut self,
-        cpu: Cpu,
+        workers: Workers<'_>,
         row: usize,
         arrays: &TensorArrays<'_>,
         state: [&[f32]; 2],
         losses: [f32; 2],
     ) {
-        let values = statistics(cpu, &self.tensors[row], &self.sums[row], arrays, losses);
+        let values = statistics(workers, &self.tensors[row], &self.sums[row], arrays, losses);
         let [from_mlp, from_lstm] = state;
         let (shared, rest) = self.lstm.input(row).split_at_mut(from_lstm.len());
         shared.copy_from_slice(from_lstm);
@@ -218,13 +218,14 @@ impl Bound {
     /// The per-parameter network over one tensor; `from_mlp` becomes the mean of its other outputs.
     fn step_tensor(
         &mut self,
-        cpu: Cpu,
+        workers: Workers<'_>,
         row: usize,
         arrays: &mut TensorArrays<'_>,
         from_mlp: &mut [f32],
         factor: f32,
     ) {
-        let n = arrays.len as f32;
+        let (arrays_len, cpu) = (arrays.len, workers.cpu());
+        let n = arrays_len as f32;
         let scale = self.sums[row].squares.map(|x| 1.0 / (NORMALIZER_FLOOR + x / n).sqrt());
         // Without a clip in between, the normalisers go into the weights.
         let folds = self.clip.is_none();
@@ -239,24 +240,33 @@ impl Bound {
             let scale = if folds { scale[c] } else { 1.0 };
             row.iter_mut().zip(from).for_each(|(to, w)| *to = w * scale);
         }
-        self.hidden_lanes.fill(0.0);
-        for at in (0..arrays.len).step_by(BLOCK) {
-            let n = (arrays.len - at).min(BLOCK);
-            let features = &mut self.scratch.features;
-            cpu.run(FillBlock { arrays, at, n, scale: &scale, clip: self.clip, features });
-            let params = &mut arrays.params[at..at + n];
-            let step_mult = self.config.step_mult as f32 * factor;
-            let mut sink = Sink::step(params, self.config.exp_mult as f32, step_mult);
-            self.mlp.run(
-                cpu,
-                &mut self.scratch,
-                Start::Bias(&self.bias),
-                Some(&mut self.hidden_lanes),
-                &mut sink,
-            );
-        }
-        for (mean, lanes) in self.hidden_mean.iter_mut().zip(self.hidden_lanes.as_chunks::<LANES>().0) {
-            *mean = sum_lanes(lanes) / n;
+        let Self { mlp, bias, clip, scratch, hidden_lanes, hidden_mean, config, .. } = self;
+        let mlp = &*mlp;
+        let forward = Forward {
+            cpu,
+            mlp,
+            arrays: arrays.pointers(),
+            bias,
+            scale: &scale,
+            clip: *clip,
+            exp_mult: config.exp_mult as f32,
+            step_mult: config.step_mult as f32 * factor,
+        };
+        let count = shares(arrays_len);
+        if count == 1 {
+            forward.run(scratch, 0..arrays_len, hidden_lanes);
+            for (mean, lanes) in hidden_mean.iter_mut().zip(hidden_lanes.as_chunks::<LANES>().0) {
+                *mean = sum_lanes(lanes) / n;
+            }
+        } else {
+            let mut blocks = vec![vec![0.0; hidden_lanes.len()]; count];
+            workers.each_mut(&mut blocks, |i, lanes| {
+                forward.run(&mut mlp.scratch(), share(arrays_len, i), lanes);
+            });
+            for (h, mean) in hidden_mean.iter_mut().enumerate() {
+                let sum = |block: &Vec<f32>| f64::from(sum_lanes(&block.as_chunks::<LANES>().0[h]));
+                *mean = blocks.iter().map(sum).sum::<f64>() as f32 / n;
+            }
         }
         let Weights { w, b } = &self.output;
         cpu.run(Linear { x: &self.hidden_mean, w, b, y: &mut self.outputs });
@@ -292,6 +302,33 @@ impl Bound {
             from_lstm.iter_mut().zip(&self.projection).for_each(|(sum, y)| *sum += y);
         }
         from_lstm.iter_mut().for_each(|x| *x /= self.tensors.len() as f32);
+    }
+}
+
+/// The per-parameter network on a part of a tensor.
+struct Forward<'a> {
+    cpu: Cpu,
+    mlp: &'a ParamMlp,
+    arrays: ArrayPointers<'a>,
+    bias: &'a [f32],
+    scale: &'a [f32; MAX_CHANNELS],
+    clip: Option<f32>,
+    exp_mult: f32,
+    step_mult: f32,
+}
+
+impl Forward<'_> {
+    /// Steps the elements of `part`; `lanes` get the sums of the second hidden layer.
+    fn run(&self, scratch: &mut Scratch, part: Range<usize>, lanes: &mut [f32]) {
+        let Self { cpu, mlp, arrays, bias, scale, clip, exp_mult, step_mult } = *self;
+        lanes.fill(0.0);
+        for at in part.clone().step_by(BLOCK) {
+            let n = (part.end - at).min(BLOCK);
+            cpu.run(FillBlock { arrays, at, n, scale, clip, features: &mut scratch.features });
+            // SAFETY: the arrays are borrowed, and other parts do not meet this one.
+            let mut sink = unsafe { Sink::step(arrays.params.add(at), n, exp_mult, step_mult) };
+            mlp.run(cpu, scratch, Start::Bias(bias), Some(lanes), &mut sink);
+        }
     }
 }
 
@@ -336,9 +373,9 @@ impl Update for Bound {
                 read,
                 &mut kept,
             );
-            self.sums[row] = cpu.run(Accumulate(&mut arrays));
+            self.sums[row] = accumulate(workers, arrays.pointers());
             let inputs = [&globals[own(row)], &globals[from_lstm.clone()]];
-            self.lstm_input(cpu, row, &arrays, inputs, losses);
+            self.lstm_input(workers, row, &arrays, inputs, losses);
         }
         let (before, cells) = globals.split_at_mut(cell.start);
         let (before, hidden) = before.split_at_mut(hidden.start);
@@ -357,7 +394,7 @@ impl Update for Bound {
                 read,
                 &mut kept,
             );
-            self.step_tensor(cpu, row, &mut arrays, &mut before[own(row)], scale.of(row));
+            self.step_tensor(workers, row, &mut arrays, &mut before[own(row)], scale.of(row));
         }
         self.kept = kept;
         *state.iteration += 1;

@@ -2,6 +2,8 @@
 use super::STRIDE;
 use super::runs::SHARED;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers, ln, rsqrt, totals};
+use std::marker::PhantomData;
+use std::ops::Range;
 
 /// Decays of momentum and second moment.
 pub(super) const DECAYS: [f32; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
@@ -30,6 +32,59 @@ pub(super) struct TensorArrays<'a> {
     pub(super) kept: Option<&'a mut [f32]>,
 }
 
+impl TensorArrays<'_> {
+    /// Where the arrays are, for kernels.
+    pub(super) fn pointers(&mut self) -> ArrayPointers<'_> {
+        let padded = self.params.len();
+        assert!(self.momenta.len() == NUM * padded && self.squares.len() == NUM * padded);
+        assert!(self.grads.len() == padded && self.old.is_none_or(|old| old.len() == padded));
+        assert!(self.kept.as_ref().is_none_or(|kept| kept.len() == KEPT * padded));
+        ArrayPointers {
+            len: self.len,
+            padded,
+            params: self.params.as_mut_ptr(),
+            grads: self.grads.as_ptr(),
+            old: self.old.map(<[f32]>::as_ptr),
+            momenta: self.momenta.as_mut_ptr(),
+            squares: self.squares.as_mut_ptr(),
+            kept: self.kept.as_mut().map(|kept| kept.as_mut_ptr()),
+            life: PhantomData,
+        }
+    }
+}
+
+/// [`TensorArrays`], of which threads may have copies.
+#[derive(Clone, Copy)]
+pub(super) struct ArrayPointers<'a> {
+    pub(super) len: usize,
+    padded: usize,
+    pub(super) params: *mut f32,
+    grads: *const f32,
+    old: Option<*const f32>,
+    momenta: *mut f32,
+    squares: *mut f32,
+    kept: Option<*mut f32>,
+    life: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: threads work on blocks of elements that do not meet.
+unsafe impl Send for ArrayPointers<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for ArrayPointers<'_> {}
+
+/// Elements of a tensor that a thread takes at a time.
+pub(super) const SHARE: usize = 1 << 15;
+
+/// The blocks that threads share a tensor of `len` elements in: one, if it is small.
+pub(super) fn shares(len: usize) -> usize {
+    if len < SHARED { 1 } else { len.div_ceil(SHARE) }
+}
+
+/// Elements of block `i` of those.
+pub(super) fn share(len: usize, i: usize) -> Range<usize> {
+    if len < SHARED { 0..len } else { i * SHARE..len.min((i + 1) * SHARE) }
+}
+
 /// ln(|p| + 1e-8).
 #[inline(always)]
 fn log_size<S: Simd>(s: S, p: S::V) -> S::V {
@@ -55,16 +110,13 @@ unsafe fn blend<S: Simd>(s: S, place: *mut f32, beta: f32, new: S::V) -> S::V {
     }
 }
 
-/// Elements whose squares are summed together where threads share a tensor.
-const CLIP_CHUNK: usize = 1 << 15;
-
 /// Clips gradients to ±`bound` in place and returns Σg²: for large tensors the sum of chunks.
 pub(super) fn clip(workers: Workers<'_>, grads: &mut [f32], bound: f32) -> f32 {
     let cpu = workers.cpu();
     if grads.len() < SHARED {
         return cpu.run(Clip { grads, bound });
     }
-    let mut chunks: Vec<_> = grads.chunks_mut(CLIP_CHUNK).map(|grads| (grads, 0.0)).collect();
+    let mut chunks: Vec<_> = grads.chunks_mut(SHARE).map(|grads| (grads, 0.0)).collect();
     workers.each_mut(&mut chunks, |_, (grads, sum)| *sum = cpu.run(Clip { grads, bound }));
     chunks.iter().map(|(_, sum)| f64::from(*sum)).sum::<f64>() as f32
 }
@@ -105,36 +157,56 @@ pub(super) struct Sums {
     pub(super) plain: [f32; 3],
 }
 
-/// Updates momenta and second moments in place, and sums.
-pub(super) struct Accumulate<'a, 'b>(pub(super) &'a mut TensorArrays<'b>);
+/// Updates momenta and second moments in place, and sums: for large tensors the sums of blocks, in order.
+pub(super) fn accumulate(workers: Workers<'_>, arrays: ArrayPointers<'_>) -> Sums {
+    let cpu = workers.cpu();
+    let block = |i: usize| {
+        let Range { start, end } = share(arrays.len, i);
+        cpu.run(Accumulate { arrays, from: start, to: end.next_multiple_of(LANES) })
+    };
+    let count = shares(arrays.len);
+    if count == 1 {
+        return block(0);
+    }
+    let mut blocks = vec![Sums { squares: [0.0; MAX_CHANNELS], plain: [0.0; 3] }; count];
+    workers.fill(&mut blocks, block);
+    let total = |part: &dyn Fn(&Sums) -> f32| blocks.iter().map(|b| f64::from(part(b))).sum::<f64>() as f32;
+    Sums {
+        squares: std::array::from_fn(|c| total(&|b| b.squares[c])),
+        plain: std::array::from_fn(|c| total(&|b| b.plain[c])),
+    }
+}
 
-impl Kernel for Accumulate<'_, '_> {
+/// Elements `from..to`, whole groups of lanes.
+struct Accumulate<'a> {
+    arrays: ArrayPointers<'a>,
+    from: usize,
+    to: usize,
+}
+
+impl Kernel for Accumulate<'_> {
     type Output = Sums;
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Sums {
-        let a = self.0;
-        let padded = a.params.len();
-        assert!(
-            a.momenta.len() == NUM * padded && a.squares.len() == NUM * padded && a.grads.len() == padded
-        );
-        assert!(a.kept.as_ref().is_none_or(|kept| kept.len() == KEPT * padded));
-        let kept = a.kept.as_mut().map(|kept| kept.as_mut_ptr());
+        let Self { arrays: a, from, to } = self;
+        let (padded, kept) = (a.padded, a.kept);
+        assert!(to <= padded);
         let mut squares = [LaneSum::zero(s); MAX_CHANNELS];
         let mut plain = [LaneSum::zero(s); 3];
         // One decay after the other, so that its sums stay in registers.
         for k in 0..NUM {
             let mut sums = [LaneSum::zero(s); 4];
             let [mut plain_m, mut plain_v, _] = plain;
-            for group in (0..padded).step_by(LANES) {
+            for group in (from..to).step_by(LANES) {
                 for half in 0..LANES / S::WIDTH {
                     let at = group + half * S::WIDTH;
                     // SAFETY: `at + WIDTH <= padded`, the length of every array. In the gap after the last element all
                     // but the scale is 0.
                     unsafe {
-                        let g = s.load(a.grads.as_ptr().add(at));
-                        let m = blend(s, a.momenta.as_mut_ptr().add(k * padded + at), DECAYS[k], g);
-                        let v = blend(s, a.squares.as_mut_ptr().add(k * padded + at), DECAYS[k], s.mul(g, g));
+                        let g = s.load(a.grads.add(at));
+                        let m = blend(s, a.momenta.add(k * padded + at), DECAYS[k], g);
+                        let v = blend(s, a.squares.add(k * padded + at), DECAYS[k], s.mul(g, g));
                         let mut scale = root(s, v);
                         if let Some(kept) = kept {
                             s.store(kept.add((1 + k) * padded + at), scale);
@@ -158,12 +230,12 @@ impl Kernel for Accumulate<'_, '_> {
             }
         }
         let mut sums = [LaneSum::zero(s); 4];
-        for group in (0..padded).step_by(LANES) {
+        for group in (from..to).step_by(LANES) {
             for half in 0..LANES / S::WIDTH {
                 let at = group + half * S::WIDTH;
                 // SAFETY: as above; in the gap gradient and parameters are 0.
                 unsafe {
-                    let (g, p) = (s.load(a.grads.as_ptr().add(at)), s.load(a.params.as_ptr().add(at)));
+                    let (g, p) = (s.load(a.grads.add(at)), s.load(a.params.add(at)));
                     let mut log = log_size(s, p);
                     if let Some(kept) = kept {
                         s.store(kept.add(at), log);
@@ -176,7 +248,7 @@ impl Kernel for Accumulate<'_, '_> {
                     sums[1].fma(s, half, p, p);
                     sums[2].fma(s, half, log, log);
                     if let Some(old) = a.old {
-                        let old = s.load(old[at..][..S::WIDTH].as_ptr());
+                        let old = s.load(old.add(at));
                         sums[3].fma(s, half, old, old);
                     }
                 }
@@ -187,12 +259,24 @@ impl Kernel for Accumulate<'_, '_> {
     }
 }
 
-/// Σ(x − mean)² over `rows` rows of `len` live elements, rows padded.
-pub(super) struct Deviation<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) rows: usize,
-    pub(super) len: usize,
-    pub(super) mean: f32,
+/// Σ(x − mean)² over `rows` rows of `len` live elements, rows padded: for long rows the sums of blocks, in order.
+pub(super) fn deviation(workers: Workers<'_>, values: &[f32], rows: usize, len: usize, mean: f32) -> f32 {
+    let (cpu, padded, count) = (workers.cpu(), values.len() / rows, shares(len));
+    if count == 1 {
+        return cpu.run(Deviation { values, rows, padded, part: 0..len, mean });
+    }
+    let mut blocks = vec![0.0; count];
+    workers.fill(&mut blocks, |i| cpu.run(Deviation { values, rows, padded, part: share(len, i), mean }));
+    blocks.into_iter().map(f64::from).sum::<f64>() as f32
+}
+
+/// Σ(x − mean)² over a part of every row.
+struct Deviation<'a> {
+    values: &'a [f32],
+    rows: usize,
+    padded: usize,
+    part: Range<usize>,
+    mean: f32,
 }
 
 impl Kernel for Deviation<'_> {
@@ -200,17 +284,18 @@ impl Kernel for Deviation<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f32 {
-        let (mut sum, mean, len) = (LaneSum::zero(s), s.splat(self.mean), self.len);
-        for row in self.values.chunks_exact(self.values.len() / self.rows) {
-            assert!(len.next_multiple_of(LANES) <= row.len());
-            let (whole, p) = (len / LANES * LANES, row.as_ptr());
-            for at in (0..len).step_by(LANES) {
+        let Self { values, rows, padded, part: Range { start, end }, mean } = self;
+        assert!(values.len() >= rows * padded && end.next_multiple_of(LANES) <= padded);
+        let (mut sum, mean, whole) = (LaneSum::zero(s), s.splat(mean), end / LANES * LANES);
+        for row in 0..rows {
+            let p = values.as_ptr().wrapping_add(row * padded);
+            for at in (start..end).step_by(LANES) {
                 for half in 0..LANES / S::WIDTH {
                     let at = at + half * S::WIDTH;
-                    // SAFETY: `at + WIDTH` is at most `len` rounded up to whole groups.
+                    // SAFETY: `at + WIDTH` is at most the part's end rounded up to whole groups.
                     let mut x = s.sub(unsafe { s.load(p.add(at)) }, mean);
                     if at >= whole {
-                        x = s.select(s.first(len.saturating_sub(at)), x, s.splat(0.0));
+                        x = s.select(s.first(end.saturating_sub(at)), x, s.splat(0.0));
                     }
                     sum.fma(s, half, x, x);
                 }
@@ -221,8 +306,8 @@ impl Kernel for Deviation<'_> {
 }
 
 /// Channels of elements `at..at + n` into `features`, rows [`STRIDE`] apart; normalised only if they are to be clipped.
-pub(super) struct FillBlock<'a, 'b> {
-    pub(super) arrays: &'a TensorArrays<'b>,
+pub(super) struct FillBlock<'a> {
+    pub(super) arrays: ArrayPointers<'a>,
     pub(super) at: usize,
     pub(super) n: usize,
     /// Reciprocal root mean square of every channel; read if `clip` is given.
@@ -232,26 +317,25 @@ pub(super) struct FillBlock<'a, 'b> {
     pub(super) features: &'a mut [f32],
 }
 
-impl Kernel for FillBlock<'_, '_> {
+impl Kernel for FillBlock<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { arrays: a, at, n, scale, clip, features } = self;
-        let padded = a.params.len();
+        let padded = a.padded;
         let num_channels = MAX_CHANNELS - usize::from(a.old.is_none());
         assert!(n <= STRIDE && at + n.next_multiple_of(LANES) <= padded);
-        assert!(features.len() >= num_channels * STRIDE && a.squares.len() == NUM * padded);
-        assert!(a.kept.as_ref().is_none_or(|kept| kept.len() == KEPT * padded));
-        let kept = a.kept.as_ref().map(|kept| kept.as_ptr().wrapping_add(at));
+        assert!(features.len() >= num_channels * STRIDE);
+        let kept = a.kept.map(|kept| kept.cast_const().wrapping_add(at));
         // SAFETY: columns below `n` rounded up to whole groups are inside every array and inside a row of the block.
         unsafe {
             let out = features.as_mut_ptr();
             let put = Put { out, scale, clip };
             let columns = n.next_multiple_of(LANES);
             for column in (0..columns).step_by(S::WIDTH) {
-                let p = s.load(a.params.as_ptr().add(at + column));
-                put.channel(s, 0, column, s.load(a.grads.as_ptr().add(at + column)));
+                let p = s.load(a.params.add(at + column));
+                put.channel(s, 0, column, s.load(a.grads.add(at + column)));
                 put.channel(s, 1, column, p);
                 let log = match kept {
                     Some(kept) => s.load(kept.add(column)),
@@ -259,14 +343,14 @@ impl Kernel for FillBlock<'_, '_> {
                 };
                 put.channel(s, 2, column, log);
                 if let Some(old) = a.old {
-                    put.channel(s, OLD, column, s.load(old[at + column..][..S::WIDTH].as_ptr()));
+                    put.channel(s, OLD, column, s.load(old.add(at + column)));
                 }
             }
             // One decay after the other: where arrays lie a multiple of 4 KiB apart, a row of all of them does not fit the
             // first-level cache.
             for k in 0..NUM {
-                let m = a.momenta.as_ptr().add(k * padded + at);
-                let v = a.squares.as_ptr().add(k * padded + at);
+                let m = a.momenta.add(k * padded + at);
+                let v = a.squares.add(k * padded + at);
                 for column in (0..columns).step_by(S::WIDTH) {
                     let (m, v) = (s.load(m.add(column)), s.load(v.add(column)));
                     let root = match kept {

@@ -1,9 +1,9 @@
 //! One tensor under the hierarchical optimizer: its arrays, and what its LSTM sees of it.
 
-use super::hierarchical_features::{DECAYS, Deviation, KEPT, Sums, TensorArrays};
+use super::hierarchical_features::{DECAYS, KEPT, Sums, TensorArrays, deviation};
 use super::hierarchical_theta::STATISTICS;
 use crate::optim::{Tensors, rounding};
-use crate::simd::Cpu;
+use crate::simd::Workers;
 use std::ops::Range;
 
 /// Decays of momentum and of second moment.
@@ -45,7 +45,7 @@ pub(super) fn arrays_of<'a>(
 
 /// What an LSTM sees of its tensor besides the two vectors, in the order of the published names.
 pub(super) fn statistics(
-    cpu: Cpu,
+    workers: Workers<'_>,
     t: &TensorPlan,
     sums: &Sums,
     arrays: &TensorArrays<'_>,
@@ -56,7 +56,7 @@ pub(super) fn statistics(
     let pooled = n * NUM_DECAYS as f32;
     let mean = [plain[0] / pooled, plain[1] / pooled, plain[2] / n];
     let deviation = |values: &[f32], rows: usize, mean: f32| {
-        cpu.run(Deviation { values, rows, len: t.len, mean }) / (rows as f32 * n)
+        deviation(workers, values, rows, t.len, mean) / (rows as f32 * n)
     };
     let var = [
         deviation(arrays.momenta, NUM_DECAYS, mean[0]),

@@ -122,7 +122,7 @@ impl<F: Features> Rule<F> {
             // SAFETY: the arrays are borrowed until the end of this function, and the network reads a register of
             // parameters before it takes their step.
             Wanted::Step { exp_mult, step_mult } => unsafe {
-                Sink::step_at(pointers.params.add(start), len, exp_mult, step_mult)
+                Sink::step(pointers.params.add(start), len, exp_mult, step_mult)
             },
             Wanted::Direction { out, exp_mult } => {
                 assert!(out.len() == len);

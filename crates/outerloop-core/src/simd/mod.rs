@@ -26,6 +26,7 @@ mod gemm;
 mod math;
 mod peak;
 mod portable;
+mod stream;
 mod workers;
 
 pub use aligned::AlignedVec;
@@ -34,6 +35,7 @@ pub use denormals::FlushDenormals;
 pub use gemm::{GemmInit, MatMut, MatRef, gemm};
 pub use math::{cos_sin, exp, exp_nonpositive, ln, relu, rsqrt, sigmoid, tanh};
 pub use peak::fma_flops_per_second;
+pub use stream::stream_bytes_per_second;
 pub use workers::Workers;
 
 /// Logical lanes of every reduction, and the unit all arrays are padded to.

@@ -1,0 +1,81 @@
+/** States of optimizers as bytes: a safetensors file with one array and a checksum. */
+import { createHash } from 'node:crypto'
+import { OuterloopError } from '../errors.js'
+import { decodeTensors, encodeTensors, engineVersion, type ThetaLeaf } from '../native.js'
+import type { Optimizer } from './optimizer.js'
+
+const FORMAT = 'outerloop-state-1'
+
+/** What changes with every update. */
+export interface StateNumbers {
+  data: Float32Array
+  iteration: number
+  /** 0 if nobody said. */
+  numSteps: number
+}
+
+/** Equal states give equal bytes. */
+export function encodeState(
+  { data, iteration, numSteps }: StateNumbers,
+  optimizer: Optimizer,
+  leaves: readonly ThetaLeaf[],
+): Uint8Array {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  const metadata = {
+    format: FORMAT,
+    version: engineVersion(),
+    ...identity(optimizer, leaves),
+    iteration: String(iteration),
+    numSteps: String(numSteps),
+  }
+  const tensors = [{ name: 'state', shape: [data.length], dtype: 'F32' as const, data: bytes }]
+  return encodeTensors(tensors, { ...metadata, sha256: sha256(JSON.stringify(metadata), bytes) })
+}
+
+/**
+ * The inverse of {@link encodeState}.
+ *
+ * @throws {OuterloopError} `CHECKPOINT_INVALID` if the bytes are damaged, or of another optimizer, theta or parameters.
+ */
+export function decodeState(
+  bytes: Uint8Array,
+  optimizer: Optimizer,
+  leaves: readonly ThetaLeaf[],
+): StateNumbers {
+  const invalid = (what: string) => new OuterloopError('CHECKPOINT_INVALID', `optimizer state: ${what}`)
+  const { tensors, metadata } = decodeTensors(bytes)
+  if (metadata.format !== FORMAT)
+    throw invalid(`expected format ${FORMAT}, got ${metadata.format ?? 'another'}`)
+  const state = tensors.find(({ name }) => name === 'state')
+  if (tensors.length !== 1 || state === undefined || state.dtype !== 'F32') {
+    throw invalid('expected one array `state` of F32')
+  }
+  const { sha256: expected, ...rest } = metadata
+  if (expected !== sha256(JSON.stringify(rest), state.data))
+    throw invalid('the checksum is wrong: the bytes are damaged')
+  if (rest.version !== engineVersion())
+    throw invalid(`expected version ${engineVersion()}, got ${rest.version}`)
+  for (const [name, value] of Object.entries(identity(optimizer, leaves))) {
+    if (rest[name] !== value) throw invalid(`expected ${name} ${value}, got ${rest[name]}`)
+  }
+  return {
+    // A copy: the bytes need not be aligned.
+    data: new Float32Array(state.data.slice().buffer),
+    iteration: Number(rest.iteration),
+    numSteps: Number(rest.numSteps),
+  }
+}
+
+/** What a state belongs to. */
+function identity(optimizer: Optimizer, leaves: readonly ThetaLeaf[]): Record<string, string> {
+  const { theta } = optimizer
+  return {
+    optimizer: JSON.stringify(optimizer.config),
+    theta: sha256('', new Uint8Array(theta.buffer, theta.byteOffset, theta.byteLength)),
+    params: JSON.stringify(leaves.map(({ name, shape }) => [name, shape])),
+  }
+}
+
+function sha256(text: string, bytes: Uint8Array): string {
+  return createHash('sha256').update(text).update(bytes).digest('hex')
+}
