@@ -72,6 +72,10 @@ const LARGE: [&[usize]; 9] = [
     &[500, 140],
 ];
 
+/// Tensors that threads would share, in blocks whose sums are added: rows that fill registers and that do not, a vector, and
+/// matrices of a convolution.
+const SHARED: [&[usize]; 4] = [&[400, 352], &[391, 359], &[140_003], &[2, 2, 200, 176]];
+
 fn specs(shapes: &[&[usize]]) -> Vec<TensorSpec> {
     shapes.iter().enumerate().map(|(i, s)| TensorSpec::new(format!("p{i}"), s.to_vec())).collect()
 }
@@ -213,5 +217,12 @@ fn two_thousand_isolated_steps_follow_the_twin() {
 fn large_tensors_follow_the_twin() {
     for (name, json) in CASES {
         println!("{name}, large tensors: fractions of the tolerance {:.2?}", compare(json, &LARGE, 12));
+    }
+}
+
+#[test]
+fn shared_tensors_follow_the_twin() {
+    for (name, json) in CASES {
+        println!("{name}, shared tensors: fractions of the tolerance {:.2?}", compare(json, &SHARED, 3));
     }
 }

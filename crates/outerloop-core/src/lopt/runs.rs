@@ -30,6 +30,8 @@ pub(super) struct Factoring {
     pub(super) is_col_constant: bool,
     /// Whether one side is constant along every run, and every run has whole groups of lanes.
     pub(super) is_aligned: bool,
+    /// Whether the two factored axes are the last two: every matrix of them has rows and columns of its own.
+    pub(super) is_by_matrix: bool,
     /// Elements averaged into one row, and into one column.
     pub(super) row_count: usize,
     /// See `row_count`.
@@ -75,6 +77,7 @@ pub(super) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
         is_row_constant: d0 == end,
         is_col_constant: d1 == end,
         is_aligned: (d0 == end || d1 == end) && last.is_multiple_of(LANES),
+        is_by_matrix: d0.min(d1) + 1 == end,
         row_count: shape[d0],
         col_count: shape[d1],
         row_mean: [len / shape[d0] / shape[d1] / inner, shape[d1], inner],

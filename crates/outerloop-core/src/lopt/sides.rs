@@ -153,6 +153,20 @@ fn mean_squares(
 ) -> [[f32; 2]; DECAYS] {
     let is_constant = [factoring.is_row_constant, factoring.is_col_constant][which];
     let mut sums = [[0f64; 2]; DECAYS];
+    if factoring.is_by_matrix {
+        // Every place of the matrix counts equally often.
+        let (len, count) =
+            [(factoring.row_len, factoring.row_count), (factoring.col_len, factoring.col_count)][which];
+        let places = span.start / count..(span.start + span.len) / count;
+        assert!(places.end <= len);
+        for (k, sum) in sums.iter_mut().enumerate() {
+            for (x, sum) in [&accumulators[k][places.clone()], &side.root[k][places.clone()]].iter().zip(sum)
+            {
+                *sum = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+            }
+        }
+        return sums.map(|s| s.map(|s| (s / places.len() as f64) as f32));
+    }
     for run in runs {
         let (first, end) = (run.start.max(span.start), (run.start + run.len).min(span.start + span.len));
         for e in first..end {
