@@ -44,8 +44,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const OPTIMIZERS: [&str; 6] = [
+const OPTIMIZERS: &[&str] = &[
     r#"{"name":"adam","lr":0.01}"#,
+    r#"{"name":"nadamw","lr":0.01,"minLrMult":0,"warmupFraction":0.1}"#,
     r#"{"name":"mlp_lopt"}"#,
     r#"{"name":"celo2"}"#,
     r#"{"name":"adafac_mlp"}"#,

@@ -17,12 +17,35 @@ use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use twin::{Fast, config, tensors, twin_of};
 
-const CASES: [(&str, &str); 14] = [
+const CASES: &[(&str, &str)] = &[
     ("sgd", r#"{"name":"sgd","lr":0.03}"#),
     ("momentum", r#"{"name":"momentum","lr":0.01}"#),
     ("nesterov", r#"{"name":"momentum","lr":0.01,"nesterov":true}"#),
     ("adam", r#"{"name":"adam","lr":0.003}"#),
     ("adam with epsRoot", r#"{"name":"adam","lr":0.003,"epsRoot":1e-8}"#),
+    ("rmsprop", r#"{"name":"rmsprop","lr":0.003}"#),
+    ("rmsprop with momentum", r#"{"name":"rmsprop","lr":0.003,"decay":0.95,"momentum":0.8}"#),
+    ("rmsprop with Nesterov", r#"{"name":"rmsprop","lr":0.003,"eps":1e-6,"momentum":0.9,"nesterov":true}"#),
+    ("adamw", r#"{"name":"adamw","lr":0.003,"weightDecay":0.05}"#),
+    ("nadamw", r#"{"name":"nadamw","lr":0.003,"weightDecay":0.01}"#),
+    (
+        "nadamw as in opt_list",
+        r#"{"name":"nadamw","lr":0.003,"beta2":0.98,"eps":1e-5,"weightDecay":0.01,"l2":0.001,"minLrMult":0.1,"constantFraction":0.2,"warmupFraction":0.3,"arrayBetas":true}"#,
+    ),
+    (
+        "nadamw, the other switches",
+        r#"{"name":"nadamw","lr":0.003,"nesterov":false,"l2":0.01,"minLrMult":0.3,"constantFraction":0.4,"warmupFraction":0.13,"l2Fixed":true,"warmupMin":true}"#,
+    ),
+    (
+        "adam8p",
+        r#"{"name":"adam8p","lr":0.003,"l1":0.001,"l2":0.01,"linearDecay":0.0001,"exponentialDecay":0.0003}"#,
+    ),
+    ("adam8p by the run's length", r#"{"name":"adam8p","lr":0.003,"exponentialDecay":1e-5,"rescaleTime":true}"#),
+    ("adagrad", r#"{"name":"adagrad","lr":0.03}"#),
+    ("lion", r#"{"name":"lion","lr":0.0003,"weightDecay":0.1}"#),
+    ("yogi", r#"{"name":"yogi","lr":0.003}"#),
+    ("radam", r#"{"name":"radam","lr":0.003}"#),
+    ("adabelief", r#"{"name":"adabelief","lr":0.003}"#),
     ("mlp_lopt", r#"{"name":"mlp_lopt","stepMult":0.01,"expMult":0.01}"#),
     ("celo2, base", r#"{"name":"celo2","stepMult":0.01,"orthogonalize":false,"adamPattern":null}"#),
     ("celo2", r#"{"name":"celo2","stepMult":0.01,"adamPattern":"p[0-3]$"}"#),
@@ -204,14 +227,14 @@ fn check(json: &str, t: u64, got: &Tensor, expected: &Tensor, tolerance: impl Fn
 
 #[test]
 fn two_thousand_isolated_steps_follow_the_twin() {
-    for (name, json) in CASES {
+    for &(name, json) in CASES {
         println!("{name}: fractions of the tolerance {:.2?}", compare(json, &SMALL, 2000));
     }
 }
 
 #[test]
 fn large_tensors_follow_the_twin() {
-    for (name, json) in CASES {
+    for &(name, json) in CASES {
         println!("{name}, large tensors: fractions of the tolerance {:.2?}", compare(json, &LARGE, 12));
     }
 }
