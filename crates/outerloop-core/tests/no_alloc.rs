@@ -113,7 +113,7 @@ fn curve(task: &str, optimizer: &str, steps: u64) -> u64 {
 fn inner_steps_allocate_nothing() {
     const QUEUES: u64 = 8;
     for task in TASKS {
-        for optimizer in OPTIMIZERS {
+        for &optimizer in OPTIMIZERS {
             for meta_loss in [MetaLoss::Train {}, MetaLoss::OuterValid { every: 5, batches: 1 }] {
                 let [short, long] = [10, 60].map(|steps| advance(task, optimizer, meta_loss, steps));
                 println!("{optimizer} {meta_loss:?}: {short} allocations in 10 steps, {long} in 60");
