@@ -1,5 +1,9 @@
 //! Hand-designed rules that look at one element at a time: a rule is one function on registers, and needs no loop,
 //! layout or thread of its own.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "in kernels, arrays of registers are walked by index: see `simd`"
+)]
 
 use super::{Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::error::Result;

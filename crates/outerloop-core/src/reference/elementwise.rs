@@ -67,12 +67,12 @@ impl<R: ElementRule> ReferenceOptimizer for Elementwise<R> {
         let mut numbers = vec![0.0; R::STATE.len()];
         for (tensor, (p, g)) in params.iter_mut().zip(grads).enumerate() {
             for i in 0..p.data.len() {
-                for k in 0..numbers.len() {
-                    numbers[k] = self.state[first_array + k * self.num_tensors + tensor].data[i];
+                for (k, number) in numbers.iter_mut().enumerate() {
+                    *number = self.state[first_array + k * self.num_tensors + tensor].data[i];
                 }
                 self.rule.step(common, &mut p.data[i], g.data[i], &mut numbers);
-                for k in 0..numbers.len() {
-                    self.state[first_array + k * self.num_tensors + tensor].data[i] = numbers[k];
+                for (k, &number) in numbers.iter().enumerate() {
+                    self.state[first_array + k * self.num_tensors + tensor].data[i] = number;
                 }
             }
         }
