@@ -29,11 +29,9 @@ export function optimizerOperations(optimizer: OptimizerConfig, widths: Widths):
     numWeights += widths[i - 1]! * widths[i]!
     numBiases += widths[i]!
   }
+  // A hand-designed one has no network.
+  if ('lr' in optimizer) return 0
   switch (optimizer.name) {
-    case 'sgd':
-    case 'momentum':
-    case 'adam':
-      return 0
     case 'mlp_lopt': {
       const { hidden } = optimizer
       return 2 * (numWeights + numBiases) * (8 * hidden + hidden * hidden + 2 * hidden)

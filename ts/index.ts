@@ -12,6 +12,7 @@ export type {
   OptimizerConfig,
   OptimizerConfigInput,
 } from './config/optimizerConfig.js'
+export { numOptListConfigs, optList } from './config/optList.js'
 export { presetNames, presets } from './config/presets.js'
 export type { TaskConfig, TaskConfigInput } from './config/taskConfig.js'
 export type { TaskMixture } from './config/taskMixture.js'

@@ -3,6 +3,7 @@
  * The core has a serde twin of these schemas; both are tested on test/fixtures/optimizer-configs.
  */
 import { z } from 'zod'
+import { adaptiveSchemas } from './optimizers/adaptive.js'
 import { handDesignedSchemas } from './optimizers/handDesigned.js'
 import { learnedSchemas } from './optimizers/learned.js'
 
@@ -10,7 +11,11 @@ import { learnedSchemas } from './optimizers/learned.js'
 export const learnedOptimizerSchema = z.discriminatedUnion('name', learnedSchemas)
 
 /** Any inner optimizer. */
-export const optimizerConfigSchema = z.discriminatedUnion('name', [...handDesignedSchemas, ...learnedSchemas])
+export const optimizerConfigSchema = z.discriminatedUnion('name', [
+  ...handDesignedSchemas,
+  ...adaptiveSchemas,
+  ...learnedSchemas,
+])
 
 /** A complete inner optimizer, every default filled in. */
 export type OptimizerConfig = z.infer<typeof optimizerConfigSchema>

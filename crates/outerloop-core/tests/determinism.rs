@@ -298,7 +298,8 @@ fn halves_of_a_pair_share_everything_but_theta() {
 /// output bias's mean momentum, which is 0 but for rounding.)
 #[test]
 fn carries_keep_what_they_say() {
-    for &(optimizer, _) in &OPTIMIZERS[4..] {
+    let learned = OPTIMIZERS.iter().filter(|(optimizer, _)| !Setup::of(optimizer).theta().is_empty());
+    for &(optimizer, _) in learned {
         let kept = |carry, steps, std| {
             let setup = Setup { carry, ..Setup::of(optimizer) };
             let mut unroller = setup.build(NUM_PARTICLES);

@@ -44,8 +44,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const OPTIMIZERS: [&str; 6] = [
+const OPTIMIZERS: &[&str] = &[
     r#"{"name":"adam","lr":0.01}"#,
+    r#"{"name":"nadamw","lr":0.01,"minLrMult":0,"warmupFraction":0.1}"#,
     r#"{"name":"mlp_lopt"}"#,
     r#"{"name":"celo2"}"#,
     r#"{"name":"adafac_mlp"}"#,
@@ -112,7 +113,7 @@ fn curve(task: &str, optimizer: &str, steps: u64) -> u64 {
 fn inner_steps_allocate_nothing() {
     const QUEUES: u64 = 8;
     for task in TASKS {
-        for optimizer in OPTIMIZERS {
+        for &optimizer in OPTIMIZERS {
             for meta_loss in [MetaLoss::Train {}, MetaLoss::OuterValid { every: 5, batches: 1 }] {
                 let [short, long] = [10, 60].map(|steps| advance(task, optimizer, meta_loss, steps));
                 println!("{optimizer} {meta_loss:?}: {short} allocations in 10 steps, {long} in 60");

@@ -90,11 +90,17 @@ impl Elementwise for Moments {
     fn direction<S: Simd>(self, s: S, _: S::V, g: S::V, state: &mut [S::V; MAX_ARRAYS]) -> S::V {
         let [b1, b2] = [s.splat(self.beta[0]), s.splat(self.beta[1])];
         let [a1, a2] = [s.splat(self.complement[0]), s.splat(self.complement[1])];
+        state[0] = s.fma(b1, state[0], s.mul(a1, g));
+        state[1] = s.fma(b2, state[1], s.mul(a2, s.mul(g, g)));
+        self.step(s, state[0], state[1])
+    }
+}
+
+impl Moments {
+    /// The step of moments that are up to date.
+    #[inline(always)]
+    pub(crate) fn step<S: Simd>(self, s: S, mean: S::V, square: S::V) -> S::V {
         let [c1, c2] = [s.splat(self.correction[0]), s.splat(self.correction[1])];
-        let mean = s.fma(b1, state[0], s.mul(a1, g));
-        let square = s.fma(b2, state[1], s.mul(a2, s.mul(g, g)));
-        state[0] = mean;
-        state[1] = square;
         let root = s.add(s.sqrt(s.fma(square, c2, s.splat(self.eps_root))), s.splat(self.eps));
         let step = s.div(s.mul(s.mul(mean, c1), s.splat(self.lr)), root);
         // 0/0 where eps is 0 and nothing ever moved (gaps of the layout among them): no step.

@@ -1,5 +1,9 @@
 //! Hand-designed rules that look at one element at a time: a rule is one function on registers, and needs no loop,
 //! layout or thread of its own.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "in kernels, arrays of registers are walked by index: see `simd`"
+)]
 
 use super::{Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::error::Result;
@@ -86,7 +90,10 @@ impl<R: Rule> Update for Bound<R> {
     fn init(&mut self, params: &[f32], state: StateMut<'_>) {
         let first = self.rule.first_state();
         for (array, first) in state.data.chunks_exact_mut(params.len()).zip(first) {
-            array.fill(first);
+            // Gaps keep their zeros: a mean that does not start at 0 would move them.
+            for i in 0..self.params.num_tensors() {
+                array[self.params.range(i)].fill(first);
+            }
         }
     }
 
@@ -181,4 +188,12 @@ impl<K: Elementwise> Kernel for Part<'_, K> {
             at += S::WIDTH;
         }
     }
+}
+
+/// −1, 0 or 1; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn sign<S: Simd>(s: S, x: S::V) -> S::V {
+    let zero = s.splat(0.0);
+    let negative = s.select(s.gt(zero, x), s.splat(-1.0), x);
+    s.select(s.gt(x, zero), s.splat(1.0), negative)
 }

@@ -4,26 +4,45 @@
 //! the shapes of the parameters, and gives an [`Update`]: packed weights and scratch, no state. State is the
 //! caller's: an [`OptimizerState`] whose arrays are named by [`Optimizer::state_layout`].
 
+mod adabelief;
+mod adagrad;
 mod adam;
+mod adam8p;
+mod adamw;
 pub(crate) mod checks;
+mod cosine;
 pub(crate) mod elementwise;
+mod lion;
 mod momentum;
+mod nadamw;
+mod radam;
 mod registry;
+mod rmsprop;
 pub(crate) mod rounding;
 mod sgd;
 mod state;
 mod tensors;
 mod theta;
+mod yogi;
 
+pub use adabelief::AdaBelief;
+pub use adagrad::AdaGrad;
 pub use adam::Adam;
 pub(crate) use adam::Moments;
+pub use adam8p::Adam8p;
+pub use adamw::AdamW;
+pub use lion::Lion;
 pub use momentum::Momentum;
+pub use nadamw::NAdamW;
+pub use radam::RAdam;
 pub(crate) use registry::Config;
 pub use registry::{OptimizerConfig, build_optimizer};
+pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 pub use state::{OptimizerState, StateMut, empty_state};
 pub use tensors::{TensorPlace, Tensors};
 pub use theta::{LeafInit, Theta, ThetaSpec};
+pub use yogi::Yogi;
 
 use crate::error::Result;
 use crate::params::ParamLayout;

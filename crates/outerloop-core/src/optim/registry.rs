@@ -1,7 +1,9 @@
 //! All optimizers by name. Their configs are JSON: each one's serde struct is in its own file, and its twin is the zod
 //! schema of the same name in `ts/config/`.
 
-use super::{Adam, Momentum, Optimizer, Sgd};
+use super::{
+    AdaBelief, AdaGrad, Adam, Adam8p, AdamW, Lion, Momentum, NAdamW, Optimizer, RAdam, RmsProp, Sgd, Yogi,
+};
 use crate::error::{Error, Result};
 use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
 use serde::{Deserialize, Serialize};
@@ -48,6 +50,24 @@ optimizers! {
     Momentum(Momentum),
     /// Adam.
     Adam(Adam),
+    /// Steps over the root of a decaying mean square.
+    Rmsprop(RmsProp),
+    /// Adam with decoupled weight decay.
+    Adamw(AdamW),
+    /// AdamW with Nesterov's momentum and a cosine schedule.
+    Nadamw(NAdamW),
+    /// Adam with penalties on the weights and a decaying rate.
+    Adam8p(Adam8p),
+    /// Steps over the root of a sum of squares.
+    Adagrad(AdaGrad),
+    /// Signs of a momentum.
+    Lion(Lion),
+    /// Adam with additive control of the second moment.
+    Yogi(Yogi),
+    /// Adam with a rectified warm-up.
+    Radam(RAdam),
+    /// Adam with the variance about the mean.
+    Adabelief(AdaBelief),
     /// Per-parameter MLP on momenta.
     MlpLopt(MlpLoptConfig),
     /// Celo2, or Celo2-base: per-parameter MLP with normalised directions.

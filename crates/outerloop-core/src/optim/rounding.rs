@@ -3,7 +3,12 @@
 
 /// 1 − βᵗ, the power rounded to f32 before the subtraction.
 pub(crate) fn one_minus_power(beta: f32, t: f64) -> f32 {
-    1.0 - power(f64::from(beta), t) as f32
+    1.0 - rounded_power(beta, t)
+}
+
+/// βᵗ.
+pub(crate) fn rounded_power(beta: f32, t: f64) -> f32 {
+    power(f64::from(beta), t) as f32
 }
 
 /// βᵗ within a few units of f64: by squaring where t is a whole number, as iterations are.

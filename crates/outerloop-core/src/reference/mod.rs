@@ -10,23 +10,33 @@
 //! take the step from the same gradient, and compare one step's rounding.
 
 pub mod accumulators;
+pub mod adabelief;
 pub mod adafac_mlp;
+pub mod adagrad;
 pub mod adam;
+pub mod adam8p;
+pub mod adamw;
 pub mod celo2;
 pub mod constants;
+pub mod elementwise;
 pub mod gradient_clipper;
 pub mod hierarchical;
+pub mod lion;
 pub mod loss_normaliser;
 pub mod mlp;
 pub mod mlp_lopt;
+pub mod nadamw;
 pub mod newton_schulz;
 pub mod old_params;
 pub mod perturbation;
 pub mod primitives;
 pub mod quadratic;
+pub mod radam;
+pub mod rmsprop;
 pub mod sgd;
 mod tensor;
 mod theta;
+pub mod yogi;
 
 pub use constants::Constants;
 pub use tensor::Tensor;

@@ -36,6 +36,26 @@ pub const HAND_DESIGNED: &[Published] = &[
     ),
     published("adam", adam),
     published("adam_lo", adam),
+    published("rmsprop", rmsprop),
+    published("rmsprop_momentum", rmsprop),
+    published("adamw", |c| with(adam(c), "adamw", &[("weightDecay", &c["weight_decay"])])),
+    published("nadamw", nadamw),
+    published("nadamw_l2", nadamw),
+    published("nadamw_cosine_f32", nadamw_of_arrays),
+    published("opt_list_0", nadamw_of_arrays),
+    published("opt_list_6", nadamw_of_arrays),
+    published(
+        "adagrad",
+        |c| json!({"name": "adagrad", "lr": c["lr"], "initialAccumulator": c["initial_accumulator_value"], "eps": c["eps"]}),
+    ),
+    published(
+        "lion",
+        |c| json!({"name": "lion", "lr": c["lr"], "beta1": c["b1"], "beta2": c["b2"], "weightDecay": c["weight_decay"]}),
+    ),
+    published("yogi", |c| with(adam_without_root(c), "yogi", &[])),
+    published("radam", |c| with(adam_without_root(c), "radam", &[("threshold", &c["threshold"])])),
+    published("radam_fast", |c| with(adam_without_root(c), "radam", &[("threshold", &c["threshold"])])),
+    published("adabelief", |c| with(adam(c), "adabelief", &[])),
 ];
 
 /// Learned optimizers with 20-step runs.
@@ -60,6 +80,48 @@ pub const RULE_MADE: &[Published] = &[
 
 fn adam(c: &Value) -> Value {
     json!({"name": "adam", "lr": c["lr"], "beta1": c["b1"], "beta2": c["b2"], "eps": c["eps"], "epsRoot": c["eps_root"]})
+}
+
+fn adam_without_root(c: &Value) -> Value {
+    json!({"lr": c["lr"], "beta1": c["b1"], "beta2": c["b2"], "eps": c["eps"]})
+}
+
+/// The options of `config` and some more, under a name.
+fn with(mut config: Value, name: &str, more: &[(&str, &Value)]) -> Value {
+    config["name"] = name.into();
+    for (option, value) in more {
+        config[option] = (*value).clone();
+    }
+    config
+}
+
+fn rmsprop(c: &Value) -> Value {
+    let mut config = json!({"name": "rmsprop", "lr": c["lr"], "decay": c["decay"], "eps": c["eps"]});
+    fill(&mut config, c, &[("momentum", "momentum"), ("nesterov", "nesterov")]);
+    config
+}
+
+/// With literal decays, and a constant rate where the file names no schedule.
+fn nadamw(c: &Value) -> Value {
+    let mut config = json!({
+        "name": "nadamw",
+        "lr": c["learning_rate"], "beta1": c["beta1"], "beta2": c["beta2"], "eps": c["epsilon"],
+        "weightDecay": c["adamw_weight_decay"], "l2": c["l2_weight_decay"], "nesterov": c["use_nesterov"],
+    });
+    fill(
+        &mut config,
+        c,
+        &[
+            ("min_learning_rate_mult", "minLrMult"),
+            ("constant_fraction", "constantFraction"),
+            ("warmup_fraction", "warmupFraction"),
+        ],
+    );
+    config
+}
+
+fn nadamw_of_arrays(c: &Value) -> Value {
+    with(nadamw(c), "nadamw", &[("arrayBetas", &true.into())])
 }
 
 fn per_parameter(name: &str, c: &Value) -> Value {

@@ -42,6 +42,12 @@ impl Leaf {
     }
 }
 
+/// Whether a published state tensor exists here: it is read by a formula, and it is not the sum of steps that the
+/// published RMSProp keeps without momentum too.
+pub fn is_kept(optimizer: &str, leaf: &Leaf) -> bool {
+    leaf.is_read() && !(optimizer == "rmsprop" && leaf.short_name().starts_with("trace|"))
+}
+
 /// What every optimizer case was run on.
 pub struct Inputs {
     pub leaves: Vec<TensorSpec>,
@@ -51,6 +57,8 @@ pub struct Inputs {
     pub grads: Vec<Vec<Vec<f32>>>,
     /// `[step]`.
     pub losses: Vec<f32>,
+    /// Steps that the optimizers were told there would be.
+    pub num_steps: u64,
 }
 
 /// One optimizer's run over [`Inputs`]: parameters after 1, 2, 5 and 20 steps, state after 1 and 20.
@@ -189,11 +197,12 @@ pub fn inputs() -> Inputs {
         params: Vec<Leaf>,
         grads: Vec<Vec<Vec<f32>>>,
         losses: Vec<f32>,
+        num_steps: u64,
     }
     let file: File = read("inputs.json");
     let leaves = file.params.iter().map(|p| TensorSpec::new(&p.name, p.shape.clone())).collect();
     let params = file.params.into_iter().map(|p| p.data).collect();
-    Inputs { leaves, params, grads: file.grads, losses: file.losses }
+    Inputs { leaves, params, grads: file.grads, losses: file.losses, num_steps: file.num_steps }
 }
 
 /// The 20-step run of the given name.

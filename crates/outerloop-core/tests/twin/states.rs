@@ -39,6 +39,7 @@ impl Fast {
     pub fn twin_state(&self, config: &OptimizerConfig) -> Vec<Tensor> {
         let arrays = self.arrays();
         let mut out = vec![Tensor::scalar("iteration", self.state.iteration as f64)];
+        out.push(Tensor::scalar("num_steps", self.state.num_steps as f64));
         let mut put = |name: String, data: Vec<f64>| out.push(Tensor::new(name, [data.len()], data));
         for (i, spec) in self.layout.specs().iter().enumerate() {
             for (name, array) in &arrays {

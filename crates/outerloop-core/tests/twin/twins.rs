@@ -1,6 +1,7 @@
 //! The f64 twin of every config.
 #![allow(clippy::unwrap_used, reason = "a test's configs are right")]
 
+use super::elementwise;
 use outerloop_core::lopt::{OldParams, Variant};
 use outerloop_core::optim::{self, OptimizerConfig};
 use outerloop_core::params::TensorSpec;
@@ -28,6 +29,15 @@ pub fn twin_of(
         &OptimizerConfig::Adam(optim::Adam { lr, beta1, beta2, eps, eps_root }) => {
             Box::new(Adam::new(AdamConfig { lr, beta1, beta2, eps, eps_root }, specs, constants))
         }
+        OptimizerConfig::Rmsprop(c) => elementwise::rmsprop(c, specs, constants),
+        OptimizerConfig::Adamw(c) => elementwise::adamw(c, specs, constants),
+        OptimizerConfig::Nadamw(c) => elementwise::nadamw(c, specs, constants),
+        OptimizerConfig::Adam8p(c) => elementwise::adam8p(c, specs, constants),
+        OptimizerConfig::Adagrad(c) => elementwise::adagrad(c, specs, constants),
+        OptimizerConfig::Lion(c) => elementwise::lion(c, specs, constants),
+        OptimizerConfig::Yogi(c) => elementwise::yogi(c, specs, constants),
+        OptimizerConfig::Radam(c) => elementwise::radam(c, specs, constants),
+        OptimizerConfig::Adabelief(c) => elementwise::adabelief(c, specs, constants),
         OptimizerConfig::MlpLopt(c) => {
             let config = MlpLoptConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
             Box::new(MlpLopt::new(config, theta, specs, constants).unwrap())

@@ -23,4 +23,20 @@ pub const OPTIMIZERS: &[(&str, u64)] = &[
         r#"{"name":"hierarchical","variant":"paper","oldParams":"exact","stepMult":0.01,"hidden":5,"lstmHidden":16}"#,
         0x6904_b71c_6cab_3fdf,
     ),
+    (r#"{"name":"rmsprop","lr":0.003}"#, 0xdd3f_3536_bc97_262d),
+    (r#"{"name":"rmsprop","lr":0.003,"momentum":0.8,"nesterov":true}"#, 0xedc6_549c_efdd_80af),
+    (r#"{"name":"adamw","lr":0.01,"weightDecay":0.1}"#, 0x750a_e4c9_bc01_7147),
+    (
+        r#"{"name":"nadamw","lr":0.1,"l2":0.01,"weightDecay":0.1,"minLrMult":0,"constantFraction":0.001,"warmupFraction":0.003,"arrayBetas":true}"#,
+        0x9891_d523_1878_09ed,
+    ),
+    (
+        r#"{"name":"adam8p","lr":0.01,"l1":0.001,"l2":0.01,"linearDecay":0.01,"exponentialDecay":0.1,"rescaleTime":true}"#,
+        0xfb78_6704_eb0a_d9af,
+    ),
+    (r#"{"name":"adagrad","lr":0.03}"#, 0x0e18_680b_0cf9_d1cf),
+    (r#"{"name":"lion","lr":0.003}"#, 0x3f66_048d_13a9_7cf3),
+    (r#"{"name":"yogi","lr":0.01}"#, 0x5164_29dd_956f_3bc5),
+    (r#"{"name":"radam","lr":0.01}"#, 0xe768_0146_f21b_c23f),
+    (r#"{"name":"adabelief","lr":0.01}"#, 0x5583_f7b5_0aac_9b35),
 ];

@@ -1,0 +1,165 @@
+//! NAdamW: Adam with Nesterov's momentum, two ways to move weights and a cosine schedule. With g' = g − l2·p,
+//! m ← β₁m + (1−β₁)g', v ← β₂v + (1−β₂)g'², a = lr_t·√(1−β₂ᵗ)/(1−β₁ᵗ) and n = β₁m + (1−β₁)g' (n = m without Nesterov):
+//! p ← p − a·n/(√v + eps) − a·wd·p.
+//!
+//! # References
+//! Dozat 2016, "Incorporating Nesterov Momentum into Adam"; Metz et al. 2020, arXiv:2002.11887, for this form and the
+//! list of its 1,000 settings. As `optimizers/nadamw.py` of google/learned_optimization at 32186aa, which the defaults
+//! follow in three oddities:
+//! - the l2 term pushes weights away from 0 (`l2_fixed` pulls them);
+//! - a warm-up lasts until the larger of `warmup_fraction` and `constant_fraction` (`warmup_min`: the smaller, as in
+//!   google-research/opt_list for TensorFlow);
+//! - eps is beside the root before bias correction, and the decay is bias corrected too.
+//!
+//! `array_betas` says where 1 − β comes from, 1.3e-5 of it at β₂ = 0.999: in opt_list decays are f32 arrays, elsewhere
+//! literals. The published switch for bias correction has no effect there and is absent here.
+
+use super::checks::{at_least_0, eps8, expect, fraction, point_9, point_999, positive, yes};
+use super::cosine::CosineSchedule;
+use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
+use super::rounding::one_minus_power;
+use super::{Config, Optimizer};
+use crate::error::Result;
+use crate::simd::Simd;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Options of NAdamW.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NAdamW {
+    /// Learning rate, above 0.
+    pub lr: f64,
+    /// Decay of the mean, in [0, 1).
+    #[serde(default = "point_9")]
+    pub beta1: f64,
+    /// Decay of the mean square, in [0, 1).
+    #[serde(default = "point_999")]
+    pub beta2: f64,
+    /// Added to the root, at least 0.
+    #[serde(default = "eps8")]
+    pub eps: f64,
+    /// Share of the bias-corrected rate by which weights shrink, at least 0.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Factor of the weights in the gradient, at least 0.
+    #[serde(default)]
+    pub l2: f64,
+    /// Look-ahead form of the mean.
+    #[serde(default = "yes")]
+    pub nesterov: bool,
+    /// The last rate in units of `lr`, at least 0; at 1 there is no cosine.
+    #[serde(default = "one")]
+    pub min_lr_mult: f64,
+    /// Share of the steps before the rate falls, in [0, 1).
+    #[serde(default)]
+    pub constant_fraction: f64,
+    /// Share of the steps that the rate takes to rise, in [0, 1]; see the header for a `constant_fraction` beside it.
+    #[serde(default)]
+    pub warmup_fraction: f64,
+    /// Whether `l2` pulls weights to 0 instead of pushing them away.
+    #[serde(default)]
+    pub l2_fixed: bool,
+    /// Whether a warm-up ends at the smaller of both fractions instead of the larger.
+    #[serde(default)]
+    pub warmup_min: bool,
+    /// Whether 1 − β is taken in f32.
+    #[serde(default)]
+    pub array_betas: bool,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl NAdamW {
+    fn schedule(&self) -> CosineSchedule {
+        CosineSchedule {
+            lr: self.lr as f32,
+            min_mult: self.min_lr_mult as f32,
+            constant_fraction: self.constant_fraction as f32,
+            warmup_fraction: self.warmup_fraction as f32,
+            warmup_min: self.warmup_min,
+        }
+    }
+}
+
+impl Config for NAdamW {
+    fn checked(self) -> Result<Self> {
+        positive("lr", self.lr)?;
+        fraction("beta1", self.beta1)?;
+        fraction("beta2", self.beta2)?;
+        at_least_0("eps", self.eps)?;
+        at_least_0("weightDecay", self.weight_decay)?;
+        at_least_0("l2", self.l2)?;
+        at_least_0("minLrMult", self.min_lr_mult)?;
+        fraction("constantFraction", self.constant_fraction)?;
+        let share = self.warmup_fraction;
+        expect((0.0..=1.0).contains(&share), "warmupFraction", "from 0 to 1", share)?;
+        Ok(self)
+    }
+
+    fn build(self) -> Result<Arc<dyn Optimizer>> {
+        Ok(Arc::new(if self.schedule().is_constant() {
+            ElementwiseOptimizer::new(self)
+        } else {
+            ElementwiseOptimizer::with_num_steps(self)
+        }))
+    }
+}
+
+impl Rule for NAdamW {
+    type Kernel = LookAhead;
+    const STATE: &'static [&'static str] = &["grad_acc", "grad_sqr_acc"];
+
+    fn first_state(&self) -> [f32; MAX_ARRAYS] {
+        [0.0; MAX_ARRAYS]
+    }
+
+    fn at(&self, t: u64, num_steps: u64) -> (f32, LookAhead) {
+        let betas = [self.beta1, self.beta2];
+        let [first, second] = betas.map(|beta| f64::from(one_minus_power(beta as f32, t as f64)));
+        let rate = (self.schedule().at(t - 1, num_steps) * second.sqrt() / first) as f32;
+        let complement = |beta: f64| if self.array_betas { 1.0 - beta as f32 } else { (1.0 - beta) as f32 };
+        let kernel = LookAhead {
+            beta: betas.map(|beta| beta as f32),
+            complement: betas.map(complement),
+            eps: self.eps as f32,
+            weight_decay: self.weight_decay as f32,
+            l2: if self.l2_fixed { -self.l2 as f32 } else { self.l2 as f32 },
+            is_nesterov: self.nesterov,
+        };
+        (rate, kernel)
+    }
+}
+
+/// n/(√v + eps) + wd·p.
+#[derive(Clone, Copy)]
+pub(crate) struct LookAhead {
+    beta: [f32; 2],
+    /// 1 − β.
+    complement: [f32; 2],
+    eps: f32,
+    weight_decay: f32,
+    l2: f32,
+    is_nesterov: bool,
+}
+
+impl Elementwise for LookAhead {
+    const ARRAYS: usize = 2;
+
+    #[inline(always)]
+    fn direction<S: Simd>(self, s: S, p: S::V, g: S::V, state: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        let [b1, b2] = [s.splat(self.beta[0]), s.splat(self.beta[1])];
+        let [a1, a2] = [s.splat(self.complement[0]), s.splat(self.complement[1])];
+        let g = s.fnma(s.splat(self.l2), p, g);
+        state[0] = s.fma(b1, state[0], s.mul(a1, g));
+        state[1] = s.fma(b2, state[1], s.mul(a2, s.mul(g, g)));
+        let numerator = if self.is_nesterov { s.fma(b1, state[0], s.mul(a1, g)) } else { state[0] };
+        let root = s.add(s.sqrt(state[1]), s.splat(self.eps));
+        let step = s.div(numerator, root);
+        // 0/0 where eps is 0 and nothing ever moved (gaps of the layout among them): no step.
+        let step = s.select(s.gt(root, s.splat(0.0)), step, s.sub(root, root));
+        s.fma(s.splat(self.weight_decay), p, step)
+    }
+}

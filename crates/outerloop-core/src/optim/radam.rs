@@ -1,0 +1,106 @@
+//! RAdam: Adam whose rate is rectified for the variance of the second moment, and without that moment while its variance
+//! is too large: with ρ∞ = 2/(1−β₂) − 1 and ρ = ρ∞ − 2tβ₂ᵗ/(1−β₂ᵗ), from ρ = `threshold` on
+//! p ← p − lr·r·m̂/(√v̂ + eps), r = √((ρ−4)(ρ−2)ρ∞/((ρ∞−4)(ρ∞−2)ρ)); before, p ← p − lr·m̂.
+//!
+//! # References
+//! Liu et al. 2019, arXiv:1908.03265. As optax's `radam` (google-deepmind/optax 0.2.4) through the wrapper of
+//! google/learned_optimization at 32186aa: βᵗ is rounded to f32 and 1 − βᵗ taken in f32, which at β₂ = 0.999 moves ρ by
+//! hundredths. Difference: the rest of ρ and r is f64 here and f32 there.
+
+use super::checks::{eps8, expect, point_9, point_999};
+use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
+use super::rounding::{one_minus_power, rounded_power};
+use super::{Adam, Config, Moments, Optimizer};
+use crate::error::Result;
+use crate::simd::Simd;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Options of RAdam.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RAdam {
+    /// Learning rate, above 0.
+    pub lr: f64,
+    /// Decay of the mean, in [0, 1).
+    #[serde(default = "point_9")]
+    pub beta1: f64,
+    /// Decay of the mean square, in [0, 1).
+    #[serde(default = "point_999")]
+    pub beta2: f64,
+    /// Added to the root, at least 0.
+    #[serde(default = "eps8")]
+    pub eps: f64,
+    /// Length of the second moment's memory from which it is used, at least 4.
+    #[serde(default = "five")]
+    pub threshold: f64,
+}
+
+fn five() -> f64 {
+    5.0
+}
+
+impl RAdam {
+    fn adam(&self) -> Adam {
+        let &Self { lr, beta1, beta2, eps, .. } = self;
+        Adam { lr, beta1, beta2, eps, eps_root: 0.0 }
+    }
+
+    /// r at update `t`, `None` while the second moment is not used.
+    fn rectifier(&self, t: f64) -> Option<f64> {
+        let beta = self.beta2 as f32;
+        let longest = f64::from((2.0 / (1.0 - self.beta2) - 1.0) as f32);
+        let power = f64::from(rounded_power(beta, t));
+        let rho = longest - 2.0 * t * power / f64::from(one_minus_power(beta, t));
+        let ratio = (rho - 4.0) * (rho - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * rho);
+        (rho >= self.threshold).then(|| ratio.sqrt())
+    }
+}
+
+impl Config for RAdam {
+    fn checked(self) -> Result<Self> {
+        self.adam().checked()?;
+        // Below 4 the root would be of a negative number.
+        let ok = self.threshold >= 4.0 && self.threshold.is_finite();
+        expect(ok, "threshold", "finite and >= 4", self.threshold)?;
+        Ok(self)
+    }
+
+    fn build(self) -> Result<Arc<dyn Optimizer>> {
+        Ok(Arc::new(ElementwiseOptimizer::new(self)))
+    }
+}
+
+impl Rule for RAdam {
+    type Kernel = Rectified;
+    const STATE: &'static [&'static str] = Adam::STATE;
+
+    fn first_state(&self) -> [f32; MAX_ARRAYS] {
+        [0.0; MAX_ARRAYS]
+    }
+
+    fn at(&self, t: u64, num_steps: u64) -> (f32, Rectified) {
+        let (rate, moments) = self.adam().at(t, num_steps);
+        let rectifier = self.rectifier(t as f64);
+        let lr = (self.lr * rectifier.unwrap_or(1.0)) as f32;
+        (rate, Rectified { moments: Moments { lr, ..moments }, is_rectified: rectifier.is_some() })
+    }
+}
+
+/// Adam's step, or the mean alone.
+#[derive(Clone, Copy)]
+pub(crate) struct Rectified {
+    moments: Moments,
+    is_rectified: bool,
+}
+
+impl Elementwise for Rectified {
+    const ARRAYS: usize = Moments::ARRAYS;
+
+    #[inline(always)]
+    fn direction<S: Simd>(self, s: S, p: S::V, g: S::V, state: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        let step = self.moments.direction(s, p, g, state);
+        let mean = s.mul(s.mul(state[0], s.splat(self.moments.correction[0])), s.splat(self.moments.lr));
+        if self.is_rectified { step } else { mean }
+    }
+}
