@@ -1,7 +1,7 @@
 //! Inner loops of meta-training: tasks, optimizers, learned optimizers and the unroller that runs them.
 //!
 //! Layers, lower ones first: [`error`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; [`task`], [`optim`],
-//! [`lopt`]; [`unroll`]. Nothing here knows of JavaScript.
+//! [`lopt`]; [`unroll`], [`weights`]. Nothing here knows of JavaScript.
 pub mod data;
 pub mod error;
 mod layer;
@@ -13,3 +13,4 @@ pub mod rng;
 pub mod simd;
 pub mod task;
 pub mod unroll;
+pub mod weights;
