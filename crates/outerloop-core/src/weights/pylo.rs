@@ -2,7 +2,7 @@
 //!
 //! Belilovsky-Lab/pylo, pylo/models, d05c6c1: `MetaMLP` is `adafac_mlp`, `CELO2MLP` is `celo2`, `VeLOMLP` and `VeLORNN`
 //! together are `velo`. Names and shapes are checked strictly, which PyLO itself does not do. `MetaMLP` lacks the offsets
-//! of the decays: PyLO passes them to the optimizer's constructor, so whoever reads such a file must say them.
+//! of the decays: PyLO passes them to the optimizer's constructor, so whoever reads such a file must know them.
 
 use super::leaf::{Leaf, by_name};
 use super::pylo_layout::{self as layout, Entry, Part};
@@ -79,10 +79,10 @@ enum Class {
     VeloRnn,
 }
 
-/// Reads the leaves of one module, or of VeLO's two, in any order.
+/// Reads the leaves of one module, or of VeLO's two, in any order. Without `decays` those of a `MetaMLP` lack the offsets of
+/// the decays.
 /// # Errors
-/// `CheckpointInvalid` naming the tensor or the entry of the config; `InvalidOption` if offsets of decays are missing, or
-/// given where a file has none to be added.
+/// `CheckpointInvalid` naming the tensor or the entry of the config; `InvalidOption` if offsets are given where none lack.
 pub fn read_pylo(modules: &[PyloModule<'_>], decays: Option<DecayOffsets>) -> Result<Vec<Leaf<'static>>> {
     let mut leaves = vec![];
     let mut classes = vec![];
@@ -93,7 +93,7 @@ pub fn read_pylo(modules: &[PyloModule<'_>], decays: Option<DecayOffsets>) -> Re
     }
     match classes[..] {
         [Class::MetaMlp] => {
-            leaves.extend(decays.ok_or_else(no_decays)?.leaves());
+            leaves.extend(decays.into_iter().flat_map(DecayOffsets::leaves));
             leaves.iter().try_for_each(Leaf::check_finite)?;
         }
         [Class::Celo2Mlp] | [Class::VeloMlp, Class::VeloRnn] | [Class::VeloRnn, Class::VeloMlp] => {
@@ -104,12 +104,6 @@ pub fn read_pylo(modules: &[PyloModule<'_>], decays: Option<DecayOffsets>) -> Re
         _ => return Err(invalid("expected one module, or VeLO's `mlp` and `rnn`, got other modules")),
     }
     Ok(leaves)
-}
-
-fn no_decays() -> Error {
-    Error::option(
-        "expected `decayOffsets` to be given: a PyLO directory of a MetaMLP lacks them (zeros for ELO, AdafacLO's defaults for muLO)",
-    )
 }
 
 fn invalid(text: impl std::fmt::Display) -> Error {
@@ -212,8 +206,9 @@ fn velo_mlp_config() -> Value {
 
 /// Writes the leaves of optimizer `name` as PyLO's modules. Offsets of decays are not in them: see [`super::pylo_call`].
 /// # Errors
-/// `InvalidOption` if PyLO has no such optimizer, `CheckpointInvalid` if a leaf is missing or of another shape.
+/// `InvalidOption` if PyLO has no such optimizer, `CheckpointInvalid` if a leaf is missing, of another shape or not finite.
 pub fn write_pylo(name: &str, leaves: &[Leaf<'_>]) -> Result<Vec<PyloPart>> {
+    leaves.iter().try_for_each(Leaf::check_finite)?;
     let leaves = by_name(leaves)?;
     let axis = |leaf: &str, axis: usize| {
         let length = leaves.get(leaf).and_then(|leaf| leaf.spec.shape.get(axis));

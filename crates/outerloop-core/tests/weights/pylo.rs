@@ -49,8 +49,11 @@ fn offsets_of_decays_come_from_the_caller() {
     let spec = specs::spec(r#"{"name":"adafac_mlp","hidden":5}"#);
     let theta = specs::theta(&spec);
     let parts = write("adafac_mlp", &spec);
-    let error = read_pylo(&modules(&parts), None).expect_err("no offsets");
-    assert_eq!(error.code, ErrorCode::InvalidOption);
+    let bare = read_pylo(&modules(&parts), None).expect("as written");
+    let error = flat_theta(&bare, &spec).expect_err("no offsets");
+    assert!(
+        error.message.contains("missing: `adafactor_decays` [3], `momentum_decays` [3], `rms_decays` [1]")
+    );
     let decays = DecayOffsets {
         adafactor: [theta[0], theta[1], theta[2]],
         momentum: [theta[3], theta[4], theta[5]],
