@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeCancelToken, NativeDataset, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, fmaPeak, initTheta, loadDataset, perturbedTheta, randomWords, runCurves, taskParams, thetaLayout } = nativeBinding
+const { NativeCancelToken, NativeDataset, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, flatTheta, fmaPeak, inferOptimizer, initTheta, loadDataset, muloDecayOffsets, perturbedTheta, randomWords, readFlax, readPylo, runCurves, taskParams, thetaLayout, writeFlax, writePylo } = nativeBinding
 export { NativeCancelToken }
 export { NativeDataset }
 export { NativeUnroller }
@@ -782,12 +782,19 @@ export { decodeTensors }
 export { doctor }
 export { encodeTensors }
 export { engineVersion }
+export { flatTheta }
 export { fmaPeak }
+export { inferOptimizer }
 export { initTheta }
 export { loadDataset }
+export { muloDecayOffsets }
 export { perturbedTheta }
 export { randomWords }
+export { readFlax }
+export { readPylo }
 export { runCurves }
 export { taskParams }
 export { thetaLayout }
+export { writeFlax }
+export { writePylo }
 export const __napiBindingTarget = __napiLoadedBindingTarget

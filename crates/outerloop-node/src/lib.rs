@@ -15,3 +15,4 @@ mod roofline;
 mod tensors;
 mod theta;
 mod unroller;
+mod weights;
