@@ -173,8 +173,8 @@ export interface NativeLeaf {
 export interface NativePylo {
   /** One module, or VeLO's two. */
   modules: Array<NativePyloModule>
-  /** The constructor's call, in Python. */
-  call?: string
+  /** The constructor's call, in Python, and what PyLO does otherwise. */
+  notes: Array<string>
 }
 
 /** A module of PyLO's as its two files have it. */

@@ -403,12 +403,12 @@ export function readPylo(modules: PyloModule[], decays?: DecayOffsets): WeightLe
   return guarded(() => addon.readPylo(modules, decays && JSON.stringify(decays)))
 }
 
-/** A learned optimizer as PyLO's modules, with the call of the constructor that they need. */
+/** A learned optimizer as PyLO's modules, with the call of the constructor that they need and what PyLO does otherwise. */
 export function writePylo(
   optimizer: OptimizerConfig,
   theta: Float32Array,
   directory: string,
-): { modules: PyloModule[]; call?: string } {
+): { modules: PyloModule[]; notes: string[] } {
   return guarded(() => addon.writePylo(JSON.stringify(optimizer), theta, directory))
 }
 
@@ -425,7 +425,7 @@ export function flatTheta(optimizer: OptimizerConfig, leaves: WeightLeaf[]): Flo
 export interface InferredOptimizer {
   /** Name and sizes. */
   config: Record<string, unknown>
-  /** Options that leaves cannot tell and that have no default, with what they may be. */
+  /** Options that leaves cannot tell and that weights were trained for, with what they may be. */
   choices: { option: string; values: string }[]
 }
 

@@ -11,10 +11,10 @@ import {
 import { parseWith } from '../config/parse.js'
 import { type WeightFormat, weightFormats } from '../config/weightFormat.js'
 import { OuterloopError } from '../errors.js'
-import { type DecayOffsets, inferOptimizer, muloDecayOffsets, writeFlax, writePylo } from '../native.js'
+import { type DecayOffsets, muloDecayOffsets, writeFlax, writePylo } from '../native.js'
 import { writeAtomically } from './atomicFile.js'
 import { type TrainedOptimizer, thetaOf, writeThetaFile } from './thetaFile.js'
-import { readWeightSource, type WeightSource } from './weightSource.js'
+import { readWeightSource, toldOptimizer, type WeightSource } from './weightSource.js'
 
 /** Options of {@link loadWeights}. */
 export interface LoadWeightsOptions {
@@ -81,10 +81,7 @@ function settleOptimizer(
   source: WeightSource,
   given: Record<string, unknown>,
 ): OptimizerConfig {
-  const { inferred } = source.optimizer
-    ? {}
-    : inferOptimizer(source.leaves.map(({ name, shape }) => ({ name, shape })))
-  const told: Record<string, unknown> = source.optimizer ?? inferred?.config ?? {}
+  const { config: told = {}, choices } = toldOptimizer(source)
   const isOther = given.name !== undefined && told.name !== given.name
   const config = isOther ? given : { ...told, ...given }
   if (config.name === undefined) {
@@ -95,7 +92,7 @@ function settleOptimizer(
     return parseWith(optimizerConfigSchema, config, 'optimizer')
   } catch (cause) {
     if (!(cause instanceof OuterloopError)) throw cause
-    const hints = isOther ? [] : (inferred?.choices ?? []).filter(({ option }) => !(option in config))
+    const hints = isOther ? [] : choices.filter(({ option }) => !(option in config))
     const lines = hints.map(({ option, values }) => `The file does not tell \`${option}\`: ${values}.`)
     throw new OuterloopError(cause.code, [`${path}: optimizer: ${cause.message}`, ...lines].join('\n'), {
       cause,
@@ -110,7 +107,8 @@ function settleOptimizer(
  * @param trained - What {@link loadWeights} gives, or a theta and its optimizer.
  * @param options - `format`: default `safetensors`, the only one that holds the optimizer's config. `pylo` exists for
  *  `adafac_mlp`, `celo2` and `velo`.
- * @returns `notes`: for `pylo` the call of its constructor, with the values that its files do not hold.
+ * @returns `notes`: for `pylo` the call of its constructor, with the values that its files do not hold, and what PyLO
+ *  does otherwise.
  * @throws {OuterloopError} `SHAPE_MISMATCH` if theta is not of the optimizer, `CHECKPOINT_INVALID` if a weight is not
  *  finite, `INVALID_OPTION` for a wrong format or an optimizer that it cannot hold.
  */
@@ -141,11 +139,11 @@ export async function saveWeights(
     await writeAtomically(path, writeFlax(optimizer, theta))
     return { notes: [] }
   }
-  const { modules, call } = writePylo(optimizer, theta, path)
+  const { modules, notes } = writePylo(optimizer, theta, path)
   for (const { directory, config, weights } of modules) {
     await mkdir(join(path, directory), { recursive: true })
     await writeAtomically(join(path, directory, 'config.json'), config)
     await writeAtomically(join(path, directory, 'model.safetensors'), weights)
   }
-  return { notes: call === undefined ? [] : [`In PyLO: ${call}`] }
+  return { notes }
 }

@@ -1,8 +1,8 @@
 /** What is in a weight file, without settling what optimizer it is of. */
 import { createHash } from 'node:crypto'
 import type { WeightFormat } from '../config/weightFormat.js'
-import { inferOptimizer, type ThetaLeaf } from '../native.js'
-import { readWeightSource } from './weightSource.js'
+import type { ThetaLeaf } from '../native.js'
+import { readWeightSource, toldOptimizer } from './weightSource.js'
 
 /** A leaf and the range of its weights. */
 export interface LeafSummary extends ThetaLeaf {
@@ -21,7 +21,7 @@ export interface WeightInspection {
   optimizer?: Record<string, unknown>
   /** Whether `optimizer` is told by leaves alone. */
   isInferred: boolean
-  /** Options that the file does not tell and that have no default. */
+  /** Options that the file does not tell and that its weights were trained for. */
   choices: { option: string; values: string }[]
   numWeights: number
   /** In the file's order; those of safetensors sorted by name. */
@@ -36,14 +36,14 @@ export interface WeightInspection {
  * @throws {OuterloopError} `CHECKPOINT_INVALID` if it is missing, damaged, or of no known format.
  */
 export async function inspectWeights(path: string): Promise<WeightInspection> {
-  const { format, leaves, optimizer, files } = await readWeightSource(path)
-  const { inferred, dead } = inferOptimizer(leaves.map(({ name, shape }) => ({ name, shape })))
-  const told = optimizer ?? inferred?.config
+  const source = await readWeightSource(path)
+  const { format, leaves, files } = source
+  const { config, isInferred, choices, dead } = toldOptimizer(source)
   return {
     format,
-    ...(told !== undefined && { optimizer: told }),
-    isInferred: optimizer === undefined && inferred !== undefined,
-    choices: optimizer === undefined ? (inferred?.choices ?? []) : [],
+    ...(config !== undefined && { optimizer: config }),
+    isInferred,
+    choices,
     numWeights: leaves.reduce((sum, { data }) => sum + data.length, 0),
     leaves: leaves.map(({ name, shape, data }) => ({
       name,

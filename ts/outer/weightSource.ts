@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import type { OptimizerConfig } from '../config/optimizerConfig.js'
 import type { WeightFormat } from '../config/weightFormat.js'
 import { OuterloopError } from '../errors.js'
-import { type DecayOffsets, type PyloModule, readFlax, readPylo, type WeightLeaf } from '../native.js'
+import {
+  type DecayOffsets,
+  type InferredOptimizer,
+  inferOptimizer,
+  type PyloModule,
+  readFlax,
+  readPylo,
+  type WeightLeaf,
+} from '../native.js'
 import { readWhole } from './tensorFile.js'
 import { namingFile, parseThetaFile } from './thetaFile.js'
 
@@ -14,6 +22,8 @@ export interface WeightSource {
   leaves: WeightLeaf[]
   /** Of this package's files. */
   optimizer?: OptimizerConfig
+  /** What the format says of options that leaves cannot tell. */
+  implied?: Record<string, unknown>
   metadata: Record<string, string>
   /** The files that hold the weights: one, or PyLO's two. */
   files: { path: string; bytes: Uint8Array }[]
@@ -40,6 +50,26 @@ export async function readWeightSource(path: string, decays?: DecayOffsets): Pro
   throw new OuterloopError('CHECKPOINT_INVALID', message)
 }
 
+/** What a source tells of its optimizer. */
+export interface ToldOptimizer {
+  /** Whole if `isInferred` is false; absent if leaves tell nothing. */
+  config?: Record<string, unknown>
+  isInferred: boolean
+  /** Options that the file does not tell and that its weights were trained for, with what they may be. */
+  choices: InferredOptimizer['choices']
+  /** Names of leaves that no step depends on. */
+  dead: string[]
+}
+
+/** The config in the file, or what its leaves tell. */
+export function toldOptimizer({ optimizer, implied = {}, leaves }: WeightSource): ToldOptimizer {
+  const { inferred, dead } = inferOptimizer(leaves.map(({ name, shape }) => ({ name, shape })))
+  if (optimizer !== undefined) return { config: optimizer, isInferred: false, choices: [], dead }
+  if (inferred === undefined) return { isInferred: false, choices: [], dead }
+  const choices = inferred.choices.filter(({ option }) => !(option in implied))
+  return { config: { ...inferred.config, ...implied }, isInferred: true, choices, dead }
+}
+
 async function isDirectory(path: string): Promise<boolean> {
   // A path that is not there is for the reading to report.
   return stat(path).then(
@@ -60,6 +90,9 @@ function isMap([first = 0]: Uint8Array): boolean {
   return (first & 0xf0) === 0x80 || first === 0xde || first === 0xdf
 }
 
+/** What PyLO's VeLO is, which has no such options. */
+const pyloVelo = { buggedLossFeatures: false, buggedNextLstmState: false, ffMult: 100 }
+
 async function readPyloDirectory(path: string, decays: DecayOffsets | undefined): Promise<WeightSource> {
   const isPair = await isDirectory(join(path, 'mlp'))
   const directories = isPair ? ['mlp', 'rnn'] : ['']
@@ -78,5 +111,6 @@ async function readPyloDirectory(path: string, decays: DecayOffsets | undefined)
     config,
     weights: bytes,
   }))
-  return { format: 'pylo', files, leaves: namingFile(path, () => readPylo(modules, decays)), metadata: {} }
+  const leaves = namingFile(path, () => readPylo(modules, decays))
+  return { format: 'pylo', files, leaves, metadata: {}, ...(isPair && { implied: pyloVelo }) }
 }

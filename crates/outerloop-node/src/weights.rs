@@ -35,8 +35,8 @@ pub struct NativePyloModule {
 pub struct NativePylo {
     /// One module, or VeLO's two.
     pub modules: Vec<NativePyloModule>,
-    /// The constructor's call, in Python.
-    pub call: Option<String>,
+    /// The constructor's call, in Python, and what PyLO does otherwise.
+    pub notes: Vec<String>,
 }
 
 fn shape(shape: &[u32]) -> Vec<usize> {
@@ -86,18 +86,20 @@ fn decay_offsets(json: &str) -> Result<DecayOffsets> {
 #[napi]
 pub fn write_pylo(optimizer: String, theta: &[f32], directory: String) -> Result<NativePylo> {
     guard(|| {
-        let leaves_of = build(&optimizer)?;
-        let leaves = weights::leaves_of(theta, leaves_of.theta_spec()).map_err(to_js)?;
+        let built = build(&optimizer)?;
+        let leaves = weights::leaves_of(theta, built.theta_spec()).map_err(to_js)?;
         let config: serde_json::Value = serde_json::from_str(&optimizer)
             .map_err(|e| to_js(Error::option(format!("optimizer config: {e}"))))?;
-        let parts =
-            weights::write_pylo(config["name"].as_str().unwrap_or_default(), &leaves).map_err(to_js)?;
+        let parts = weights::write_pylo(&config, &leaves).map_err(to_js)?;
         let modules = parts.into_iter().map(|part| NativePyloModule {
             directory: part.directory.into(),
             config: part.config,
             weights: Uint8Array::new(part.weights),
         });
-        Ok(NativePylo { modules: modules.collect(), call: weights::pylo_call(&config, &leaves, &directory) })
+        Ok(NativePylo {
+            modules: modules.collect(),
+            notes: weights::pylo_notes(&config, &leaves, &directory),
+        })
     })
 }
 

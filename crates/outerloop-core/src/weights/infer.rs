@@ -10,7 +10,7 @@ const CELO_INPUTS: usize = 18;
 /// Normalised channels and other inputs of the hierarchical optimizer's network besides the LSTM's, by variant.
 const HIERARCHICAL_INPUTS: [(&str, usize); 2] = [("library", 37), ("paper", 38)];
 
-/// An option that leaves cannot tell and that has no default.
+/// An option that leaves cannot tell and that weights were trained for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Choice {
     /// Its name in the config.
@@ -24,7 +24,7 @@ pub struct Choice {
 pub struct Inferred {
     /// Name and sizes; complete but for `choices` and for options that have defaults.
     pub config: Value,
-    /// What the user must add.
+    /// What the user has to know.
     pub choices: Vec<Choice>,
 }
 
@@ -94,7 +94,7 @@ fn scheduled(leaves: Leaves<'_>) -> Option<Inferred> {
             let phase = Choice { option: "phase", values: "1 or 2; released weights are of phase 2" };
             let mut config = json!({ "name": "celo", "lstmHidden": hidden });
             if bank != 1 {
-                config["bank"] = bank.into();
+                config["paramInits"] = bank.into();
             }
             (config, vec![phase])
         }
@@ -104,9 +104,13 @@ fn scheduled(leaves: Leaves<'_>) -> Option<Inferred> {
                     option: "buggedLossFeatures",
                     values: "what config.gin says; true if nothing says it",
                 },
-                Choice { option: "buggedLstmState", values: "true for files of before 2022, else false" },
+                Choice { option: "buggedNextLstmState", values: "true for files of before 2022, else false" },
+                Choice {
+                    option: "ffMult",
+                    values: "100 for weights of Google's, 1 for those of amoudgl/celo",
+                },
             ];
-            (json!({ "name": "velo", "lstmHidden": hidden, "bank": bank }), choices)
+            (json!({ "name": "velo", "lstmHidden": hidden, "paramInits": bank }), choices)
         }
         _ => return None,
     };

@@ -12,11 +12,11 @@ mod infer;
 mod leaf;
 mod msgpack;
 mod pylo;
-mod pylo_call;
 mod pylo_layout;
+mod pylo_notes;
 
 pub use flax::{read_flax, write_flax};
 pub use infer::{Choice, Inferred, dead_leaves, infer_optimizer};
 pub use leaf::{Leaf, flat_theta, leaves_of};
 pub use pylo::{DecayOffsets, PyloModule, PyloPart, read_pylo, write_pylo};
-pub use pylo_call::pylo_call;
+pub use pylo_notes::pylo_notes;

@@ -17,6 +17,9 @@ use std::collections::HashMap;
 /// Largest size that a config may name.
 const MAX_SIZE: u64 = 1 << 20;
 
+/// VeLO's factor of the mixed weights in PyLO.
+const PYLO_FF_MULT: f64 = 100.0;
+
 /// One module as its two files have it.
 #[derive(Clone, Copy, Debug)]
 pub struct PyloModule<'a> {
@@ -204,10 +207,11 @@ fn velo_mlp_config() -> Value {
     })
 }
 
-/// Writes the leaves of optimizer `name` as PyLO's modules. Offsets of decays are not in them: see [`super::pylo_call`].
+/// Writes the leaves of the optimizer with the given config as PyLO's modules. Offsets of decays are not in them: see
+/// [`super::pylo_notes`].
 /// # Errors
-/// `InvalidOption` if PyLO has no such optimizer, `CheckpointInvalid` if a leaf is missing, of another shape or not finite.
-pub fn write_pylo(name: &str, leaves: &[Leaf<'_>]) -> Result<Vec<PyloPart>> {
+/// `InvalidOption` if PyLO has no such optimizer, or not with these options, `CheckpointInvalid` if a leaf is missing, of another shape or not finite.
+pub fn write_pylo(config: &Value, leaves: &[Leaf<'_>]) -> Result<Vec<PyloPart>> {
     leaves.iter().try_for_each(Leaf::check_finite)?;
     let leaves = by_name(leaves)?;
     let axis = |leaf: &str, axis: usize| {
@@ -219,7 +223,7 @@ pub fn write_pylo(name: &str, leaves: &[Leaf<'_>]) -> Result<Vec<PyloPart>> {
         let config = serde_json::to_string_pretty(&config).map_err(invalid)?;
         Ok(PyloPart { directory, config, weights: write_module(entries, &leaves)? })
     };
-    match name {
+    match config.get("name").and_then(Value::as_str).unwrap_or_default() {
         "adafac_mlp" => {
             let h = axis("nn/~/b0", 0)?;
             let config = json!({ "hidden_layers": 1, "hidden_size": h, "input_size": layout::ADAFAC_INPUTS });
@@ -227,6 +231,7 @@ pub fn write_pylo(name: &str, leaves: &[Leaf<'_>]) -> Result<Vec<PyloPart>> {
         }
         "celo2" => Ok(vec![part("", celo2_config(), layout::celo2_mlp())?]),
         "velo" => {
+            check_velo(config)?;
             let (h, n) = (axis("lstm_init_state/hidden", 1)?, axis("ff_mod_stack/~/b0", 0)?);
             let mut mlp = velo_mlp_config();
             mlp["param_inits"] = n.into();
@@ -241,6 +246,24 @@ pub fn write_pylo(name: &str, leaves: &[Leaf<'_>]) -> Result<Vec<PyloPart>> {
         other => Err(Error::option(format!(
             "expected an optimizer that PyLO has (adafac_mlp, celo2, velo), got {other:?}"
         ))),
+    }
+}
+
+/// PyLO's VeLO has no options for what the weights were trained for.
+fn check_velo(config: &Value) -> Result<()> {
+    for (key, expected) in [("buggedLossFeatures", json!(false)), ("buggedNextLstmState", json!(false))] {
+        if config.get(key).is_some_and(|got| *got != expected) {
+            return Err(Error::option(format!(
+                "expected `{key}` to be {expected} for PyLO, got {}",
+                config[key]
+            )));
+        }
+    }
+    match config.get("ffMult").and_then(Value::as_f64) {
+        Some(got) if got != PYLO_FF_MULT => {
+            Err(Error::option(format!("expected `ffMult` to be {PYLO_FF_MULT} for PyLO, got {got}")))
+        }
+        _ => Ok(()),
     }
 }
 

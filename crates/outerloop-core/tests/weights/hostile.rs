@@ -110,7 +110,11 @@ fn all_read(bytes: &[u8]) {
 fn pylo_file() -> Vec<u8> {
     let spec = specs::spec(r#"{"name":"adafac_mlp"}"#);
     let theta = specs::theta(&spec);
-    let parts = write_pylo("adafac_mlp", &leaves_of(&theta, &spec).expect("its length")).expect("known");
+    let parts = write_pylo(
+        &serde_json::json!({ "name": "adafac_mlp" }),
+        &leaves_of(&theta, &spec).expect("its length"),
+    )
+    .expect("known");
     parts.into_iter().next().expect("one module").weights
 }
 

@@ -20,9 +20,13 @@ fn leaves_of_every_optimizer_tell_its_config() {
 #[test]
 fn schedulers_tell_their_sizes() {
     for (spec, num_weights, config) in [
-        (specs::velo(30, 512, 256), 2_320_385, json!({ "name": "velo", "lstmHidden": 512, "bank": 256 })),
-        (specs::velo(30, 128, 64), 162_305, json!({ "name": "velo", "lstmHidden": 128, "bank": 64 })),
-        (specs::velo(30, 64, 32), 46_337, json!({ "name": "velo", "lstmHidden": 64, "bank": 32 })),
+        (
+            specs::velo(30, 512, 256),
+            2_320_385,
+            json!({ "name": "velo", "lstmHidden": 512, "paramInits": 256 }),
+        ),
+        (specs::velo(30, 128, 64), 162_305, json!({ "name": "velo", "lstmHidden": 128, "paramInits": 64 })),
+        (specs::velo(30, 64, 32), 46_337, json!({ "name": "velo", "lstmHidden": 64, "paramInits": 32 })),
         (specs::velo(18, 64, 1), 37_089, json!({ "name": "celo", "lstmHidden": 64 })),
         (specs::celo_adam(64), 36_865, json!({ "name": "celo_adam", "lstmHidden": 64 })),
         (specs::nn_adam(32), 6_856, json!({ "name": "nn_adam", "lstmHidden": 32 })),
@@ -31,7 +35,7 @@ fn schedulers_tell_their_sizes() {
         let inferred = infer_optimizer(&specs::shapes(&spec)).expect("known");
         assert_eq!(inferred.config, config);
         let expected: &[&str] = match config["name"].as_str() {
-            Some("velo") => &["buggedLossFeatures", "buggedLstmState"],
+            Some("velo") => &["buggedLossFeatures", "buggedNextLstmState", "ffMult"],
             Some("celo") => &["phase"],
             _ => &[],
         };
@@ -74,4 +78,33 @@ fn dead_leaves_are_named() {
     let names = dead(celo.clone());
     let len = |leaf: &TensorSpec| if names.contains(&leaf.name) { leaf.len() } else { 0 };
     assert_eq!(specs::shapes(&celo).iter().map(len).sum::<usize>(), 1_281);
+}
+
+/// The tables above are the thetas of the optimizers of that name.
+#[test]
+fn published_leaves_are_those_of_the_optimizers() {
+    let scalars = |names: &[&str]| names.iter().map(|&name| TensorSpec::new(name, [])).collect::<Vec<_>>();
+    for (json, leaves) in [
+        (
+            r#"{"name":"velo","lstmHidden":6,"paramInits":3,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
+            specs::shapes(&specs::velo(30, 6, 3)),
+        ),
+        (r#"{"name":"celo","lstmHidden":6,"phase":2}"#, specs::shapes(&specs::velo(18, 6, 1))),
+        (r#"{"name":"celo_adam","lstmHidden":6}"#, specs::shapes(&specs::celo_adam(6))),
+        (r#"{"name":"nn_adam","lstmHidden":6}"#, specs::shapes(&specs::nn_adam(6))),
+        (r#"{"name":"learnable_sgd"}"#, scalars(&["log_lr"])),
+        (r#"{"name":"learnable_sgdm"}"#, scalars(&["log_lr", "one_minus_momentum"])),
+        (
+            r#"{"name":"learnable_adam"}"#,
+            scalars(&["log_epsilon", "log_lr", "one_minus_beta1", "one_minus_beta2"]),
+        ),
+    ] {
+        match OptimizerConfig::from_json(json) {
+            Err(e) if e.message.contains("unknown variant") => {
+                eprintln!("{json}: skipped, no such optimizer")
+            }
+            Err(e) => panic!("{json}: {e}"),
+            Ok(_) => assert_eq!(specs::shapes(&specs::spec(json)), leaves, "{json}"),
+        }
+    }
 }

@@ -4,13 +4,15 @@ use crate::specs;
 use outerloop_core::error::ErrorCode;
 use outerloop_core::optim::ThetaSpec;
 use outerloop_core::weights::{
-    DecayOffsets, PyloModule, PyloPart, flat_theta, leaves_of, pylo_call, read_pylo, write_pylo,
+    DecayOffsets, PyloModule, PyloPart, flat_theta, leaves_of, pylo_notes, read_pylo, write_pylo,
 };
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
 fn write(name: &str, spec: &ThetaSpec) -> Vec<PyloPart> {
-    write_pylo(name, &leaves_of(&specs::theta(spec), spec).expect("its length")).expect("known to PyLO")
+    let theta = specs::theta(spec);
+    write_pylo(&json!({ "name": name }), &leaves_of(&theta, spec).expect("its length"))
+        .expect("known to PyLO")
 }
 
 fn modules(parts: &[PyloPart]) -> Vec<PyloModule<'_>> {
@@ -180,8 +182,15 @@ fn modules_that_do_not_fit_are_refused() {
     };
     assert!(renamed("network.output.bias", "network.output.bios").contains("`network.output.bias`"));
     assert!(renamed("\"F32\"", "\"I32\"").contains("I32"));
-    let error = write_pylo("mlp_lopt", &[]).expect_err("PyLO lacks it");
-    assert_eq!(error.code, ErrorCode::InvalidOption);
+    for config in [
+        json!({ "name": "mlp_lopt" }),
+        json!({ "name": "velo", "buggedLossFeatures": true }),
+        json!({ "name": "velo", "buggedNextLstmState": true }),
+        json!({ "name": "velo", "ffMult": 1 }),
+    ] {
+        let error = write_pylo(&config, &[]).expect_err("PyLO lacks it");
+        assert_eq!(error.code, ErrorCode::InvalidOption, "{config}");
+    }
 }
 
 #[test]
@@ -191,10 +200,16 @@ fn the_call_has_what_files_lack() {
     theta[3] = 0.25;
     let leaves = leaves_of(&theta, &spec).expect("its length");
     let config = json!({ "name": "adafac_mlp", "hidden": 4, "stepMult": 0.001, "expMult": 0.001 });
+    let notes = pylo_notes(&config, &leaves, "out");
     assert_eq!(
-        pylo_call(&config, &leaves, "out").expect("known"),
-        "AdafacLO_naive(params, momentum_decays=[0.25, 0, 0], rms_decays=[0], adafactor_decays=[0, 0, 0], lr=1.0, \
+        notes[0],
+        "In PyLO: AdafacLO_naive(params, momentum_decays=[0.25, 0, 0], rms_decays=[0], adafactor_decays=[0, 0, 0], lr=1.0, \
          exp_mult=0.001, step_mult=0.001, hidden_size=4, hf_key=\"out\")"
     );
-    assert_eq!(pylo_call(&json!({ "name": "mlp_lopt" }), &[], "out"), None);
+    // 1 − 0.1·e^2.5 = −0.22.
+    assert!(notes.iter().any(|note| note.contains("clips")));
+    theta[3] = 0.22;
+    let notes = pylo_notes(&config, &leaves_of(&theta, &spec).expect("its length"), "out");
+    assert!(!notes.iter().any(|note| note.contains("clips")));
+    assert!(pylo_notes(&json!({ "name": "mlp_lopt" }), &[], "out").is_empty());
 }

@@ -1,12 +1,34 @@
-//! The constructor call that a PyLO directory needs beside its files: PyLO's defaults are not the values that the weights
-//! were trained with.
+//! What a PyLO directory needs beside its files: the call of the constructor, whose defaults are not the values that the
+//! weights were trained with, and what PyLO (d05c6c1) does otherwise whatever it is given.
 
 use super::leaf::Leaf;
 use serde_json::Value;
 
-/// The call, in Python, for the optimizer with the given config and leaves; `None` if PyLO has no such optimizer.
-/// `directory` is where the files are.
-pub fn pylo_call(config: &Value, leaves: &[Leaf<'_>], directory: &str) -> Option<String> {
+/// Decays of the momenta of `adafac_mlp` before the learned offsets.
+const MOMENTUM_DECAYS: [f32; 3] = [0.9, 0.99, 0.999];
+
+/// The call, in Python, for the optimizer with the given config and leaves, and the differences; empty if PyLO has no such
+/// optimizer. `directory` is where the files are.
+pub fn pylo_notes(config: &Value, leaves: &[Leaf<'_>], directory: &str) -> Vec<String> {
+    let Some(call) = call(config, leaves, directory) else { return vec![] };
+    let mut notes = vec![
+        format!("In PyLO: {call}"),
+        "Square matrices and convolutions get other steps there: PyTorch's layouts exchange their axes."
+            .into(),
+    ];
+    let offsets = leaves.iter().find(|leaf| leaf.spec.name == "momentum_decays");
+    if offsets.is_some_and(|leaf| {
+        leaf.data.iter().zip(MOMENTUM_DECAYS).any(|(x, d)| (1.0 - d) * (10.0 * x).exp() > 1.0)
+    }) {
+        notes.push("A learned decay of a momentum is below zero, and PyLO clips it to zero.".into());
+    }
+    if config.get("adamBiasCorrection").is_some_and(|x| *x == Value::Bool(false)) {
+        notes.push("PyLO corrects the bias of Adam's moments, which this config does not.".into());
+    }
+    notes
+}
+
+fn call(config: &Value, leaves: &[Leaf<'_>], directory: &str) -> Option<String> {
     let name = config.get("name")?.as_str()?;
     let path = |part: &str| Value::from(format!("{directory}{part}")).to_string();
     let number = |key: &str| config.get(key).map(Value::to_string);
