@@ -18,6 +18,7 @@ export type { TaskConfig, TaskConfigInput } from './config/taskConfig.js'
 export type { TaskMixture } from './config/taskMixture.js'
 export type { TrainConfig, TrainConfigInput } from './config/trainConfig.js'
 export { parseTrainConfig } from './config/trainConfig.js'
+export type { WeightFormat } from './config/weightFormat.js'
 export type { ErrorCode } from './errors.js'
 export { OuterloopError } from './errors.js'
 export type { EvaluationSubject } from './evaluate/evaluate.js'
@@ -25,7 +26,16 @@ export { evaluate } from './evaluate/evaluate.js'
 export type { EvaluateOptions } from './evaluate/evaluateOptions.js'
 export type { Evaluation } from './evaluate/evaluation.js'
 export { formatTable } from './evaluate/table.js'
-export type { Curve, CurveJob, DatasetInfo, Doctor, JobOptions, Split, ThetaLeaf } from './native.js'
+export type {
+  Curve,
+  CurveJob,
+  DatasetInfo,
+  DecayOffsets,
+  Doctor,
+  JobOptions,
+  Split,
+  ThetaLeaf,
+} from './native.js'
 export {
   Dataset,
   datasetFromArrays,
@@ -42,5 +52,9 @@ export type { StartInfo, TrainOptions, TrainResult } from './outer/train.js'
 export { train } from './outer/train.js'
 export type { RunOptions, StepRecord, TrainerState } from './outer/trainer.js'
 export { Trainer } from './outer/trainer.js'
+export type { LoadWeightsOptions } from './outer/weightFile.js'
+export { loadWeights, saveWeights } from './outer/weightFile.js'
+export type { LeafSummary, WeightInspection } from './outer/weightInspection.js'
+export { inspectWeights } from './outer/weightInspection.js'
 export { writeReport } from './report/report.js'
 export { heldOutTasks } from './tasks/catalogue.js'

@@ -432,6 +432,86 @@ export function decodeTensors(bytes: Uint8Array): {
   }
 }
 
+/** A named array of a weight file. */
+export interface WeightLeaf extends ThetaLeaf {
+  data: Float32Array
+}
+
+/** @throws {OuterloopError} `CHECKPOINT_INVALID` if the bytes are no theta as flax writes it. */
+export function readFlax(bytes: Uint8Array): WeightLeaf[] {
+  return guarded(() => addon.readFlax(bytes))
+}
+
+/** The bytes of theta as flax writes it. */
+export function writeFlax(optimizer: OptimizerConfig, theta: Float32Array): Uint8Array {
+  return guarded(() => addon.writeFlax(JSON.stringify(optimizer), theta))
+}
+
+/** A module of PyLO's as its two files have it. */
+export interface PyloModule {
+  /** Where the files are inside the target; empty: there. */
+  directory: string
+  /** Text of `config.json`. */
+  config: string
+  /** Bytes of `model.safetensors`. */
+  weights: Uint8Array
+}
+
+/** Offsets of the decays of `adafac_mlp`. */
+export interface DecayOffsets {
+  /** Of the momenta, decay 0.9 first. */
+  momentum: [number, number, number]
+  /** Of the second moment. */
+  rms: [number]
+  /** Of the factored second moments, decay 0.9 first. */
+  adafactor: [number, number, number]
+}
+
+/** Those that PyLO's `AdafacLO_naive` has by default. */
+export function muloDecayOffsets(): DecayOffsets {
+  return JSON.parse(guarded(() => addon.muloDecayOffsets())) as DecayOffsets
+}
+
+/** @throws {OuterloopError} `CHECKPOINT_INVALID` if the modules are not PyLO's, or not whole. */
+export function readPylo(modules: PyloModule[], decays?: DecayOffsets): WeightLeaf[] {
+  return guarded(() => addon.readPylo(modules, decays && JSON.stringify(decays)))
+}
+
+/** A learned optimizer as PyLO's modules, with the call of the constructor that they need and what PyLO does otherwise. */
+export function writePylo(
+  optimizer: OptimizerConfig,
+  theta: Float32Array,
+  directory: string,
+): { modules: PyloModule[]; notes: string[] } {
+  return guarded(() => addon.writePylo(JSON.stringify(optimizer), theta, directory))
+}
+
+/**
+ * Flat theta from its leaves, in any order.
+ *
+ * @throws {OuterloopError} `CHECKPOINT_INVALID` listing the leaves that are missing, unexpected or of another shape.
+ */
+export function flatTheta(optimizer: OptimizerConfig, leaves: WeightLeaf[]): Float32Array {
+  return guarded(() => addon.flatTheta(JSON.stringify(optimizer), leaves))
+}
+
+/** What leaves tell of their optimizer. */
+export interface InferredOptimizer {
+  /** Name and sizes. */
+  config: Record<string, unknown>
+  /** Options that leaves cannot tell and that weights were trained for, with what they may be. */
+  choices: { option: string; values: string }[]
+}
+
+/** Looks at names and shapes of leaves. `dead`: those that no step depends on. */
+export function inferOptimizer(leaves: ThetaLeaf[]): { inferred?: InferredOptimizer; dead: string[] } {
+  const { optimizer, dead } = guarded(() => addon.inferOptimizer(leaves))
+  if (optimizer === undefined) return { dead }
+  const { config, choices } = JSON.parse(optimizer) as InferredOptimizer
+  const { name, ...rest } = config
+  return { inferred: { config: { name, ...rest }, choices }, dead }
+}
+
 /** What this machine and build have. */
 export interface Doctor {
   version: string

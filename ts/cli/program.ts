@@ -5,6 +5,7 @@ import { addDoctorCommand } from './doctorCommand.js'
 import { addEvalCommand } from './evalCommand.js'
 import { addTasksCommand } from './tasksCommand.js'
 import { addTrainCommand } from './trainCommand.js'
+import { addWeightsCommand } from './weightsCommand.js'
 
 /** Builds the program. Errors of usage are thrown, after their message is on stderr. */
 export function createProgram(): Command {
@@ -20,6 +21,7 @@ export function createProgram(): Command {
   addTrainCommand(program)
   addEvalCommand(program)
   addTasksCommand(program)
+  addWeightsCommand(program)
   addDoctorCommand(program)
   return program
 }

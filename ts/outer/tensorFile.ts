@@ -7,6 +7,8 @@ import { writeAtomically } from './atomicFile.js'
 /** Tensors by name, and text. */
 export interface TensorFile {
   tensors: Map<string, Float32Array>
+  /** Shapes by name, sorted. */
+  shapes: Map<string, number[]>
   metadata: Record<string, string>
 }
 
@@ -33,11 +35,21 @@ export async function writeTensorFile(
  * @throws {OuterloopError} `CHECKPOINT_INVALID` if the file is missing, damaged or of another format.
  */
 export async function readTensorFile(path: string, format: string): Promise<TensorFile> {
+  return parseTensorFile(path, await readWhole(path), format)
+}
+
+/** @throws {OuterloopError} `CHECKPOINT_INVALID` if the file cannot be read. */
+export async function readWhole(path: string): Promise<Buffer> {
+  return readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    const message = `${path}: expected a readable file, got ${cause.code ?? cause.message}`
+    throw new OuterloopError('CHECKPOINT_INVALID', message, { cause })
+  })
+}
+
+/** As {@link readTensorFile}, of a file that is in memory. */
+export async function parseTensorFile(path: string, bytes: Uint8Array, format: string): Promise<TensorFile> {
   const invalid = (what: string, cause?: unknown) =>
     new OuterloopError('CHECKPOINT_INVALID', `${path}: ${what}`, { cause })
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw invalid(`expected a readable file, got ${error.code ?? error.message}`, error)
-  })
   const { tensors, metadata } = decoded(bytes, invalid)
   if (metadata.format !== format) {
     throw invalid(`expected format ${format}, got ${metadata.format ?? 'a file of another program'}`)
@@ -48,10 +60,12 @@ export async function readTensorFile(path: string, format: string): Promise<Tens
   const arrays = new Map<string, Float32Array>()
   for (const { name, dtype, data } of tensors) {
     if (dtype !== 'F32') throw invalid(`expected F32 for \`${name}\`, got ${dtype}`)
-    // A copy: the bytes need not be aligned.
-    arrays.set(name, new Float32Array(data.slice().buffer))
+    // A copy only if the bytes are not aligned.
+    const { buffer, byteOffset, length } = data.byteOffset % 4 === 0 ? data : data.slice()
+    arrays.set(name, new Float32Array(buffer, byteOffset, length / 4))
   }
-  return { tensors: arrays, metadata: rest }
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]))
+  return { tensors: arrays, shapes, metadata: rest }
 }
 
 function decoded(bytes: Uint8Array, invalid: (what: string, cause?: unknown) => OuterloopError) {

@@ -2,8 +2,8 @@
 import { type OptimizerConfig, optimizerConfigSchema } from '../config/optimizerConfig.js'
 import type { TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
-import { engineVersion, numElements, thetaLayout } from '../native.js'
-import { readTensorFile, writeTensorFile } from './tensorFile.js'
+import { engineVersion, flatTheta, numElements, thetaLayout, type WeightLeaf } from '../native.js'
+import { parseTensorFile, readWhole, writeTensorFile } from './tensorFile.js'
 
 const FORMAT = 'outerloop-theta-1'
 
@@ -23,8 +23,19 @@ export async function saveTheta(
 ): Promise<void> {
   // Threads and backend change nothing in the result, so they are not part of it.
   const { threads: _threads, cpu: _cpu, ...recorded } = config
+  const text = { config: JSON.stringify(recorded), outerSteps: String(outerSteps) }
+  await writeThetaFile(path, theta, config.optimizer, text)
+}
+
+/** Writes a trained optimizer with further text. */
+export async function writeThetaFile(
+  path: string,
+  theta: Float32Array,
+  optimizer: OptimizerConfig,
+  text: Record<string, string>,
+): Promise<void> {
   let at = 0
-  const tensors = thetaLayout(config.optimizer).map((leaf) => {
+  const tensors = thetaLayout(optimizer).map((leaf) => {
     const length = numElements(leaf)
     at += length
     return { ...leaf, data: theta.subarray(at - length, at) }
@@ -35,9 +46,8 @@ export async function saveTheta(
   await writeTensorFile(path, tensors, {
     format: FORMAT,
     version: engineVersion(),
-    optimizer: JSON.stringify(config.optimizer),
-    config: JSON.stringify(recorded),
-    outerSteps: String(outerSteps),
+    optimizer: JSON.stringify(optimizer),
+    ...text,
   })
 }
 
@@ -48,28 +58,37 @@ export async function saveTheta(
  *  exactly the leaves of its optimizer.
  */
 export async function loadTheta(path: string): Promise<TrainedOptimizer> {
-  const { tensors, metadata } = await readTensorFile(path, FORMAT)
-  const optimizer = optimizerOf(path, metadata.optimizer ?? '')
-  const layout = thetaLayout(optimizer)
-  const lengths = layout.map(numElements)
-  const theta = new Float32Array(lengths.reduce((sum, length) => sum + length, 0))
-  let at = 0
-  for (const [i, { name }] of layout.entries()) {
-    const leaf = tensors.get(name)
-    if (leaf === undefined || leaf.length !== lengths[i]) {
-      const got = leaf === undefined ? 'none' : `${leaf.length}`
-      const message = `${path}: expected ${lengths[i]} weights for leaf \`${name}\`, got ${got}`
-      throw new OuterloopError('CHECKPOINT_INVALID', message)
-    }
-    theta.set(leaf, at)
-    at += leaf.length
+  const { leaves, optimizer, metadata } = await parseThetaFile(path, await readWhole(path))
+  return { theta: thetaOf(path, optimizer, leaves), optimizer, metadata }
+}
+
+/**
+ * What a theta file holds, before its leaves are matched with its optimizer.
+ *
+ * @throws {OuterloopError} `CHECKPOINT_INVALID` if it is damaged or of another format.
+ */
+export async function parseThetaFile(
+  path: string,
+  bytes: Uint8Array,
+): Promise<{ leaves: WeightLeaf[]; optimizer: OptimizerConfig; metadata: Record<string, string> }> {
+  const { tensors, shapes, metadata } = await parseTensorFile(path, bytes, FORMAT)
+  const leaves = [...tensors].map(([name, data]) => ({ name, shape: shapes.get(name) ?? [], data }))
+  return { leaves, optimizer: optimizerOf(path, metadata.optimizer ?? ''), metadata }
+}
+
+/** Flat theta of the leaves in file `path`. */
+export function thetaOf(path: string, optimizer: OptimizerConfig, leaves: WeightLeaf[]): Float32Array {
+  return namingFile(path, () => flatTheta(optimizer, leaves))
+}
+
+/** Puts the file's path before an error's message. */
+export function namingFile<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    if (!(cause instanceof OuterloopError)) throw cause
+    throw new OuterloopError(cause.code, `${path}: ${cause.message}`, { cause })
   }
-  if (tensors.size !== layout.length) {
-    const names = new Set(layout.map(({ name }) => name))
-    const others = [...tensors.keys()].filter((name) => !names.has(name))
-    throw new OuterloopError('CHECKPOINT_INVALID', `${path}: unexpected leaves ${others.join(', ')}`)
-  }
-  return { theta, optimizer, metadata }
 }
 
 function optimizerOf(path: string, json: string): OptimizerConfig {

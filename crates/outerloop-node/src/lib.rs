@@ -16,3 +16,4 @@ mod roofline;
 mod tensors;
 mod theta;
 mod unroller;
+mod weights;

@@ -18,7 +18,8 @@ pub struct NativeTensorSpec {
     pub shape: Vec<u32>,
 }
 
-fn to_native(spec: &TensorSpec) -> NativeTensorSpec {
+/// A tensor's name and shape as JavaScript sees them.
+pub fn to_native(spec: &TensorSpec) -> NativeTensorSpec {
     NativeTensorSpec { name: spec.name.clone(), shape: spec.shape.iter().map(|&d| d as u32).collect() }
 }
 
@@ -53,6 +54,7 @@ pub fn task_params(
     })
 }
 
-fn build(optimizer: &str) -> Result<std::sync::Arc<dyn outerloop_core::optim::Optimizer>> {
+/// The optimizer of a JSON config.
+pub fn build(optimizer: &str) -> Result<std::sync::Arc<dyn outerloop_core::optim::Optimizer>> {
     OptimizerConfig::from_json(optimizer).and_then(|config| build_optimizer(&config)).map_err(to_js)
 }

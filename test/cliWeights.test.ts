@@ -1,0 +1,148 @@
+/** `outerloop weights` as a user meets it: each test starts the program as a process of its own, one at a time. */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { optimizerConfigSchema } from '../ts/config/optimizerConfig.js'
+import { initTheta } from '../ts/native.js'
+import { saveWeights } from '../ts/outer/weightFile.js'
+
+const main = fileURLToPath(new URL('../ts/cli/main.ts', import.meta.url))
+const celo = fileURLToPath(new URL('fixtures/weights/celo/celo.theta.state', import.meta.url))
+
+interface Outcome {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+function outerloop(...args: string[]): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let [stdout, stderr] = ['', '']
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk
+    })
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk
+    })
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+  })
+}
+
+async function temporaryDirectory(t: ExecutionContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'outerloop-cli-weights-'))
+  t.teardown(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+test.serial('--help names both commands; theirs name every flag', async (t) => {
+  const help = await outerloop('weights', '--help')
+  t.is(help.code, 0)
+  for (const word of ['inspect', 'convert']) t.true(help.stdout.includes(word), word)
+  const { code, stdout, stderr } = await outerloop('weights', 'convert', '--help')
+  t.is(code, 0)
+  t.is(stderr, '')
+  for (const flag of ['--to', '--optimizer', '--decay-offsets', '--json', 'pylo'])
+    t.true(stdout.includes(flag), flag)
+})
+
+test.serial('inspect tells released weights of Celo as text and as JSON', async (t) => {
+  const { code, stdout } = await outerloop('weights', 'inspect', celo)
+  t.is(code, 0)
+  t.regex(stdout, /^format {5}flax\noptimizer {2}\{"name":"celo","lstmHidden":64\}, told by the leaves\n/)
+  t.regex(stdout, /phase is not told: 1 or 2/)
+  t.regex(stdout, /37089 in 33 leaves/)
+  t.regex(stdout, /^rnn_params\/linear\/w +\[18, 64\] .*dead$/m)
+  const sha256 = createHash('sha256')
+    .update(await readFile(celo))
+    .digest('hex')
+  t.true(stdout.includes(sha256))
+  const json = JSON.parse((await outerloop('weights', 'inspect', celo, '--json')).stdout)
+  t.like(json, { format: 'flax', numWeights: 37_089, sha256: [{ path: celo, sha256 }] })
+})
+
+test.serial('convert goes round through every format without changing a weight', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const at = (name: string) => join(directory, name)
+  const optimizer = optimizerConfigSchema.parse({ name: 'celo2', weightDecay: 0.1 })
+  await saveWeights(at('a.safetensors'), { theta: initTheta(optimizer, 1, 0), optimizer })
+  await writeFile(at('optimizer.json'), JSON.stringify({ weightDecay: 0.1 }))
+  for (const args of [
+    ['a.safetensors', 'theta.state'],
+    ['theta.state', 'pylo', '--to', 'pylo', '--optimizer', at('optimizer.json')],
+    ['pylo', 'b.safetensors', '--optimizer', '{"weightDecay": 0.1}'],
+  ]) {
+    const [from = '', to = '', ...rest] = args
+    const { code, stdout, stderr } = await outerloop('weights', 'convert', at(from), at(to), ...rest)
+    t.is(code, 0, stderr)
+    t.regex(stdout, /^Wrote .*: 347 weights of \{"name":"celo2"/)
+    if (to === 'pylo') t.regex(stdout, /In PyLO: CELO2_naive\(params, .*weight_decay=0\.1, .*hf_key=/)
+  }
+  t.deepEqual(await readFile(at('b.safetensors')), await readFile(at('a.safetensors')))
+})
+
+test.serial('offsets of decays are asked for and taken', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const optimizer = optimizerConfigSchema.parse({ name: 'adafac_mlp' })
+  await saveWeights(
+    join(directory, 'in'),
+    { theta: initTheta(optimizer, 1, 0), optimizer },
+    { format: 'pylo' },
+  )
+  const convert = (...rest: string[]) =>
+    outerloop('weights', 'convert', join(directory, 'in'), join(directory, 'theta.state'), ...rest)
+  const refused = await convert()
+  t.is(refused.code, 2)
+  t.regex(refused.stderr, /decayOffsets/)
+  const json = '{"momentum":[0,0,0],"rms":[0],"adafactor":[0.5,0,0]}'
+  for (const value of ['zero', 'mulo', json]) {
+    const { code, stderr } = await convert('--decay-offsets', value, '--json')
+    t.is(code, 0, stderr)
+  }
+})
+
+const wrong: [what: string, args: string[], stderr: RegExp][] = [
+  ['no subcommand', [], /Usage: outerloop weights/],
+  [
+    'a file that is not there',
+    ['inspect', 'no.state'],
+    /^outerloop: no\.state: expected a readable file, got ENOENT\n$/,
+  ],
+  [
+    'a file that holds no weights',
+    ['inspect', main],
+    /expected safetensors, flax's msgpack or a PyLO directory/,
+  ],
+  ['a target without a format', ['convert', celo, 'out'], /expected --to to be given/],
+  [
+    'an unknown format',
+    ['convert', celo, 'out', '--to', 'npz'],
+    /expected `to` to be one of "safetensors", "flax", "pylo", got "npz"/,
+  ],
+  [
+    'an optimizer that is no JSON',
+    ['convert', celo, 'x.state', '--optimizer', '{"name"'],
+    /expected `optimizer` to be JSON/,
+  ],
+  [
+    'an optimizer that does not fit',
+    ['convert', celo, 'x.state', '--optimizer', '{"name":"celo2"}'],
+    /unexpected: .*of another shape: /,
+  ],
+]
+
+for (const [what, args, stderr] of wrong) {
+  test.serial(`${what}: exit code 2, nothing on stdout`, async (t) => {
+    const outcome = await outerloop('weights', ...args)
+    t.is(outcome.code, 2, outcome.stderr)
+    t.regex(outcome.stderr, stderr)
+    t.is(outcome.stdout, '')
+  })
+}

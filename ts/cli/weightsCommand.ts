@@ -1,0 +1,166 @@
+import { extname } from 'node:path'
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { loadConfigFile } from '../config/configFile.js'
+import { parseWith } from '../config/parse.js'
+import { type WeightFormat, weightFormats } from '../config/weightFormat.js'
+import { OuterloopError } from '../errors.js'
+import type { LoadWeightsOptions } from '../outer/weightFile.js'
+import type { WeightInspection } from '../outer/weightInspection.js'
+
+interface ConvertFlags {
+  to?: string
+  optimizer?: string
+  decayOffsets?: string
+  json?: boolean
+}
+
+/** Adds `outerloop weights inspect | convert`. */
+export function addWeightsCommand(program: Command): void {
+  const weights = program
+    .command('weights')
+    .description('Look into weight files of learned optimizers, and convert them: safetensors, flax, PyLO.')
+  weights
+    .command('inspect')
+    .description(
+      'Print format, optimizer, leaves with the range of their weights, and checksum of a weight file.',
+    )
+    .argument('<path>', formatsHelp)
+    .option('--json', 'print a JSON object')
+    .action(inspect)
+  weights
+    .command('convert')
+    .description('Write a weight file in another format. What does not fit its optimizer exactly is refused.')
+    .argument('<from>', formatsHelp)
+    .argument('<to>', 'the file to write; for pylo the directory')
+    .option('--to <format>', 'safetensors, flax or pylo (default: by the name: .safetensors, .state)')
+    .option(
+      '--optimizer <json>',
+      'the optimizer’s config, or the part that the file does not tell: JSON, or a file that holds it',
+    )
+    .option(
+      '--decay-offsets <value>',
+      'for a PyLO directory of adafac_mlp, which lacks them: zero, mulo, or JSON {"momentum", "rms", "adafactor"}',
+    )
+    .option('--json', 'print a JSON object { format, optimizer, numWeights, notes }')
+    .addHelpText('after', convertHelp)
+    .action(convert)
+}
+
+const formatsHelp = 'a safetensors file of this package, a theta.state of flax, or a directory of PyLO'
+
+const convertHelp = `
+Only safetensors hold the optimizer's config. Of other files name and sizes are told by the leaves, the rest are the
+defaults unless --optimizer says otherwise. PyLO has adafac_mlp, celo2 and velo; its files lack what its constructors
+are given, so the call is printed.
+
+Examples:
+  outerloop weights convert theta.safetensors theta.state
+  outerloop weights convert celo2/theta.state celo2.safetensors --optimizer '{"orthogonalize": false}'
+  outerloop weights convert runs/quick-0/theta.safetensors out --to pylo`
+
+async function inspect(path: string, flags: { json?: boolean }): Promise<void> {
+  // Only now: `--help` needs no engine.
+  const { inspectWeights } = await import('../outer/weightInspection.js')
+  const inspection = await inspectWeights(path)
+  process.stdout.write(flags.json ? `${JSON.stringify(inspection, null, 2)}\n` : describe(inspection))
+}
+
+function describe({
+  format,
+  optimizer,
+  isInferred,
+  choices,
+  leaves,
+  numWeights,
+  sha256,
+}: WeightInspection): string {
+  const told = optimizer === undefined ? 'none that its leaves would tell' : JSON.stringify(optimizer)
+  const rows = leaves.map(({ name, shape, min, max, rms, isDead }) => [
+    printable(name),
+    `[${shape.join(', ')}]`,
+    number(min),
+    number(max),
+    number(rms),
+    isDead ? 'dead' : '',
+  ])
+  const lines = [
+    `format     ${format}`,
+    `optimizer  ${told}${isInferred ? ', told by the leaves' : ''}`,
+    ...choices.map(({ option, values }) => `           ${option} is not told: ${values}`),
+    ...sha256.map(({ path, sha256 }) => `sha256     ${sha256}  ${path}`),
+    `weights    ${numWeights} in ${leaves.length} leaves`,
+    ...table([['leaf', 'shape', 'min', 'max', 'rms', ''], ...rows]),
+  ]
+  if (leaves.some(({ isDead }) => isDead)) lines.push('dead: no step depends on it')
+  return `${lines.join('\n')}\n`
+}
+
+function table(rows: string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+function number(x: number): string {
+  return String(Number(x.toPrecision(4)))
+}
+
+/** A name as it is, or quoted if a terminal would not show it so. */
+function printable(name: string): string {
+  return /^[\x20-\x7e]+$/.test(name) ? name : JSON.stringify(name)
+}
+
+async function convert(from: string, to: string, flags: ConvertFlags): Promise<void> {
+  const format = formatOf(to, flags.to)
+  const options: LoadWeightsOptions = {
+    ...(flags.optimizer !== undefined && { optimizer: await readObject(flags.optimizer, 'optimizer') }),
+    ...(flags.decayOffsets !== undefined && { decayOffsets: decayOffsets(flags.decayOffsets) }),
+  }
+  const { loadWeights, saveWeights } = await import('../outer/weightFile.js')
+  const trained = await loadWeights(from, options)
+  const { notes } = await saveWeights(to, trained, { format })
+  const { optimizer, theta } = trained
+  if (flags.json) {
+    process.stdout.write(`${JSON.stringify({ format, optimizer, numWeights: theta.length, notes })}\n`)
+    return
+  }
+  const lines = [`Wrote ${to} (${format}): ${theta.length} weights of ${JSON.stringify(optimizer)}`, ...notes]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+const extensions: Record<string, WeightFormat> = { '.safetensors': 'safetensors', '.state': 'flax' }
+
+/** The format asked for, or the one that a name has by custom. */
+function formatOf(path: string, asked: string | undefined): WeightFormat {
+  const format = asked ?? extensions[extname(path)]
+  if (format !== undefined) return parseWith(z.enum(weightFormats), format, 'to')
+  throw new OuterloopError(
+    'INVALID_OPTION',
+    `expected --to to be given: ${path} does not tell the format by its name`,
+  )
+}
+
+/** JSON as it was given, or in a file. */
+async function readObject(text: string, name: string): Promise<Record<string, unknown>> {
+  return text.trimStart().startsWith('{') ? parseObject(text, name) : loadConfigFile(text)
+}
+
+function decayOffsets(text: string): NonNullable<LoadWeightsOptions['decayOffsets']> {
+  const value = text.trimStart().startsWith('{') ? parseObject(text, 'decayOffsets') : text
+  // The library checks it.
+  return value as NonNullable<LoadWeightsOptions['decayOffsets']>
+}
+
+function parseObject(text: string, name: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch (cause) {
+    const message = `expected \`${name}\` to be JSON, got ${(cause as Error).message}`
+    throw new OuterloopError('INVALID_OPTION', message, { cause })
+  }
+}
