@@ -84,17 +84,26 @@ export declare function encodeTensors(tensors: Array<NativeTensor>, key: string,
 /** Version of the native build. */
 export declare function engineVersion(): string
 
+/** Flat theta of an optimizer from its leaves, in any order. */
+export declare function flatTheta(optimizer: string, leaves: Array<NativeLeaf>): Float32Array
+
 /**
  * Floating-point operations a second in fused multiply-adds on registers alone, over `threads` threads, on the
  * backend that `cpu` names.
  */
 export declare function fmaPeak(threads: number, durationMs: number, cpu?: string | undefined | null): Promise<number>
 
+/** Looks at names and shapes. */
+export declare function inferOptimizer(leaves: Array<NativeTensorSpec>): NativeInferred
+
 /** Candidate `index` of the first thetas that `seed` names. */
 export declare function initTheta(optimizer: string, seed: number, index: number): Float32Array
 
 /** Loads the data set that the JSON spec describes. */
 export declare function loadDataset(spec: string): Promise<NativeDataset>
+
+/** Offsets of the decays that PyLO's `AdafacLO_naive` has by default, as JSON. */
+export declare function muloDecayOffsets(): string
 
 /** Outcome of one truncation, one entry a planned particle. */
 export interface NativeAdvanceResult {
@@ -172,6 +181,24 @@ export interface NativeImageShape {
   numClasses: number
 }
 
+/** What leaves tell of their optimizer. */
+export interface NativeInferred {
+  /** `{"config", "choices"}` as JSON; absent if they tell nothing. */
+  optimizer?: string
+  /** Leaves that no step depends on. */
+  dead: Array<string>
+}
+
+/** A named array of a weight file. */
+export interface NativeLeaf {
+  /** Keys, joined by `/`. */
+  name: string
+  /** Row-major shape. */
+  shape: Array<number>
+  /** Values. */
+  data: Float32Array
+}
+
 /** What an optimizer wants to be told. */
 export interface NativeNeeds {
   /** The loss at every step. */
@@ -180,6 +207,24 @@ export interface NativeNeeds {
   numSteps: boolean
   /** Steps from one validation loss to the next. */
   validEvery?: number
+}
+
+/** A learned optimizer as PyLO has it. */
+export interface NativePylo {
+  /** One module, or VeLO's two. */
+  modules: Array<NativePyloModule>
+  /** The constructor's call, in Python, and what PyLO does otherwise. */
+  notes: Array<string>
+}
+
+/** A module of PyLO's as its two files have it. */
+export interface NativePyloModule {
+  /** Directory of the two files inside another; empty: none. */
+  directory: string
+  /** Text of `config.json`. */
+  config: string
+  /** Bytes of `model.safetensors`. */
+  weights: Uint8Array
 }
 
 /** What a step did. */
@@ -232,6 +277,12 @@ export declare function perturbedTheta(theta: Float32Array, seed: number, partic
 /** Words `4 * block .. 4 * block + count` of the stream named by (seed, purpose, path). */
 export declare function randomWords(seed: number, purpose: number, path: Array<number>, block: number, count: number): Uint32Array
 
+/** The leaves of flax's msgpack. */
+export declare function readFlax(bytes: Uint8Array): Array<NativeLeaf>
+
+/** The leaves of PyLO's modules. `decays`: offsets as JSON. */
+export declare function readPylo(modules: Array<NativePyloModule>, decays?: string | undefined | null): Array<NativeLeaf>
+
 /** Runs the JSON jobs. */
 export declare function runCurves(jobs: string, thetas: Array<Float32Array>, datasets: Array<NativeDataset>, options: NativeCurveOptions, token: NativeCancelToken, onProgress?: ((arg: number) => void) | undefined | null): Promise<Array<NativeCurve>>
 
@@ -243,3 +294,9 @@ export declare function taskParams(task: string, datasets: Array<NativeDataset>)
 
 /** Leaves of an optimizer's theta in flat order; empty for a hand-designed one. */
 export declare function thetaLayout(optimizer: string): Array<NativeTensorSpec>
+
+/** Flat theta as flax's msgpack. */
+export declare function writeFlax(optimizer: string, theta: Float32Array): Uint8Array
+
+/** Flat theta as PyLO's modules. `directory` is where they will be, for the call. */
+export declare function writePylo(optimizer: string, theta: Float32Array, directory: string): NativePylo

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeApplied, NativeCancelToken, NativeDataset, NativeOptimizer, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, fmaPeak, initTheta, loadDataset, perturbedTheta, randomWords, runCurves, streamPeak, taskParams, thetaLayout } = nativeBinding
+const { NativeApplied, NativeCancelToken, NativeDataset, NativeOptimizer, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, flatTheta, fmaPeak, inferOptimizer, initTheta, loadDataset, muloDecayOffsets, perturbedTheta, randomWords, readFlax, readPylo, runCurves, streamPeak, taskParams, thetaLayout, writeFlax, writePylo } = nativeBinding
 export { NativeApplied }
 export { NativeCancelToken }
 export { NativeDataset }
@@ -784,13 +784,20 @@ export { decodeTensors }
 export { doctor }
 export { encodeTensors }
 export { engineVersion }
+export { flatTheta }
 export { fmaPeak }
+export { inferOptimizer }
 export { initTheta }
 export { loadDataset }
+export { muloDecayOffsets }
 export { perturbedTheta }
 export { randomWords }
+export { readFlax }
+export { readPylo }
 export { runCurves }
 export { streamPeak }
 export { taskParams }
 export { thetaLayout }
+export { writeFlax }
+export { writePylo }
 export const __napiBindingTarget = __napiLoadedBindingTarget
