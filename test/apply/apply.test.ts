@@ -203,7 +203,10 @@ test('a trained optimizer comes from its file, with a step multiplier at use', a
     const theta = initTheta(config.optimizer, 4, 0)
     const path = join(dir, 'theta.safetensors')
     await saveTheta(path, { theta, config, outerSteps: 1 })
-    const [one, tenth] = [await loadOptimizer(path), await loadOptimizer(path, { stepMult: 0.0001 })]
+    const [one, tenth] = [
+      await loadOptimizer(path),
+      await loadOptimizer(path, { optimizer: { stepMult: 0.0001 } }),
+    ]
     t.deepEqual(one.theta, theta)
     const moved = (optimizer: typeof one) => {
       const params = model()
@@ -214,7 +217,7 @@ test('a trained optimizer comes from its file, with a step multiplier at use', a
     const [far, near] = [moved(one), moved(tenth)]
     // Ten times the step, up to a rounding of parameters below 1 (6e-8).
     for (const [i, x] of far.entries()) t.true(Math.abs(x - 10 * near[i]!) < 1e-6)
-    await t.throwsAsync(loadOptimizer(path, { stepMult: -1 }), { code: 'INVALID_OPTION' })
+    await t.throwsAsync(loadOptimizer(path, { optimizer: { stepMult: -1 } }), { code: 'INVALID_OPTION' })
     writeFileSync(join(dir, 'none.safetensors'), 'x')
     await t.throwsAsync(loadOptimizer(join(dir, 'none.safetensors')), { code: 'CHECKPOINT_INVALID' })
   } finally {

@@ -13,7 +13,7 @@ import {
 import { parseWith } from '../config/parse.js'
 import { OuterloopError } from '../errors.js'
 import { NativeOptimizerHandle, numElements, thetaLayout } from '../native.js'
-import { loadTheta } from '../outer/thetaFile.js'
+import { type LoadWeightsOptions, loadWeights } from '../outer/weightFile.js'
 import { OptimizerState } from './optimizerState.js'
 import { decodeState } from './stateFile.js'
 import { orderedParams, type Params } from './tensors.js'
@@ -122,15 +122,13 @@ export function createOptimizer(options: OptimizerConfigInput, theta?: Float32Ar
 /**
  * A trained optimizer from a file.
  *
- * @param path - A file of {@link saveTheta} or of `outerloop train`.
- * @param overrides - Options to use instead of the file's, for example `{ stepMult: 0.0003 }`.
+ * @param path - A file of `outerloop train` or {@link saveTheta}, or one of another program: see {@link loadWeights}.
+ * @param options - `optimizer`: options to use instead of the file's, for example `{ stepMult: 0.0003 }`, or that the file
+ *  does not tell; `decayOffsets`: see {@link LoadWeightsOptions}.
  * @throws {OuterloopError} `CHECKPOINT_INVALID` if the file is damaged or of another format, `INVALID_OPTION` for a wrong
- *  override.
+ *  option.
  */
-export async function loadOptimizer(
-  path: string,
-  overrides: Readonly<Record<string, unknown>> = {},
-): Promise<Optimizer> {
-  const { theta, optimizer } = await loadTheta(path)
-  return createOptimizer({ ...optimizer, ...overrides } as OptimizerConfigInput, theta)
+export async function loadOptimizer(path: string, options: LoadWeightsOptions = {}): Promise<Optimizer> {
+  const { theta, optimizer } = await loadWeights(path, options)
+  return new Optimizer(optimizer, theta)
 }

@@ -1,6 +1,6 @@
 /** Runs the baseline pool and the evaluated optimizer on one task after another. */
 import type { OptimizerConfig } from '../config/optimizerConfig.js'
-import { type Curve, type CurveJob, type Dataset, engineVersion, runCurves } from '../native.js'
+import { type Curve, type CurveJob, type Dataset, engineVersion, runCurves, thetaLayout } from '../native.js'
 import { baselinePool, POOL_VERSION } from './baselines.js'
 import type { RunCurve } from './curves.js'
 import type { EvaluateOptions, EvaluationSettings } from './evaluateOptions.js'
@@ -105,8 +105,8 @@ function firstReplica({ config }: EvaluationTask): number {
   return (Number.parseInt(contentHash(config).slice(0, 6), 16) >>> 3) * 1000
 }
 
-function isHandDesigned({ name }: OptimizerConfig): boolean {
-  return name === 'sgd' || name === 'momentum' || name === 'adam'
+function isHandDesigned(optimizer: OptimizerConfig): boolean {
+  return thetaLayout(optimizer).length === 0
 }
 
 function toRunCurve({ steps, losses }: Curve): RunCurve {
