@@ -22,11 +22,14 @@ mod hierarchical_config;
 mod hierarchical_features;
 mod hierarchical_tensor;
 mod hierarchical_theta;
+mod learnable;
 mod loss_normalizer;
 mod lstm;
 mod mlp;
 mod mlp_lopt;
 mod newton_schulz;
+mod nn_adam;
+mod nn_adam_bound;
 mod rule;
 mod runs;
 mod sides;
@@ -36,7 +39,9 @@ pub use adafac_mlp::{AdafacMlp, AdafacMlpConfig};
 pub use celo2::{Celo2, Celo2Config};
 pub use hierarchical::Hierarchical;
 pub use hierarchical_config::{HierarchicalConfig, OldParams, Variant};
+pub use learnable::{LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig};
 pub use mlp_lopt::{MlpLopt, MlpLoptConfig};
+pub use nn_adam::{NnAdam, NnAdamConfig};
 
 /// Elements of a tensor that are processed together: their features stay in the first-level cache. A multiple of three
 /// registers of every instruction set.

@@ -4,6 +4,7 @@
 use super::{Adam, Momentum, Optimizer, Sgd};
 use crate::error::{Error, Result};
 use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
+use crate::lopt::{LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig, NnAdamConfig};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -56,6 +57,14 @@ optimizers! {
     AdafacMlp(AdafacMlpConfig),
     /// Per-tensor LSTM and per-parameter MLP.
     Hierarchical(HierarchicalConfig),
+    /// Gradient descent with a learned rate.
+    LearnableSgd(LearnableSgdConfig),
+    /// Momentum with learned constants.
+    LearnableSgdm(LearnableSgdmConfig),
+    /// Adam with learned constants.
+    LearnableAdam(LearnableAdamConfig),
+    /// Adam steered by a per-tensor LSTM.
+    NnAdam(NnAdamConfig),
 }
 
 impl OptimizerConfig {

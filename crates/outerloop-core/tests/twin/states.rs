@@ -52,6 +52,11 @@ impl Fast {
                 }
             }
         }
+        if let OptimizerConfig::NnAdam(_) = config {
+            for (name, data) in self.nn_adam(&arrays) {
+                put(name, data);
+            }
+        }
         if let OptimizerConfig::Hierarchical(c) = config {
             for (name, data) in self.hierarchical(c, &arrays) {
                 put(name, data);
@@ -71,6 +76,20 @@ impl Fast {
             arrays.insert(spec.name.clone(), values);
         }
         arrays
+    }
+
+    /// Constants are arrays over the tensors here.
+    fn nn_adam(&self, arrays: &Arrays) -> Vec<(String, Vec<f64>)> {
+        let mut out = vec![];
+        for name in ["lr", "beta1", "beta2", "epsilon"].map(|name| format!("per_layer_{name}")) {
+            for (spec, &x) in self.layout.specs().iter().zip(&arrays[&name]) {
+                out.push((format!("{name}|{}", spec.name), vec![x]));
+            }
+        }
+        for name in ["lstm_hidden_state|hidden", "lstm_hidden_state|cell"] {
+            out.push((name.into(), arrays[name].clone()));
+        }
+        out
     }
 
     fn hierarchical(&self, c: &HierarchicalConfig, arrays: &Arrays) -> Vec<(String, Vec<f64>)> {

@@ -8,7 +8,9 @@ use outerloop_core::reference::adafac_mlp::{AdafacMlp, AdafacMlpConfig};
 use outerloop_core::reference::adam::{Adam, AdamConfig};
 use outerloop_core::reference::celo2::{Celo2, Celo2Config};
 use outerloop_core::reference::hierarchical::{Hierarchical, HierarchicalConfig, Variant as TwinVariant};
+use outerloop_core::reference::learnable;
 use outerloop_core::reference::mlp_lopt::{MlpLopt, MlpLoptConfig};
+use outerloop_core::reference::nn_adam::{NnAdam, NnAdamConfig};
 use outerloop_core::reference::old_params::OldParamsMode;
 use outerloop_core::reference::sgd::{Sgd, SgdConfig};
 use outerloop_core::reference::{Constants, ReferenceOptimizer};
@@ -76,6 +78,17 @@ pub fn twin_of(
                 lstm_hidden: c.lstm_hidden,
             };
             Box::new(Hierarchical::new(config, theta, specs, constants).unwrap())
+        }
+        OptimizerConfig::LearnableSgd(_) => Box::new(learnable::sgd(theta, specs, constants).unwrap()),
+        OptimizerConfig::LearnableSgdm(_) => Box::new(learnable::sgdm(theta, specs, constants).unwrap()),
+        OptimizerConfig::LearnableAdam(_) => Box::new(learnable::adam(theta, specs, constants).unwrap()),
+        OptimizerConfig::NnAdam(c) => {
+            let config = NnAdamConfig {
+                output_scale: c.output_scale,
+                decay_strength: c.decay_strength,
+                lstm_hidden: c.lstm_hidden,
+            };
+            Box::new(NnAdam::new(config, theta, specs, constants).unwrap())
         }
     }
 }
