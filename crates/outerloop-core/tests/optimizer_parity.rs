@@ -17,7 +17,7 @@ use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use twin::{Fast, config, tensors, twin_of};
 
-const CASES: [(&str, &str); 19] = [
+const CASES: [(&str, &str); 22] = [
     ("sgd", r#"{"name":"sgd","lr":0.03}"#),
     ("momentum", r#"{"name":"momentum","lr":0.01}"#),
     ("nesterov", r#"{"name":"momentum","lr":0.01,"nesterov":true}"#),
@@ -48,6 +48,15 @@ const CASES: [(&str, &str); 19] = [
     (
         "nn_adam, every option",
         r#"{"name":"nn_adam","outputScale":0.1,"initialLr":0.003,"beta1":0.95,"beta2":0.99,"eps":1e-6,"decayStrength":0.1,"lstmHidden":9}"#,
+    ),
+    ("adafac_nominal", r#"{"name":"adafac_nominal","stepMult":0.01,"expMult":0.01}"#),
+    (
+        "adafac_nominal, constant magnitudes",
+        r#"{"name":"adafac_nominal","stepMult":0.01,"expMult":0.01,"nominalLr":0.003,"weightDecay":0.01}"#,
+    ),
+    (
+        "adafac_nominal, every option",
+        r#"{"name":"adafac_nominal","hidden":9,"stepMult":0.01,"expMult":0.1,"nominalLr":0.01,"weightDecay":0.01,"nominalController":true,"decayController":true}"#,
     ),
 ];
 
@@ -146,6 +155,7 @@ fn scale_floor(config: &OptimizerConfig) -> f64 {
         OptimizerConfig::MlpLopt(c) => 0.1 * c.step_mult,
         OptimizerConfig::Celo2(c) => 0.1 * c.step_mult,
         OptimizerConfig::Hierarchical(c) => 0.1 * c.step_mult,
+        OptimizerConfig::AdafacNominal(c) => 0.1 * c.step_mult,
         _ => 0.0,
     }
 }

@@ -43,7 +43,7 @@ pub(super) enum Start<'a> {
 }
 
 impl ParamMlp {
-    /// A network with the given second and third layer; of the output layer only the first `num_outputs` (1 or 2) of
+    /// A network with the given second and third layer; of the output layer only the first `num_outputs` (1, 2 or 4) of
     /// the `w2_cols` columns in `w2` and `b2` are computed.
     pub(super) fn new(
         num_features: usize,
@@ -52,7 +52,7 @@ impl ParamMlp {
         w2_cols: usize,
         num_outputs: usize,
     ) -> Self {
-        assert!(num_outputs == 1 || num_outputs == 2);
+        assert!(matches!(num_outputs, 1 | 2 | 4));
         let column = |o: usize| w2.iter().skip(o).step_by(w2_cols).copied();
         Self {
             num_features,
@@ -95,6 +95,12 @@ impl ParamMlp {
         assert!(C::HIDDEN.is_none_or(|h| h == self.hidden));
         assert!(C::MADE.is_none_or(|made| C::RAW + made == self.num_features));
         let num_outputs = self.num_outputs;
+        if C::OUTPUTS == 4 && num_outputs == 4 {
+            assert!(sums.is_none() && sink.is_for_four());
+            let sums = std::ptr::null_mut();
+            return cpu.run(Forward::<C, 4, false> { net: self, columns, sums, sink });
+        }
+        assert!(num_outputs <= 2);
         let Some(sums) = sums else {
             let sums = std::ptr::null_mut();
             return match num_outputs {

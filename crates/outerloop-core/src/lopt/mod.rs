@@ -8,6 +8,7 @@
 
 mod accumulate;
 mod adafac_mlp;
+mod adafac_nominal;
 mod celo2;
 mod celo2_bound;
 mod columns;
@@ -30,12 +31,14 @@ mod mlp_lopt;
 mod newton_schulz;
 mod nn_adam;
 mod nn_adam_bound;
+mod nominal;
 mod rule;
 mod runs;
 mod sides;
 mod turned;
 
 pub use adafac_mlp::{AdafacMlp, AdafacMlpConfig};
+pub use adafac_nominal::{AdafacNominal, AdafacNominalConfig};
 pub use celo2::{Celo2, Celo2Config};
 pub use hierarchical::Hierarchical;
 pub use hierarchical_config::{HierarchicalConfig, OldParams, Variant};

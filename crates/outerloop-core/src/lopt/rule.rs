@@ -8,6 +8,7 @@ use super::features::{
 };
 use super::fill::FillBlock;
 use super::mlp::{ParamMlp, Start};
+use super::nominal::{NominalScales, NominalStep};
 use super::runs::Run;
 use crate::simd::{AlignedVec, Cpu};
 use std::marker::PhantomData;
@@ -47,6 +48,8 @@ pub(super) enum Wanted<'a> {
     Step { exp_mult: f32, step_mult: f32 },
     /// Direction·exp(exp_mult·magnitude) of every element of the span; without a second output the direction.
     Direction { out: &'a mut [f32], exp_mult: f32 },
+    /// The step of a network with four outputs. `out` is scratch for three numbers an element; there is one span.
+    Nominal { out: &'a mut [f32], scales: NominalScales },
 }
 
 impl Wanted<'_> {
@@ -57,6 +60,7 @@ impl Wanted<'_> {
             Self::Direction { out, exp_mult } => {
                 Wanted::Direction { out: &mut out[part], exp_mult: *exp_mult }
             }
+            Self::Nominal { out, scales } => Wanted::Nominal { out, scales: *scales },
         }
     }
 }
@@ -123,6 +127,7 @@ impl<F: Features> Rule<F> {
             out: &mut self.mlp.w0,
             features: PhantomData,
         });
+        let mut nominal = None;
         let mut sink = match wanted {
             // SAFETY: the arrays are borrowed until the end of this function, and the network reads a register of
             // parameters before it takes their step.
@@ -132,6 +137,11 @@ impl<F: Features> Rule<F> {
             Wanted::Direction { out, exp_mult } => {
                 assert!(out.len() == len);
                 Sink::direction(out, exp_mult)
+            }
+            Wanted::Nominal { out, scales } => {
+                assert!(start == 0);
+                nominal = Some(scales);
+                Sink::four(out, len, scales.exp_mult)
             }
         };
         if sides.kind == PLAIN {
@@ -159,6 +169,9 @@ impl<F: Features> Rule<F> {
                 });
                 self.mlp.run(cpu, Start::Columns, None, &mut sink.part(at - start, n));
             }
+        }
+        if let (4, Some(scales)) = (F::OUTPUTS, nominal) {
+            cpu.run(NominalStep::new::<F>(pointers, &sink, scales));
         }
     }
 }

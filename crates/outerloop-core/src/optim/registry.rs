@@ -4,7 +4,9 @@
 use super::{Adam, Momentum, Optimizer, Sgd};
 use crate::error::{Error, Result};
 use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
-use crate::lopt::{LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig, NnAdamConfig};
+use crate::lopt::{
+    AdafacNominalConfig, LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig, NnAdamConfig,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -57,6 +59,8 @@ optimizers! {
     AdafacMlp(AdafacMlpConfig),
     /// Per-tensor LSTM and per-parameter MLP.
     Hierarchical(HierarchicalConfig),
+    /// Per-parameter MLP on Adafactor features, with a nominal step and a decay.
+    AdafacNominal(AdafacNominalConfig),
     /// Gradient descent with a learned rate.
     LearnableSgd(LearnableSgdConfig),
     /// Momentum with learned constants.

@@ -11,6 +11,7 @@
 
 pub mod accumulators;
 pub mod adafac_mlp;
+pub mod adafac_nominal;
 pub mod adam;
 pub mod celo2;
 pub mod constants;

@@ -19,7 +19,7 @@ fn names(config: &OptimizerConfig) -> &'static [(&'static str, &'static str)] {
             ("col", "fac_rolling|v_col"),
             ("diagonal", "fac_rolling|v_diag"),
         ],
-        OptimizerConfig::AdafacMlp(_) => &[
+        OptimizerConfig::AdafacMlp(_) | OptimizerConfig::AdafacNominal(_) => &[
             ("momentum", "mom_rolling|m"),
             ("square", "rms_rolling|rms"),
             ("row", "fac_rolling_features|v_row"),

@@ -5,6 +5,7 @@ use outerloop_core::lopt::{OldParams, Variant};
 use outerloop_core::optim::{self, OptimizerConfig};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::adafac_mlp::{AdafacMlp, AdafacMlpConfig};
+use outerloop_core::reference::adafac_nominal::{AdafacNominal, AdafacNominalConfig};
 use outerloop_core::reference::adam::{Adam, AdamConfig};
 use outerloop_core::reference::celo2::{Celo2, Celo2Config};
 use outerloop_core::reference::hierarchical::{Hierarchical, HierarchicalConfig, Variant as TwinVariant};
@@ -78,6 +79,17 @@ pub fn twin_of(
                 lstm_hidden: c.lstm_hidden,
             };
             Box::new(Hierarchical::new(config, theta, specs, constants).unwrap())
+        }
+        OptimizerConfig::AdafacNominal(c) => {
+            let features = AdafacMlpConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
+            let config = AdafacNominalConfig {
+                features,
+                nominal_lr: c.nominal_lr,
+                weight_decay: c.weight_decay,
+                nominal_controller: c.nominal_controller,
+                decay_controller: c.decay_controller,
+            };
+            Box::new(AdafacNominal::new(config, theta, specs, constants).unwrap())
         }
         OptimizerConfig::LearnableSgd(_) => Box::new(learnable::sgd(theta, specs, constants).unwrap()),
         OptimizerConfig::LearnableSgdm(_) => Box::new(learnable::sgdm(theta, specs, constants).unwrap()),
