@@ -5,12 +5,20 @@
 import { z } from 'zod'
 import { handDesignedSchemas } from './optimizers/handDesigned.js'
 import { learnedSchemas } from './optimizers/learned.js'
+import { learnedRivalSchemas } from './optimizers/learnedRivals.js'
 
 /** Optimizers that have a theta. */
-export const learnedOptimizerSchema = z.discriminatedUnion('name', learnedSchemas)
+export const learnedOptimizerSchema = z.discriminatedUnion('name', [
+  ...learnedSchemas,
+  ...learnedRivalSchemas,
+])
 
 /** Any inner optimizer. */
-export const optimizerConfigSchema = z.discriminatedUnion('name', [...handDesignedSchemas, ...learnedSchemas])
+export const optimizerConfigSchema = z.discriminatedUnion('name', [
+  ...handDesignedSchemas,
+  ...learnedSchemas,
+  ...learnedRivalSchemas,
+])
 
 /** A complete inner optimizer, every default filled in. */
 export type OptimizerConfig = z.infer<typeof optimizerConfigSchema>

@@ -17,7 +17,7 @@ use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use twin::{Fast, config, tensors, twin_of};
 
-const CASES: [(&str, &str); 22] = [
+const CASES: [(&str, &str); 26] = [
     ("sgd", r#"{"name":"sgd","lr":0.03}"#),
     ("momentum", r#"{"name":"momentum","lr":0.01}"#),
     ("nesterov", r#"{"name":"momentum","lr":0.01,"nesterov":true}"#),
@@ -58,6 +58,10 @@ const CASES: [(&str, &str); 22] = [
         "adafac_nominal, every option",
         r#"{"name":"adafac_nominal","hidden":9,"stepMult":0.01,"expMult":0.1,"nominalLr":0.01,"weightDecay":0.01,"nominalController":true,"decayController":true}"#,
     ),
+    ("l2l_gru", r#"{"name":"l2l_gru","hidden":9}"#),
+    ("l2l_lstm", r#"{"name":"l2l_lstm","hidden":7,"stepMult":0.1,"logRange":5}"#),
+    ("param_lstm", r#"{"name":"param_lstm","hidden":13,"stepMult":0.01,"expMult":0.1}"#),
+    ("rms_mlp", r#"{"name":"rms_mlp","stepMult":0.01,"expMult":0.01}"#),
 ];
 
 /// Every rank from 0 to 4; square, tall and wide matrices, and those with an axis of 1.
@@ -156,6 +160,10 @@ fn scale_floor(config: &OptimizerConfig) -> f64 {
         OptimizerConfig::Celo2(c) => 0.1 * c.step_mult,
         OptimizerConfig::Hierarchical(c) => 0.1 * c.step_mult,
         OptimizerConfig::AdafacNominal(c) => 0.1 * c.step_mult,
+        OptimizerConfig::L2lGru(c) => 0.1 * c.step_mult,
+        OptimizerConfig::L2lLstm(c) => 0.1 * c.step_mult,
+        OptimizerConfig::ParamLstm(c) => 0.1 * c.step_mult,
+        OptimizerConfig::RmsMlp(c) => 0.1 * c.step_mult,
         _ => 0.0,
     }
 }
@@ -181,6 +189,13 @@ fn is_nn_adam(config: &OptimizerConfig) -> bool {
 
 fn largest_of(x: &Tensor) -> f64 {
     x.data.iter().fold(0f64, |m, x| m.max(x.abs()))
+}
+
+/// Smallest scale of a state. Units of a network per parameter are made of terms of order 1, and arrays by themselves: one
+/// unit near 0 has cancelled.
+fn state_floor(name: &str) -> f64 {
+    let is_unit = ["hidden", "cell"].iter().any(|unit| name.starts_with(unit));
+    if is_unit { 0.1 } else { 0.0 }
 }
 
 /// NN-Adam's constants are kept as a tenth of a logarithm, near 0 where the constant is near 1, and are read and written
@@ -228,7 +243,7 @@ fn compare(json: &str, shapes: &[&[usize]], steps: u64) -> Worst {
             let got = state.iter().find(|s| s.name == expected.name).unwrap();
             // A decay that changes may be small: then the mean of one element cancels within a step.
             let before = if is_nn_adam(&config) { before } else { 0.0 };
-            let largest = largest_of(expected).max(before);
+            let largest = largest_of(expected).max(before).max(state_floor(&expected.name));
             let tolerance =
                 |x: f64| relative_of_state(&config) * largest + rounding_of_constant(&expected.name, x);
             worst.state = worst.state.max(check(json, t, got, expected, tolerance));

@@ -7,7 +7,7 @@ use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, relu};
 /// Registers of columns that go through both hidden layers together.
 pub(super) const VECTORS: usize = 3;
 /// Widest register, in floats.
-const WIDEST: usize = 16;
+pub(super) const WIDEST: usize = 16;
 
 /// Features → ReLU → ReLU → outputs, one column a parameter.
 ///
@@ -335,7 +335,7 @@ unsafe fn tile_rows<S: Simd, const R: usize, const V: usize>(
 /// # Safety
 /// `a` is readable for `R`, `b` for `V · WIDTH` floats at each of `k` steps.
 #[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const V: usize>(
+pub(super) unsafe fn tile<S: Simd, const R: usize, const V: usize>(
     s: S,
     k: usize,
     mut a: *const f32,

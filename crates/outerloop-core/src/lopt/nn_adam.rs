@@ -11,7 +11,7 @@
 
 use super::nn_adam_bound::Bound;
 use crate::error::Result;
-use crate::optim::checks::{eps8, expect, fraction, point_9, point_999, positive, size, size_32};
+use crate::optim::checks::{between, eps8, fraction, point_9, point_999, positive, size, size_32};
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use serde::{Deserialize, Serialize};
@@ -60,11 +60,11 @@ fn initial_lr() -> f64 {
 impl Config for NnAdamConfig {
     fn checked(self) -> Result<Self> {
         positive("outputScale", self.output_scale)?;
-        expect((1e-8..=1e3).contains(&self.initial_lr), "initialLr", "1e-8 to 1000", self.initial_lr)?;
+        between("initialLr", self.initial_lr, 1e-8, 1e3)?;
         fraction("beta1", self.beta1)?;
         fraction("beta2", self.beta2)?;
         positive("eps", self.eps)?;
-        expect((0.0..=1.0).contains(&self.decay_strength), "decayStrength", "0 to 1", self.decay_strength)?;
+        between("decayStrength", self.decay_strength, 0.0, 1.0)?;
         size("lstmHidden", self.lstm_hidden, 4096)?;
         Ok(self)
     }

@@ -7,6 +7,7 @@ use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfi
 use crate::lopt::{
     AdafacNominalConfig, LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig, NnAdamConfig,
 };
+use crate::lopt::{L2lGruConfig, L2lLstmConfig, ParamLstmConfig, RmsMlpConfig};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -69,6 +70,14 @@ optimizers! {
     LearnableAdam(LearnableAdamConfig),
     /// Adam steered by a per-tensor LSTM.
     NnAdam(NnAdamConfig),
+    /// Two GRU layers a parameter.
+    L2lGru(L2lGruConfig),
+    /// Two LSTM layers a parameter.
+    L2lLstm(L2lLstmConfig),
+    /// One LSTM layer a parameter, with direction and magnitude.
+    ParamLstm(ParamLstmConfig),
+    /// Per-parameter MLP on the hierarchical optimizer's features, without LSTMs.
+    RmsMlp(RmsMlpConfig),
 }
 
 impl OptimizerConfig {

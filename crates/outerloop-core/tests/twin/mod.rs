@@ -1,6 +1,7 @@
 //! A fast optimizer beside its f64 twin: one config builds both, and the fast state is read under the twin's names.
 #![allow(dead_code)]
 
+mod param_rnn;
 mod states;
 mod twins;
 

@@ -26,7 +26,9 @@ fn names(config: &OptimizerConfig) -> &'static [(&'static str, &'static str)] {
             ("col", "fac_rolling_features|v_col"),
             ("diagonal", "fac_rolling_features|v_diag"),
         ],
-        OptimizerConfig::Hierarchical(_) => &[("momentum", "mom_rolling|m"), ("square", "rms_rolling|rms")],
+        OptimizerConfig::Hierarchical(_) | OptimizerConfig::RmsMlp(_) => {
+            &[("momentum", "mom_rolling|m"), ("square", "rms_rolling|rms")]
+        }
         _ => &[],
     }
 }

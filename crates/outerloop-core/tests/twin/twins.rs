@@ -1,6 +1,7 @@
 //! The f64 twin of every config.
 #![allow(clippy::unwrap_used, reason = "a test's configs are right")]
 
+use super::param_rnn;
 use outerloop_core::lopt::{OldParams, Variant};
 use outerloop_core::optim::{self, OptimizerConfig};
 use outerloop_core::params::TensorSpec;
@@ -13,6 +14,7 @@ use outerloop_core::reference::learnable;
 use outerloop_core::reference::mlp_lopt::{MlpLopt, MlpLoptConfig};
 use outerloop_core::reference::nn_adam::{NnAdam, NnAdamConfig};
 use outerloop_core::reference::old_params::OldParamsMode;
+use outerloop_core::reference::rms_mlp::{RmsMlp, RmsMlpConfig};
 use outerloop_core::reference::sgd::{Sgd, SgdConfig};
 use outerloop_core::reference::{Constants, ReferenceOptimizer};
 use regex::Regex;
@@ -94,6 +96,13 @@ pub fn twin_of(
         OptimizerConfig::LearnableSgd(_) => Box::new(learnable::sgd(theta, specs, constants).unwrap()),
         OptimizerConfig::LearnableSgdm(_) => Box::new(learnable::sgdm(theta, specs, constants).unwrap()),
         OptimizerConfig::LearnableAdam(_) => Box::new(learnable::adam(theta, specs, constants).unwrap()),
+        OptimizerConfig::L2lGru(c) => param_rnn::twin(param_rnn::l2l_gru(c), theta, specs, constants),
+        OptimizerConfig::L2lLstm(c) => param_rnn::twin(param_rnn::l2l_lstm(c), theta, specs, constants),
+        OptimizerConfig::ParamLstm(c) => param_rnn::twin(param_rnn::param_lstm(c), theta, specs, constants),
+        OptimizerConfig::RmsMlp(c) => {
+            let config = RmsMlpConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
+            Box::new(RmsMlp::new(config, theta, specs, constants).unwrap())
+        }
         OptimizerConfig::NnAdam(c) => {
             let config = NnAdamConfig {
                 output_scale: c.output_scale,
