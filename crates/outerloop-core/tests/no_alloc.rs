@@ -44,13 +44,19 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const OPTIMIZERS: [&str; 6] = [
+const OPTIMIZERS: [&str; 12] = [
     r#"{"name":"adam","lr":0.01}"#,
     r#"{"name":"mlp_lopt"}"#,
     r#"{"name":"celo2"}"#,
     r#"{"name":"adafac_mlp"}"#,
     r#"{"name":"hierarchical","variant":"paper"}"#,
     r#"{"name":"hierarchical","variant":"library"}"#,
+    r#"{"name":"adafac_nominal","nominalLr":0.001,"weightDecay":0.001}"#,
+    r#"{"name":"learnable_adam"}"#,
+    r#"{"name":"nn_adam"}"#,
+    r#"{"name":"l2l_gru","hidden":5}"#,
+    r#"{"name":"param_lstm","hidden":5}"#,
+    r#"{"name":"rms_mlp"}"#,
 ];
 const TASKS: [&str; 3] = [
     r#"{"family":"mlp","dataset":"grey","hidden":[32],"labelNoise":0.1}"#,

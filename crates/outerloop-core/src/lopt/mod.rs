@@ -33,6 +33,7 @@ mod newton_schulz;
 mod nn_adam;
 mod nn_adam_bound;
 mod nominal;
+mod param_cell;
 mod param_lstm;
 mod param_rnn;
 mod param_rnn_bound;

@@ -8,7 +8,8 @@
 //! only.
 
 use super::l2l::log_range;
-use super::param_rnn::{Cell, INPUTS, Layer, Move, state_layout};
+use super::param_cell::{Cell, INPUTS, Layer, state_layout};
+use super::param_rnn::Move;
 use super::param_rnn_bound::{Bound, Weights, macs};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, between, positive, size, thousandth};

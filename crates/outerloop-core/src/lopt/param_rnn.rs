@@ -4,69 +4,16 @@
 //! parameter. Every unit of the state is an array over all parameters, so that a register holds one unit of neighbours.
 //! A few registers of parameters pass through all layers before the next ones.
 
+use super::features::{load, store};
 use super::mlp::{VECTORS, WIDEST, tile};
-use crate::optim::rounding;
-use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::{AlignedVec, Cpu, Kernel, Simd, Workers, exp, ln, sigmoid, tanh};
+use super::param_cell::{Cell, INPUTS, Layer, Preprocess};
+use crate::simd::{AlignedVec, Cpu, Kernel, Simd, Workers, exp, sigmoid, tanh};
 use std::ops::Range;
 
-/// Numbers that a gradient becomes.
-pub(super) const INPUTS: usize = 2;
 /// Elements from which on the threads share a tensor.
 const SHARED: usize = 4096;
 /// Most parameters under way.
 const COLUMNS: usize = VECTORS * WIDEST;
-
-/// What a layer is made of; x̂ = [x, h].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
-    /// z, r = σ(x̂·W + b); a = tanh([x, r·h]·W + b); h ← (1−z)·h + z·a. W has columns z, r, a.
-    Gru,
-    /// i, g, f, o = x̂·W + b; c ← σ(f+1)·c + σ(i)·tanh(g); h ← σ(o)·tanh(c).
-    Lstm,
-}
-
-impl Cell {
-    /// Columns of its weights for every unit.
-    pub(super) fn gates(self) -> usize {
-        match self {
-            Self::Gru => 3,
-            Self::Lstm => 4,
-        }
-    }
-
-    /// Arrays of the state for every unit.
-    pub(super) fn arrays(self) -> usize {
-        match self {
-            Self::Gru => 1,
-            Self::Lstm => 2,
-        }
-    }
-}
-
-/// Arrays of the state in the order in which [`ParamRnn`] reads them: of every layer `hidden<layer>_<unit>`, then for an
-/// LSTM `cell<layer>_<unit>`.
-pub(super) fn state_layout(
-    params: &ParamLayout,
-    cell: Cell,
-    layers: usize,
-    hidden: usize,
-) -> Option<ParamLayout> {
-    let mut arrays = vec![];
-    for layer in 0..layers {
-        for name in &["hidden", "cell"][..cell.arrays()] {
-            let array = |unit: usize| TensorSpec::new(format!("{name}{layer}_{unit}"), [params.padded_len()]);
-            arrays.extend((0..hidden).map(array));
-        }
-    }
-    ParamLayout::new(arrays).ok()
-}
-
-/// Weights of a layer: `w: [inputs + hidden, gates * hidden]`.
-pub(super) struct Layer {
-    pub(super) w: Vec<f32>,
-    pub(super) b: Vec<f32>,
-}
 
 /// What the outputs do.
 #[derive(Clone, Copy)]
@@ -211,7 +158,7 @@ impl Piece<'_> {
         // long enough for x̂ and the gates of the widest layer.
         unsafe {
             for v in 0..V {
-                let g = s.load_first(grads.add(at + v * S::WIDTH), width);
+                let g = load(s, grads.add(at + v * S::WIDTH), width);
                 let [first, second] = net.preprocess.of(s, g);
                 s.store(x.add(v * S::WIDTH), first);
                 s.store(x.add((V + v) * S::WIDTH), second);
@@ -223,7 +170,7 @@ impl Piece<'_> {
             }
             for v in 0..V {
                 let p = params.add(at + v * S::WIDTH);
-                let old = s.load_first(p, width);
+                let old = load(s, p, width);
                 let units = x.add(v * S::WIDTH);
                 let direction = net.output::<S>(s, units, V * S::WIDTH, 0);
                 let new = match step {
@@ -234,7 +181,7 @@ impl Piece<'_> {
                         s.sub(old, s.mul(s.mul(direction, magnitude), s.splat(step)))
                     }
                 };
-                s.store_first(p, new, width);
+                store(s, p, new, width);
             }
         }
     }
@@ -260,7 +207,7 @@ impl Piece<'_> {
             let h = state.add(layer * net.cell.arrays() * hidden * padded + at);
             for k in 0..hidden {
                 for v in 0..V {
-                    let x = s.load_first(h.add(k * padded + v * S::WIDTH), width);
+                    let x = load(s, h.add(k * padded + v * S::WIDTH), width);
                     s.store(h_in.add(k * row + v * S::WIDTH), x);
                 }
             }
@@ -278,10 +225,10 @@ impl Piece<'_> {
                             let o = s.load(gates.add(3 * hidden * row + lane));
                             let keep = sigmoid(s, s.add(f, s.splat(1.0)));
                             let write = s.mul(sigmoid(s, i), tanh(s, g));
-                            let cell = s.fma(keep, s.load_first(c, width), write);
-                            s.store_first(c, cell, width);
+                            let cell = s.fma(keep, load(s, c, width), write);
+                            store(s, c, cell, width);
                             let out = s.mul(sigmoid(s, o), tanh(s, cell));
-                            s.store_first(h, out, width);
+                            store(s, h, out, width);
                             s.store(self.scratch.add(lane), out);
                         }
                     }
@@ -303,8 +250,8 @@ impl Piece<'_> {
                             let z = sigmoid(s, s.load(gates.add(lane)));
                             let a = tanh(s, s.load(gates.add(2 * hidden * row + lane)));
                             let keep = s.sub(s.splat(1.0), z);
-                            let out = s.fma(keep, s.load_first(h, width), s.mul(z, a));
-                            s.store_first(h, out, width);
+                            let out = s.fma(keep, load(s, h, width), s.mul(z, a));
+                            store(s, h, out, width);
                             s.store(self.scratch.add(lane), out);
                         }
                     }
@@ -394,32 +341,5 @@ impl ParamRnn {
             }
             y
         }
-    }
-}
-
-/// A gradient as sign and magnitude: (ln|g|/range, sign g) where |g| ≥ e^−range, else (−1, e^range·g).
-#[derive(Clone, Copy)]
-pub(super) struct Preprocess {
-    range: f32,
-    /// e^−range.
-    small: f32,
-    /// e^range.
-    large: f32,
-}
-
-impl Preprocess {
-    pub(super) fn new(range: f32) -> Self {
-        Self { range, small: rounding::exp(-range), large: rounding::exp(range) }
-    }
-
-    #[inline(always)]
-    fn of<S: Simd>(self, s: S, g: S::V) -> [S::V; 2] {
-        let size = s.abs(g);
-        let sign = s.or(s.xor(g, size), s.splat(1.0));
-        // What is not a number is not smaller, and its logarithm is not a number.
-        let is_small = s.gt(s.splat(self.small), size);
-        let first = s.select(is_small, s.splat(-1.0), s.div(ln(s, size), s.splat(self.range)));
-        let second = s.select(is_small, s.mul(g, s.splat(self.large)), sign);
-        [first, second]
     }
 }

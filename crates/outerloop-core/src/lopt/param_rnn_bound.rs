@@ -1,6 +1,7 @@
 //! A learned optimizer that is a recurrent network per parameter, at work.
 
-use super::param_rnn::{Cell, INPUTS, Layer, Move, ParamArrays, ParamRnn, Preprocess};
+use super::param_cell::{Cell, INPUTS, Layer, Preprocess};
+use super::param_rnn::{Move, ParamArrays, ParamRnn};
 use crate::optim::{StateMut, Step, Update};
 use crate::params::ParamLayout;
 use crate::simd::AlignedVec;
@@ -72,4 +73,51 @@ pub(super) fn macs(cell: Cell, layers: usize, hidden: usize, outputs: usize) -> 
     let columns = cell.gates() * hidden;
     let inputs = |layer: usize| if layer == 0 { INPUTS } else { hidden };
     (0..layers).map(|layer| (inputs(layer) + hidden) * columns).sum::<usize>() + hidden * outputs
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::optim::{Losses, OptimizerConfig, Scale, Step, build_optimizer, empty_state};
+    use crate::params::{ParamLayout, TensorSpec};
+    use crate::rng::{Key, Purpose};
+    use crate::simd::{AlignedVec, Cpu, Workers};
+
+    /// Threads share a tensor's elements, which share no sums: the same bits for one and for three of them.
+    #[test]
+    fn threads_do_not_change_bits() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
+        let cpu = Cpu::detect().expect("a backend");
+        let specs = vec![TensorSpec::new("b", [77]), TensorSpec::new("w", [71, 77])];
+        let layout = ParamLayout::new(specs).expect("valid layout");
+        for json in [r#"{"name":"l2l_gru","hidden":5}"#, r#"{"name":"param_lstm","hidden":3,"stepMult":0.1}"#]
+        {
+            let config = OptimizerConfig::from_json(json).expect("valid options");
+            let optimizer = build_optimizer(&config).expect("valid options");
+            let theta = optimizer.theta_spec().init(Key::new(1, Purpose::ThetaInit));
+            let run = |workers: Workers<'_>| {
+                let mut update = optimizer.bind(theta[..].into(), &layout).expect("theta fits");
+                let mut state = empty_state(&*optimizer, &layout, 0);
+                let mut params = AlignedVec::zeros(layout.padded_len());
+                update.init(&params, state.view());
+                for t in 0..3 {
+                    let mut flat = vec![0.0; layout.flat_len()];
+                    Key::new(t, Purpose::Unroll).fill_normal(&mut flat);
+                    let mut grads = AlignedVec::zeros(layout.padded_len());
+                    layout.pack(&flat, &mut grads).expect("lengths fit");
+                    update.step(Step {
+                        workers,
+                        state: state.view(),
+                        params: &mut params,
+                        grads: &mut grads,
+                        losses: Losses { train: 1.0, valid: None },
+                        scale: Scale::ONE,
+                    });
+                }
+                (params.to_vec(), state.data.to_vec())
+            };
+            let one = run(Workers::one(cpu));
+            assert!(one.0.iter().any(|&p| p != 0.0));
+            assert!(one == run(Workers::of(cpu, &pool)), "{json}");
+        }
+    }
 }
