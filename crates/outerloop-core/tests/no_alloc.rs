@@ -6,6 +6,7 @@
 mod golden;
 mod tasks;
 
+use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use outerloop_core::unroll::{
     AdvancePlan, Carry, CurveJob, JobControl, MetaLoss, ParticlePlan, Restart, Unroller, UnrollerOptions,
@@ -64,6 +65,12 @@ const TASKS: [&str; 3] = [
     r#"{"family":"quadratic","dims":9,"matrix":{"kind":"normal","mean":0,"std":0.3},"start":{"kind":"normal","mean":0,"std":1},"output":"identity","lossScale":1,"noise":{"kind":"logspace_eigen","min":0.01,"max":0.1},"instanceSeed":1}"#,
 ];
 
+fn first_theta(optimizer: &str) -> Vec<f32> {
+    let config = serde_json::from_str(optimizer).unwrap();
+    let built = outerloop_core::optim::build_optimizer(&config).unwrap();
+    built.theta_spec().init(Key::new(1, Purpose::ThetaInit))
+}
+
 fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 {
     let options = UnrollerOptions {
         optimizer: serde_json::from_str(optimizer).unwrap(),
@@ -74,7 +81,7 @@ fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 
         meta_loss,
     };
     let mut unroller = Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap()).unwrap();
-    let theta = vec![0.01; unroller.theta_len()];
+    let theta = first_theta(optimizer);
     let mut plan = |particle_restart: bool, perturbation| {
         let restart =
             || particle_restart.then(|| Restart { task: tasks::parse(task), episode: 0, num_steps: 1000 });
@@ -94,8 +101,7 @@ fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 
 /// A curve of `steps` steps with evaluations at its ends only.
 fn curve(task: &str, optimizer: &str, steps: u64) -> u64 {
     let config: outerloop_core::optim::OptimizerConfig = serde_json::from_str(optimizer).unwrap();
-    let built = outerloop_core::optim::build_optimizer(&config).unwrap();
-    let theta = vec![0.01; built.theta_spec().len()];
+    let theta = first_theta(optimizer);
     let job = CurveJob {
         task: tasks::parse(task),
         optimizer: config,
