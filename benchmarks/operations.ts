@@ -62,5 +62,34 @@ export function optimizerOperations(optimizer: OptimizerConfig, widths: Widths):
       const lstm = (fromLstm + fromMlp + 18 + lstmHidden) * 4 * lstmHidden
       return 2 * ((numWeights + numBiases) * network + numTensors * lstm)
     }
+    case 'learnable_sgd':
+    case 'learnable_sgdm':
+    case 'learnable_adam':
+      return 0
+    case 'adafac_nominal': {
+      // As adafac_mlp; four outputs where the last two have an effect.
+      const { hidden, nominalLr, weightDecay } = optimizer
+      const outputs = nominalLr > 0 || weightDecay > 0 ? 4 : 2
+      const network = (channels: number) => channels * hidden + hidden * hidden + outputs * hidden
+      return 2 * (numWeights * network(16) + numBiases * network(22))
+    }
+    case 'nn_adam': {
+      const { lstmHidden } = optimizer
+      return 2 * numTensors * ((19 + lstmHidden) * 4 * lstmHidden + 4 * lstmHidden)
+    }
+    case 'l2l_gru':
+    case 'l2l_lstm': {
+      const { hidden } = optimizer
+      const columns = (optimizer.name === 'l2l_gru' ? 3 : 4) * hidden
+      return 2 * (numWeights + numBiases) * ((2 + hidden + 2 * hidden) * columns + hidden)
+    }
+    case 'param_lstm': {
+      const { hidden } = optimizer
+      return 2 * (numWeights + numBiases) * ((2 + hidden) * 4 * hidden + 2 * hidden)
+    }
+    case 'rms_mlp': {
+      const { hidden } = optimizer
+      return 2 * (numWeights + numBiases) * (23 * hidden + hidden * hidden + 2 * hidden)
+    }
   }
 }

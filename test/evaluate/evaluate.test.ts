@@ -100,3 +100,11 @@ test('an abort before or during the run rejects with AbortError', async (t) => {
 test('more tasks than the suite has are refused', async (t) => {
   await t.throwsAsync(evaluate(subject, { tasks: 1000 }), { code: 'INVALID_OPTION' })
 })
+
+test('steps of an optimizer whose rate is in theta cannot be scaled', async (t) => {
+  const learnable = optimizerConfigSchema.parse({ name: 'learnable_sgd' })
+  const options = { ...small, stepMultipliers: [1, 2] }
+  await t.throwsAsync(evaluate({ optimizer: learnable, theta: new Float32Array([-3]) }, options), {
+    code: 'INVALID_OPTION',
+  })
+})

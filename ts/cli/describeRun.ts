@@ -19,7 +19,8 @@ const estimatorTitles = { pes: 'PES', truncatedEs: 'truncated ES' }
 function describeOptimizer(optimizer: LearnedOptimizerConfig): string {
   if (optimizer.name === 'celo2') return `celo2${optimizer.orthogonalize ? '' : ' without orthogonalisation'}`
   const variant = optimizer.name === 'hierarchical' ? `, ${optimizer.variant} variant` : ''
-  return `${optimizer.name} (hidden ${optimizer.hidden}${variant})`
+  if (optimizer.name === 'nn_adam') return `nn_adam (LSTM ${optimizer.lstmHidden})`
+  return 'hidden' in optimizer ? `${optimizer.name} (hidden ${optimizer.hidden}${variant})` : optimizer.name
 }
 
 function describeTasks(tasks: TaskMixture): string {

@@ -6,15 +6,20 @@ import { z } from 'zod'
 import { adaptiveSchemas } from './optimizers/adaptive.js'
 import { handDesignedSchemas } from './optimizers/handDesigned.js'
 import { learnedSchemas } from './optimizers/learned.js'
+import { learnedRivalSchemas } from './optimizers/learnedRivals.js'
 
 /** Optimizers that have a theta. */
-export const learnedOptimizerSchema = z.discriminatedUnion('name', learnedSchemas)
+export const learnedOptimizerSchema = z.discriminatedUnion('name', [
+  ...learnedSchemas,
+  ...learnedRivalSchemas,
+])
 
 /** Any inner optimizer. */
 export const optimizerConfigSchema = z.discriminatedUnion('name', [
   ...handDesignedSchemas,
   ...adaptiveSchemas,
   ...learnedSchemas,
+  ...learnedRivalSchemas,
 ])
 
 /** A complete inner optimizer, every default filled in. */

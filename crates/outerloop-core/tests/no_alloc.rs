@@ -6,6 +6,7 @@
 mod golden;
 mod tasks;
 
+use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use outerloop_core::unroll::{
     AdvancePlan, Carry, CurveJob, JobControl, MetaLoss, ParticlePlan, Restart, Unroller, UnrollerOptions,
@@ -52,12 +53,24 @@ const OPTIMIZERS: &[&str] = &[
     r#"{"name":"adafac_mlp"}"#,
     r#"{"name":"hierarchical","variant":"paper"}"#,
     r#"{"name":"hierarchical","variant":"library"}"#,
+    r#"{"name":"adafac_nominal","nominalLr":0.001,"weightDecay":0.001}"#,
+    r#"{"name":"learnable_adam"}"#,
+    r#"{"name":"nn_adam"}"#,
+    r#"{"name":"l2l_gru","hidden":5}"#,
+    r#"{"name":"param_lstm","hidden":5}"#,
+    r#"{"name":"rms_mlp"}"#,
 ];
 const TASKS: [&str; 3] = [
     r#"{"family":"mlp","dataset":"grey","hidden":[32],"labelNoise":0.1}"#,
     r#"{"family":"quadratic","dims":20,"matrix":{"kind":"normal","mean":0,"std":0.3},"start":{"kind":"normal","mean":0,"std":1},"output":"log","lossScale":1,"noise":{"kind":"uniform","min":-0.1,"max":0.1},"instanceSeed":1}"#,
     r#"{"family":"quadratic","dims":9,"matrix":{"kind":"normal","mean":0,"std":0.3},"start":{"kind":"normal","mean":0,"std":1},"output":"identity","lossScale":1,"noise":{"kind":"logspace_eigen","min":0.01,"max":0.1},"instanceSeed":1}"#,
 ];
+
+fn first_theta(optimizer: &str) -> Vec<f32> {
+    let config = serde_json::from_str(optimizer).unwrap();
+    let built = outerloop_core::optim::build_optimizer(&config).unwrap();
+    built.theta_spec().init(Key::new(1, Purpose::ThetaInit))
+}
 
 fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 {
     let options = UnrollerOptions {
@@ -69,7 +82,7 @@ fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 
         meta_loss,
     };
     let mut unroller = Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap()).unwrap();
-    let theta = vec![0.01; unroller.theta_len()];
+    let theta = first_theta(optimizer);
     let mut plan = |particle_restart: bool, perturbation| {
         let restart =
             || particle_restart.then(|| Restart { task: tasks::parse(task), episode: 0, num_steps: 1000 });
@@ -89,8 +102,7 @@ fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 
 /// A curve of `steps` steps with evaluations at its ends only.
 fn curve(task: &str, optimizer: &str, steps: u64) -> u64 {
     let config: outerloop_core::optim::OptimizerConfig = serde_json::from_str(optimizer).unwrap();
-    let built = outerloop_core::optim::build_optimizer(&config).unwrap();
-    let theta = vec![0.01; built.theta_spec().len()];
+    let theta = first_theta(optimizer);
     let job = CurveJob {
         task: tasks::parse(task),
         optimizer: config,

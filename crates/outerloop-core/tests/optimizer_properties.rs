@@ -146,7 +146,7 @@ proptest! {
     }
 }
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 18] = [
     r#"{"name":"sgd","lr":0.1}"#,
     r#"{"name":"momentum","lr":0.1}"#,
     r#"{"name":"adam","lr":0.01}"#,
@@ -156,6 +156,15 @@ const ALL: [&str; 9] = [
     r#"{"name":"celo2","stepMult":0.01,"adamPattern":"p0"}"#,
     r#"{"name":"hierarchical","variant":"library","stepMult":0.01}"#,
     r#"{"name":"hierarchical","variant":"paper","stepMult":0.01}"#,
+    r#"{"name":"adafac_nominal","stepMult":0.01,"nominalLr":0.01,"weightDecay":0.01,"nominalController":true,"decayController":true}"#,
+    r#"{"name":"learnable_sgd"}"#,
+    r#"{"name":"learnable_sgdm"}"#,
+    r#"{"name":"learnable_adam"}"#,
+    r#"{"name":"nn_adam"}"#,
+    r#"{"name":"l2l_gru","hidden":9,"stepMult":0.1}"#,
+    r#"{"name":"l2l_lstm","hidden":9,"stepMult":0.1}"#,
+    r#"{"name":"param_lstm","hidden":9,"stepMult":0.1}"#,
+    r#"{"name":"rms_mlp","stepMult":0.01}"#,
 ];
 
 fn start(json: &str, cpu: Cpu) -> (Fast, Vec<TensorSpec>, Vec<f32>) {

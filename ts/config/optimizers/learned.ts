@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { fraction, integer, nonNegative, positive } from '../fields.js'
 
-const outputScales = {
+/** Scales of a network's outputs, direction and magnitude. */
+export const outputScales = {
   /** Factor of every step. Too large diverges at the start of meta-training, too small never moves. */
   stepMult: positive().default(0.001),
   /** Factor inside the exponential that sets a step's magnitude; 0 switches that output off. */

@@ -12,13 +12,14 @@ use super::factored::{DECAYS, FEATURE_FLOOR, ROOT_FLOOR};
 use super::factored_rule::{FactoredRule, Parts, TensorPlan, state_arrays};
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
 use super::mlp::ParamMlp;
+use super::nominal::NominalScales;
 use super::rule::Wanted;
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, positive, size, size_4, thousandth};
 use crate::optim::rounding::{exp, ln};
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::{Simd, rsqrt};
+use crate::simd::{AlignedVec, Simd, rsqrt};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -82,6 +83,7 @@ impl Features for FactoredFeatures {
     const KEPT: usize = 1;
     const RAW: &'static [Source] = &ARRAYS;
     const MADE: usize = MADE_ROWS.len();
+    const OUTPUTS: usize = 4;
     const PASSES: &'static [Pass] = &[
         Pass { state: (DECAYS, DECAYS + 1), kept: (0, 1), is_factored: false, channels: &[0, 1, 2, 3] },
         Pass { state: (0, DECAYS), kept: (0, 0), is_factored: false, channels: &[4, 5, 6, 7, 8, 9] },
@@ -120,6 +122,7 @@ impl Features for DiagonalFeatures {
         Source::Kept(3 + 2 * DECAYS),
     ];
     const MADE: usize = MADE_ROWS.len();
+    const OUTPUTS: usize = 4;
     const PASSES: &'static [Pass] = &[
         Pass {
             state: (DECAYS, 2 * DECAYS + 1),
@@ -188,24 +191,40 @@ pub struct AdafacMlp {
 impl AdafacMlp {
     /// With the given sizes and scales; their ranges are the caller's to check.
     pub fn new(config: AdafacMlpConfig) -> Self {
-        let h = config.hidden;
-        let truncated = |inputs: usize| LeafInit::TruncatedNormal(1.0 / (inputs as f64).sqrt());
-        let leaf = |name: &str, shape: &[usize], init| (TensorSpec::new(name, shape), init);
-        let theta = ThetaSpec {
-            leaves: vec![
-                leaf("adafactor_decays", &[DECAYS], LeafInit::Zero),
-                leaf("momentum_decays", &[DECAYS], LeafInit::Zero),
-                leaf("nn/~/b0", &[h], LeafInit::Zero),
-                leaf("nn/~/b1", &[h], LeafInit::Zero),
-                leaf("nn/~/b2", &[2], LeafInit::Zero),
-                leaf("nn/~/w0", &[INPUTS, h], truncated(INPUTS)),
-                leaf("nn/~/w1", &[h, h], truncated(h)),
-                leaf("nn/~/w2", &[h, 2], truncated(h)),
-                leaf("rms_decays", &[1], LeafInit::Zero),
-            ],
-        };
+        let theta = theta_spec(config.hidden, 2);
         Self { config, theta }
     }
+}
+
+/// Theta of a network with so many units and outputs.
+pub(super) fn theta_spec(hidden: usize, outputs: usize) -> ThetaSpec {
+    let h = hidden;
+    let truncated = |inputs: usize| LeafInit::TruncatedNormal(1.0 / (inputs as f64).sqrt());
+    let leaf = |name: &str, shape: &[usize], init| (TensorSpec::new(name, shape), init);
+    ThetaSpec {
+        leaves: vec![
+            leaf("adafactor_decays", &[DECAYS], LeafInit::Zero),
+            leaf("momentum_decays", &[DECAYS], LeafInit::Zero),
+            leaf("nn/~/b0", &[h], LeafInit::Zero),
+            leaf("nn/~/b1", &[h], LeafInit::Zero),
+            leaf("nn/~/b2", &[outputs], LeafInit::Zero),
+            leaf("nn/~/w0", &[INPUTS, h], truncated(INPUTS)),
+            leaf("nn/~/w1", &[h, h], truncated(h)),
+            leaf("nn/~/w2", &[h, outputs], truncated(h)),
+            leaf("rms_decays", &[1], LeafInit::Zero),
+        ],
+    }
+}
+
+/// Arrays of the state.
+pub(super) fn state_layout(params: &ParamLayout) -> Option<ParamLayout> {
+    let arrays = params.specs().iter().flat_map(|spec| state_arrays(spec, DECAYS));
+    ParamLayout::new(arrays.collect()).ok()
+}
+
+/// What a step costs for a network with so many units and outputs.
+pub(super) fn cost(hidden: usize, outputs: usize) -> Cost {
+    Cost { state_floats: 4, macs: INPUTS * hidden + hidden * hidden + outputs * hidden }
 }
 
 /// β = 1 − exp(10·(ln(1 − β₀)/10 + offset)), in f32 (spec §1.13).
@@ -220,18 +239,17 @@ impl Optimizer for AdafacMlp {
     }
 
     fn state_layout(&self, params: &ParamLayout) -> Option<ParamLayout> {
-        let arrays = params.specs().iter().flat_map(|spec| state_arrays(spec, DECAYS));
-        ParamLayout::new(arrays.collect()).ok()
+        state_layout(params)
     }
 
     fn bind(&self, theta: Theta, params: &ParamLayout) -> Result<Box<dyn Update>> {
         self.theta.check(&theta)?;
-        Ok(Box::new(Bound::new(self, &theta, params)))
+        let AdafacMlpConfig { hidden, step_mult, exp_mult } = self.config;
+        Ok(Box::new(Bound::new(&self.theta, &theta, params, hidden, [step_mult, exp_mult], None)))
     }
 
     fn cost(&self) -> Cost {
-        let h = self.config.hidden;
-        Cost { state_floats: 4, macs: INPUTS * h + h * h + 2 * h }
+        cost(self.config.hidden, 2)
     }
 
     fn needs(&self) -> Needs {
@@ -239,7 +257,16 @@ impl Optimizer for AdafacMlp {
     }
 }
 
-struct Bound {
+/// What a network with four outputs adds to the step.
+pub(super) struct Nominal {
+    /// Step and exponent are the optimizer's own.
+    pub(super) scales: NominalScales,
+    /// Whether the parts that it adds are there.
+    pub(super) is_used: bool,
+}
+
+/// The optimizer bound to theta and shapes.
+pub(super) struct Bound {
     tensors: Vec<TensorPlan>,
     rule: FactoredRule<FactoredFeatures, DiagonalFeatures>,
     b0: Vec<f32>,
@@ -249,12 +276,21 @@ struct Bound {
     bias: Vec<f32>,
     step_mult: f32,
     exp_mult: f32,
+    /// What the third and fourth output do, and scratch for the outputs of a tensor; if they do anything.
+    nominal: Option<(NominalScales, AlignedVec)>,
 }
 
 impl Bound {
-    fn new(optimizer: &AdafacMlp, theta: &[f32], params: &ParamLayout) -> Self {
-        let leaf = |name: &str| optimizer.theta.leaf(theta, name);
-        let hidden = optimizer.config.hidden;
+    /// Packs `theta`, whose length was checked; the network has four outputs if `nominal` is given, else two.
+    pub(super) fn new(
+        spec: &ThetaSpec,
+        theta: &[f32],
+        params: &ParamLayout,
+        hidden: usize,
+        [step_mult, exp_mult]: [f64; 2],
+        nominal: Option<Nominal>,
+    ) -> Self {
+        let leaf = |name: &str| spec.leaf(theta, name);
         let mut at = 0;
         let tensors = (0..params.num_tensors()).map(|i| {
             let plan = TensorPlan::new(params, i, at, [DECAYS + 1, 2 * DECAYS + 1], false);
@@ -288,15 +324,22 @@ impl Bound {
             gradient_bound: None,
         };
         let layers = ["nn/~/w1", "nn/~/b1", "nn/~/w2", "nn/~/b2"].map(leaf);
-        let mlp = |channels| ParamMlp::new(channels, hidden, layers, 2, 2);
+        let outputs = if nominal.is_some() { 4 } else { 2 };
+        let nominal = nominal.filter(|n| n.is_used).map(|n| {
+            let longest = tensors.iter().map(|t| t.params.len()).max().unwrap_or(0);
+            (n.scales, AlignedVec::zeros(3 * longest))
+        });
+        let computed = if nominal.is_some() { 4 } else { 2 };
+        let mlp = |channels| ParamMlp::new(channels, hidden, layers, outputs, computed);
         Self {
             rule: FactoredRule::new(parts, mlp, tensors.iter()),
             tensors,
             b0: leaf("nn/~/b0").to_vec(),
             time_weights: w0[NORMALIZED * hidden..].to_vec(),
             bias: vec![0.0; hidden],
-            step_mult: optimizer.config.step_mult as f32,
-            exp_mult: optimizer.config.exp_mult as f32,
+            step_mult: step_mult as f32,
+            exp_mult: exp_mult as f32,
+            nominal,
         }
     }
 }
@@ -313,8 +356,20 @@ impl Update for Bound {
                 grads: grads.get(i, &plan.params),
                 state: &mut state.data[plan.state.clone()],
             };
-            let step_mult = self.step_mult * scale.of(i);
-            let wanted = Wanted::Step { exp_mult: self.exp_mult, step_mult };
+            let factor = scale.of(i);
+            let step_mult = self.step_mult * factor;
+            let wanted = match &mut self.nominal {
+                None => Wanted::Step { exp_mult: self.exp_mult, step_mult },
+                Some((scales, out)) => {
+                    let scales = NominalScales {
+                        step_mult,
+                        nominal_lr: scales.nominal_lr * factor,
+                        weight_decay: scales.weight_decay * factor,
+                        ..*scales
+                    };
+                    Wanted::Nominal { out, scales }
+                }
+            };
             self.rule.run(workers, plan, arrays, &self.bias, wanted);
         }
         *state.iteration += 1;

@@ -15,6 +15,8 @@ pub(super) trait Columns {
     const MADE: Option<usize>;
     /// Units of the hidden layers, where that is known here.
     const HIDDEN: Option<usize>;
+    /// See [`Features::OUTPUTS`].
+    const OUTPUTS: usize;
 
     /// Makes ready `V` registers of columns from `at`; `scratch` holds `V` registers of every computed channel. Returns
     /// where the first of these channels lies and how far apart they are.
@@ -49,6 +51,7 @@ impl Columns for Stored {
     const RAW: usize = 0;
     const MADE: Option<usize> = None;
     const HIDDEN: Option<usize> = None;
+    const OUTPUTS: usize = 4;
 
     #[inline(always)]
     unsafe fn begin<S: Simd, const V: usize>(&mut self, _: S, at: usize, _: *mut f32) -> (*const f32, usize) {
@@ -117,6 +120,7 @@ impl<F: Features, const KIND: u8> Columns for Direct<'_, F, KIND> {
     const RAW: usize = F::RAW.len();
     const MADE: Option<usize> = Some(F::MADE);
     const HIDDEN: Option<usize> = F::HIDDEN;
+    const OUTPUTS: usize = F::OUTPUTS;
 
     #[inline(always)]
     unsafe fn begin<S: Simd, const V: usize>(
@@ -175,6 +179,8 @@ pub(super) struct Sink<'a> {
     exp_mult: f32,
     /// Factor of a step; without it the direction itself is wanted.
     step_mult: Option<f32>,
+    /// Of four outputs the third and the fourth go this far behind the direction, and twice as far.
+    plane: usize,
     life: PhantomData<&'a mut [f32]>,
 }
 
@@ -186,18 +192,36 @@ impl<'a> Sink<'a> {
     /// # Safety
     /// `params` is writable for `len` floats while the sink lives.
     pub(super) unsafe fn step(params: *mut f32, len: usize, exp_mult: f32, step_mult: f32) -> Self {
-        Self { out: params, len, exp_mult, step_mult: Some(step_mult), life: PhantomData }
+        Self { out: params, len, exp_mult, step_mult: Some(step_mult), plane: 0, life: PhantomData }
     }
 
     /// `out` = direction·exp(exp_mult·magnitude).
     pub(super) fn direction(out: &'a mut [f32], exp_mult: f32) -> Self {
         let (out, len) = (out.as_mut_ptr(), out.len());
-        Self { out, len, exp_mult, step_mult: None, life: PhantomData }
+        Self { out, len, exp_mult, step_mult: None, plane: 0, life: PhantomData }
+    }
+
+    /// Of four outputs: `out[0..len]` = direction·exp(exp_mult·magnitude); the third and the fourth as they are go to the
+    /// second and the last third of `out`.
+    pub(super) fn four(out: &'a mut [f32], len: usize, exp_mult: f32) -> Self {
+        let plane = out.len() / 3;
+        assert!(len <= plane);
+        Self { out: out.as_mut_ptr(), len, exp_mult, step_mult: None, plane, life: PhantomData }
     }
 
     /// Columns.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Where the direction is, and how far the third output of four is behind it.
+    pub(super) fn planes(&self) -> (*const f32, usize) {
+        (self.out, self.plane)
+    }
+
+    /// Whether it takes four outputs.
+    pub(super) fn is_for_four(&self) -> bool {
+        self.plane > 0
     }
 
     /// The `n` columns from `at`.
@@ -226,12 +250,16 @@ impl<'a> Sink<'a> {
             let at = at + v * S::WIDTH;
             let live = self.len.saturating_sub(at).min(S::WIDTH);
             let mut d = outputs[0][v];
-            if OUTPUTS == 2 {
+            if OUTPUTS >= 2 {
                 d = s.mul(d, exp(s, s.mul(s.splat(self.exp_mult), outputs[1][v])));
             }
-            // SAFETY: `live` elements remain from `at`.
+            // SAFETY: `live` elements remain from `at`, in each plane where there are more.
             unsafe {
                 let out = self.out.wrapping_add(at);
+                if OUTPUTS == 4 {
+                    store(s, out.wrapping_add(self.plane), outputs[2][v], live);
+                    store(s, out.wrapping_add(2 * self.plane), outputs[3][v], live);
+                }
                 if let Some(step_mult) = self.step_mult {
                     d = s.sub(load(s, out, live), s.mul(d, s.splat(step_mult)));
                 }

@@ -172,7 +172,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         let Turned { params: p, grads: g, directions } = &mut turned;
         let arrays = Arrays { params: &mut p[..n], grads: &mut g[..n], state };
         match wanted {
-            Wanted::Step { .. } => {
+            Wanted::Step { .. } | Wanted::Nominal { .. } => {
                 self.run_factored(workers, plan, factoring, arrays, bias, wanted);
                 turn(cpu, [cols, rows], p, params);
             }

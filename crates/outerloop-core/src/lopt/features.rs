@@ -74,6 +74,8 @@ pub(super) trait Features: Sync {
     const MADE: usize;
     /// Units of the network's hidden layers, if they are always as many: compiled code then knows its loops.
     const HIDDEN: Option<usize> = None;
+    /// Most outputs of the network: code is compiled for 1, 2 and, where this is 4, for 4.
+    const OUTPUTS: usize = 2;
     /// The first pass: together its parts update every array of state and measure every channel.
     const PASSES: &'static [Pass];
     /// Number of channels.

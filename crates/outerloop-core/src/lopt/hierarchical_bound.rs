@@ -1,19 +1,19 @@
 //! The hierarchical optimizer at work: one step over all tensors of a lane.
 
-use super::columns::Sink;
 use super::embedding::sine_embedding;
 use super::hierarchical::{Hierarchical, OLD_AGE};
 use super::hierarchical_config::{
     FEATURE_CLIP, HierarchicalConfig, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, Variant,
 };
 use super::hierarchical_features::{
-    ArrayPointers, FillBlock, KEPT, MAX_CHANNELS, OLD, Sums, TensorArrays, accumulate, clip, share, shares,
+    KEPT, MAX_CHANNELS, OLD, Sums, TensorArrays, accumulate, clip, share, shares,
 };
+use super::hierarchical_forward::Forward;
 use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
 use super::hierarchical_theta::{num_channels, num_lstm_inputs};
+use super::loss_normalizer;
 use super::lstm::{Linear, Lstm};
-use super::mlp::{ParamMlp, Scratch, Start};
-use super::{BLOCK, loss_normalizer};
+use super::mlp::{ParamMlp, Scratch};
 use crate::optim::{Losses, StateMut, Step, Tensors, Update, rounding};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES, Workers, sum_lanes};
@@ -254,14 +254,14 @@ impl Bound {
         };
         let count = shares(arrays_len);
         if count == 1 {
-            forward.run(scratch, 0..arrays_len, hidden_lanes);
+            forward.run(scratch, 0..arrays_len, Some(hidden_lanes));
             for (mean, lanes) in hidden_mean.iter_mut().zip(hidden_lanes.as_chunks::<LANES>().0) {
                 *mean = sum_lanes(lanes) / n;
             }
         } else {
             let mut blocks = vec![vec![0.0; hidden_lanes.len()]; count];
             workers.each_mut(&mut blocks, |i, lanes| {
-                forward.run(&mut mlp.scratch(), share(arrays_len, i), lanes);
+                forward.run(&mut mlp.scratch(), share(arrays_len, i), Some(lanes));
             });
             for (h, mean) in hidden_mean.iter_mut().enumerate() {
                 let sum = |block: &Vec<f32>| f64::from(sum_lanes(&block.as_chunks::<LANES>().0[h]));
@@ -302,33 +302,6 @@ impl Bound {
             from_lstm.iter_mut().zip(&self.projection).for_each(|(sum, y)| *sum += y);
         }
         from_lstm.iter_mut().for_each(|x| *x /= self.tensors.len() as f32);
-    }
-}
-
-/// The per-parameter network on a part of a tensor.
-struct Forward<'a> {
-    cpu: Cpu,
-    mlp: &'a ParamMlp,
-    arrays: ArrayPointers<'a>,
-    bias: &'a [f32],
-    scale: &'a [f32; MAX_CHANNELS],
-    clip: Option<f32>,
-    exp_mult: f32,
-    step_mult: f32,
-}
-
-impl Forward<'_> {
-    /// Steps the elements of `part`; `lanes` get the sums of the second hidden layer.
-    fn run(&self, scratch: &mut Scratch, part: Range<usize>, lanes: &mut [f32]) {
-        let Self { cpu, mlp, arrays, bias, scale, clip, exp_mult, step_mult } = *self;
-        lanes.fill(0.0);
-        for at in part.clone().step_by(BLOCK) {
-            let n = (part.end - at).min(BLOCK);
-            cpu.run(FillBlock { arrays, at, n, scale, clip, features: &mut scratch.features });
-            // SAFETY: the arrays are borrowed, and other parts do not meet this one.
-            let mut sink = unsafe { Sink::step(arrays.params.add(at), n, exp_mult, step_mult) };
-            mlp.run(cpu, scratch, Start::Bias(bias), Some(lanes), &mut sink);
-        }
     }
 }
 

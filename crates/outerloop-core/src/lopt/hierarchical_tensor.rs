@@ -88,11 +88,11 @@ pub(super) fn statistics(
     ]
 }
 
-fn clipped_log(x: f32) -> f32 {
+pub(super) fn clipped_log(x: f32) -> f32 {
     let y = rounding::ln(1e-8 + x.abs());
     if y.is_nan() { y } else { y.clamp(-5.0, 5.0) }
 }
 
-fn sign(x: f32) -> f32 {
+pub(super) fn sign(x: f32) -> f32 {
     if x == 0.0 { 0.0 } else { x.signum() }
 }

@@ -7,7 +7,7 @@ use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, relu};
 /// Registers of columns that go through both hidden layers together.
 pub(super) const VECTORS: usize = 3;
 /// Widest register, in floats.
-const WIDEST: usize = 16;
+pub(super) const WIDEST: usize = 16;
 
 /// Features → ReLU → ReLU → outputs, one column a parameter.
 ///
@@ -47,7 +47,7 @@ pub(super) enum Start<'a> {
 }
 
 impl ParamMlp {
-    /// A network with the given second and third layer; of the output layer only the first `num_outputs` (1 or 2) of
+    /// A network with the given second and third layer; of the output layer only the first `num_outputs` (1, 2 or 4) of
     /// the `w2_cols` columns in `w2` and `b2` are computed.
     pub(super) fn new(
         num_features: usize,
@@ -56,7 +56,7 @@ impl ParamMlp {
         w2_cols: usize,
         num_outputs: usize,
     ) -> Self {
-        assert!(num_outputs == 1 || num_outputs == 2);
+        assert!(matches!(num_outputs, 1 | 2 | 4));
         let column = |o: usize| w2.iter().skip(o).step_by(w2_cols).copied();
         Self {
             num_features,
@@ -115,6 +115,12 @@ impl ParamMlp {
         assert!(scratch.h1.len() == self.hidden * VECTORS * WIDEST);
         assert!(scratch.features.len() == self.num_features * STRIDE);
         let num_outputs = self.num_outputs;
+        if C::OUTPUTS == 4 && num_outputs == 4 {
+            assert!(sums.is_none() && sink.is_for_four());
+            let sums = std::ptr::null_mut();
+            return cpu.run(Forward::<C, 4, false> { net: self, scratch, columns, sums, sink });
+        }
+        assert!(num_outputs <= 2);
         let Some(sums) = sums else {
             let sums = std::ptr::null_mut();
             return match num_outputs {
@@ -350,7 +356,7 @@ unsafe fn tile_rows<S: Simd, const R: usize, const V: usize>(
 /// # Safety
 /// `a` is readable for `R`, `b` for `V · WIDTH` floats at each of `k` steps.
 #[inline(always)]
-unsafe fn tile<S: Simd, const R: usize, const V: usize>(
+pub(super) unsafe fn tile<S: Simd, const R: usize, const V: usize>(
     s: S,
     k: usize,
     mut a: *const f32,

@@ -8,6 +8,7 @@
 
 mod accumulate;
 mod adafac_mlp;
+mod adafac_nominal;
 mod celo2;
 mod celo2_bound;
 mod columns;
@@ -20,13 +21,24 @@ mod hierarchical;
 mod hierarchical_bound;
 mod hierarchical_config;
 mod hierarchical_features;
+mod hierarchical_forward;
 mod hierarchical_tensor;
 mod hierarchical_theta;
+mod l2l;
+mod learnable;
 mod loss_normalizer;
 mod lstm;
 mod mlp;
 mod mlp_lopt;
 mod newton_schulz;
+mod nn_adam;
+mod nn_adam_bound;
+mod nominal;
+mod param_cell;
+mod param_lstm;
+mod param_rnn;
+mod param_rnn_bound;
+mod rms_mlp;
 mod rule;
 mod runs;
 mod side_sums;
@@ -34,10 +46,16 @@ mod sides;
 mod turned;
 
 pub use adafac_mlp::{AdafacMlp, AdafacMlpConfig};
+pub use adafac_nominal::{AdafacNominal, AdafacNominalConfig};
 pub use celo2::{Celo2, Celo2Config};
 pub use hierarchical::Hierarchical;
 pub use hierarchical_config::{HierarchicalConfig, OldParams, Variant};
+pub use l2l::{L2lGruConfig, L2lLstmConfig};
+pub use learnable::{LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig};
 pub use mlp_lopt::{MlpLopt, MlpLoptConfig};
+pub use nn_adam::{NnAdam, NnAdamConfig};
+pub use param_lstm::{ParamLstm, ParamLstmConfig};
+pub use rms_mlp::{RmsMlp, RmsMlpConfig};
 
 /// Elements of a tensor that are processed together: their features stay in the first-level cache. A multiple of three
 /// registers of every instruction set.

@@ -8,6 +8,7 @@ use super::features::{
 };
 use super::fill::FillBlock;
 use super::mlp::{ParamMlp, Scratch, Start};
+use super::nominal::{NominalScales, NominalStep};
 use super::runs::{Run, blocks_of};
 use crate::simd::{AlignedVec, Cpu, Workers};
 use std::marker::PhantomData;
@@ -48,6 +49,8 @@ pub(super) enum Wanted<'a> {
     Step { exp_mult: f32, step_mult: f32 },
     /// Direction·exp(exp_mult·magnitude) of every element of the span; without a second output the direction.
     Direction { out: &'a mut [f32], exp_mult: f32 },
+    /// The step of a network with four outputs. `out` is scratch for three numbers an element; there is one span.
+    Nominal { out: &'a mut [f32], scales: NominalScales },
 }
 
 impl Wanted<'_> {
@@ -58,6 +61,7 @@ impl Wanted<'_> {
             Self::Direction { out, exp_mult } => {
                 Wanted::Direction { out: &mut out[part], exp_mult: *exp_mult }
             }
+            Self::Nominal { out, scales } => Wanted::Nominal { out, scales: *scales },
         }
     }
 }
@@ -118,6 +122,7 @@ impl<F: Features> Rule<F> {
         assert!(start + len <= pointers.padded);
         assert!(sides.kind != PLAIN || (start == 0 && bias.len() >= self.mlp.hidden));
         self.measure(workers, pointers, (runs, blocks), sides, len);
+        let mut nominal = None;
         let sink = match wanted {
             // SAFETY: the arrays are borrowed until the end of this function, and the network reads a register of
             // parameters before it takes their step.
@@ -127,6 +132,11 @@ impl<F: Features> Rule<F> {
             Wanted::Direction { out, exp_mult } => {
                 assert!(out.len() == len);
                 Sink::direction(out, exp_mult)
+            }
+            Wanted::Nominal { out, scales } => {
+                assert!(start == 0);
+                nominal = Some(scales);
+                Sink::four(out, len, scales.exp_mult)
             }
         };
         let forward = Forward { cpu: workers.cpu(), mlp: &self.mlp, pointers, sides, is_aligned, bias };
@@ -140,6 +150,9 @@ impl<F: Features> Rule<F> {
             forward.run::<F>(&mut scratch, runs, &mut sink);
             self.put_scratch(scratch);
         });
+        if let (4, Some(scales)) = (F::OUTPUTS, nominal) {
+            workers.cpu().run(NominalStep::new::<F>(pointers, &sink, scales));
+        }
         self.kept = kept;
     }
 

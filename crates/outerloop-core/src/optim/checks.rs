@@ -26,6 +26,11 @@ pub(crate) fn fraction(field: &str, x: f64) -> Result<()> {
     expect((0.0..1.0).contains(&x), field, "in [0, 1)", x)
 }
 
+/// At least `low` and at most `high`.
+pub(crate) fn between(field: &str, x: f64, low: f64, high: f64) -> Result<()> {
+    expect((low..=high).contains(&x), field, &format!("{low} to {high}"), x)
+}
+
 /// A whole number from 1 to `max`.
 pub(crate) fn size(field: &str, x: usize, max: usize) -> Result<()> {
     expect((1..=max).contains(&x), field, &format!("1 to {max}"), x)

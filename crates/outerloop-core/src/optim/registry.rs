@@ -6,6 +6,10 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
+use crate::lopt::{
+    AdafacNominalConfig, LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig, NnAdamConfig,
+};
+use crate::lopt::{L2lGruConfig, L2lLstmConfig, ParamLstmConfig, RmsMlpConfig};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -76,6 +80,24 @@ optimizers! {
     AdafacMlp(AdafacMlpConfig),
     /// Per-tensor LSTM and per-parameter MLP.
     Hierarchical(HierarchicalConfig),
+    /// Per-parameter MLP on Adafactor features, with a nominal step and a decay.
+    AdafacNominal(AdafacNominalConfig),
+    /// Gradient descent with a learned rate.
+    LearnableSgd(LearnableSgdConfig),
+    /// Momentum with learned constants.
+    LearnableSgdm(LearnableSgdmConfig),
+    /// Adam with learned constants.
+    LearnableAdam(LearnableAdamConfig),
+    /// Adam steered by a per-tensor LSTM.
+    NnAdam(NnAdamConfig),
+    /// Two GRU layers a parameter.
+    L2lGru(L2lGruConfig),
+    /// Two LSTM layers a parameter.
+    L2lLstm(L2lLstmConfig),
+    /// One LSTM layer a parameter, with direction and magnitude.
+    ParamLstm(ParamLstmConfig),
+    /// Per-parameter MLP on the hierarchical optimizer's features, without LSTMs.
+    RmsMlp(RmsMlpConfig),
 }
 
 impl OptimizerConfig {

@@ -46,11 +46,11 @@ pub struct AdafacMlp {
     momentum_decays: Vec<Decay>,
     rms_decay: Decay,
     factored_decays: Vec<Decay>,
-    layers: Vec<Dense>,
-    momentum: Vec<Tensor>,
-    rms: Vec<Tensor>,
+    pub(super) layers: Vec<Dense>,
+    pub(super) momentum: Vec<Tensor>,
+    pub(super) rms: Vec<Tensor>,
     factored: Vec<FactoredMoment>,
-    iteration: Tensor,
+    pub(super) iteration: Tensor,
 }
 
 impl AdafacMlp {
@@ -69,11 +69,23 @@ impl AdafacMlp {
         specs: &[TensorSpec],
         constants: Constants,
     ) -> Result<Self> {
+        Self::with_outputs(config, 2, theta, specs, constants)
+    }
+
+    /// [`AdafacMlp::new`] for a network with another number of outputs, each with H + 1 numbers of theta.
+    pub(super) fn with_outputs(
+        config: AdafacMlpConfig,
+        outputs: usize,
+        theta: &[f32],
+        specs: &[TensorSpec],
+        constants: Constants,
+    ) -> Result<Self> {
         let h = config.hidden;
-        let mut leaves = ThetaReader::new(theta, Self::theta_length(h))?;
+        let length = Self::theta_length(h) + (outputs - 2) * (h + 1);
+        let mut leaves = ThetaReader::new(theta, length)?;
         let (factored, momentum) = (leaves.take(3), leaves.take(3));
-        let b = [leaves.take(h), leaves.take(h), leaves.take(2)];
-        let w = [leaves.take(NUM_FEATURES * h), leaves.take(h * h), leaves.take(h * 2)];
+        let b = [leaves.take(h), leaves.take(h), leaves.take(outputs)];
+        let w = [leaves.take(NUM_FEATURES * h), leaves.take(h * h), leaves.take(h * outputs)];
         let rms = leaves.take(1)[0];
         let learned = |beta0: f64, offset: f64| Decay::learned(beta0, offset, constants);
         Ok(Self {
@@ -100,7 +112,7 @@ impl AdafacMlp {
     /// Feeds the accumulators of one tensor and returns its normalised features.
     /// # Shapes
     /// `[num_params][28]`.
-    fn features(&mut self, tensor: usize, p: &[f64], g: &[f64]) -> Vec<Vec<f64>> {
+    pub(super) fn features(&mut self, tensor: usize, p: &[f64], g: &[f64]) -> Vec<Vec<f64>> {
         let (momentum, rms) = (&mut self.momentum[tensor].data, &mut self.rms[tensor].data);
         accumulate(momentum, &self.momentum_decays, g.iter().copied());
         accumulate(rms, &[self.rms_decay], g.iter().map(|g| g * g));

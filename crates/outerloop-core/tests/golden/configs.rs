@@ -67,6 +67,11 @@ pub const LEARNED: &[Published] = &[
     published("celo2", celo2),
     published("celo2_base", celo2_base),
     published("celo2_wd_exp", celo2),
+    published("rnn_mlp_lopt_celo", hierarchical),
+    published("learnable_sgd", |_| json!({"name": "learnable_sgd"})),
+    published("learnable_sgdm", |_| json!({"name": "learnable_sgdm"})),
+    published("learnable_adam", |_| json!({"name": "learnable_adam"})),
+    published("nn_adam", nn_adam),
 ];
 
 /// Cases that are made by a rule.
@@ -76,6 +81,7 @@ pub const RULE_MADE: &[Published] = &[
     published("rnn_mlp_lopt", |_| json!({"name": "hierarchical", "variant": "library", "stepMult": 0.1})),
     published("celo2_base", celo2_base),
     published("celo2", celo2),
+    published("nn_adam", nn_adam),
 ];
 
 fn adam(c: &Value) -> Value {
@@ -160,6 +166,17 @@ fn celo2_base(c: &Value) -> Value {
     let mut config = celo2(c);
     config["adamPattern"] = Value::Null;
     config["orthogonalize"] = false.into();
+    config
+}
+
+fn nn_adam(c: &Value) -> Value {
+    let mut config = json!({"name": "nn_adam"});
+    let names = [
+        ("output_scale", "outputScale"),
+        ("initial_learning_rate", "initialLr"),
+        ("lstm_hidden_size", "lstmHidden"),
+    ];
+    fill(&mut config, c, &names);
     config
 }
 

@@ -232,6 +232,17 @@ pub fn formula(name: &str) -> FormulaCase {
     for (l, (leaf, shape)) in case.theta_leaves.iter().enumerate() {
         // The case's note: "the three *_decays leaves are the fill times 0.1".
         let factor = if leaf.ends_with("_decays") { 0.1 } else { 1.0 };
+        // The case's note: "per_layer_* leaves keep their initial values".
+        if let Some(constant) = leaf.strip_prefix("per_layer_") {
+            let initial = match constant {
+                "lr" => case.config["initial_learning_rate"].as_f64().expect("a number"),
+                "beta1" => 1.0 - 0.9,
+                "beta2" => 1.0 - 0.999,
+                _ => 1e-8,
+            };
+            theta.push((0.1 * initial.ln()) as f32);
+            continue;
+        }
         theta.extend(fill(l, shape.iter().product(), case.theta_amp, 0.5).iter().map(|x| x * factor));
     }
     // The case's note: "before the training update of t=3 and t=6 one validation call with loss 2.1".

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 mod elementwise;
+mod param_rnn;
 mod states;
 mod twins;
 

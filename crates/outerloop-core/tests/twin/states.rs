@@ -19,14 +19,16 @@ fn names(config: &OptimizerConfig) -> &'static [(&'static str, &'static str)] {
             ("col", "fac_rolling|v_col"),
             ("diagonal", "fac_rolling|v_diag"),
         ],
-        OptimizerConfig::AdafacMlp(_) => &[
+        OptimizerConfig::AdafacMlp(_) | OptimizerConfig::AdafacNominal(_) => &[
             ("momentum", "mom_rolling|m"),
             ("square", "rms_rolling|rms"),
             ("row", "fac_rolling_features|v_row"),
             ("col", "fac_rolling_features|v_col"),
             ("diagonal", "fac_rolling_features|v_diag"),
         ],
-        OptimizerConfig::Hierarchical(_) => &[("momentum", "mom_rolling|m"), ("square", "rms_rolling|rms")],
+        OptimizerConfig::Hierarchical(_) | OptimizerConfig::RmsMlp(_) => {
+            &[("momentum", "mom_rolling|m"), ("square", "rms_rolling|rms")]
+        }
         _ => &[],
     }
 }
@@ -53,6 +55,11 @@ impl Fast {
                 }
             }
         }
+        if let OptimizerConfig::NnAdam(_) = config {
+            for (name, data) in self.nn_adam(&arrays) {
+                put(name, data);
+            }
+        }
         if let OptimizerConfig::Hierarchical(c) = config {
             for (name, data) in self.hierarchical(c, &arrays) {
                 put(name, data);
@@ -72,6 +79,20 @@ impl Fast {
             arrays.insert(spec.name.clone(), values);
         }
         arrays
+    }
+
+    /// Constants are arrays over the tensors here.
+    fn nn_adam(&self, arrays: &Arrays) -> Vec<(String, Vec<f64>)> {
+        let mut out = vec![];
+        for name in ["lr", "beta1", "beta2", "epsilon"].map(|name| format!("per_layer_{name}")) {
+            for (spec, &x) in self.layout.specs().iter().zip(&arrays[&name]) {
+                out.push((format!("{name}|{}", spec.name), vec![x]));
+            }
+        }
+        for name in ["lstm_hidden_state|hidden", "lstm_hidden_state|cell"] {
+            out.push((name.into(), arrays[name].clone()));
+        }
+        out
     }
 
     fn hierarchical(&self, c: &HierarchicalConfig, arrays: &Arrays) -> Vec<(String, Vec<f64>)> {

@@ -1,16 +1,20 @@
 //! The f64 twin of every config.
 #![allow(clippy::unwrap_used, reason = "a test's configs are right")]
 
-use super::elementwise;
+use super::{elementwise, param_rnn};
 use outerloop_core::lopt::{OldParams, Variant};
 use outerloop_core::optim::{self, OptimizerConfig};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::adafac_mlp::{AdafacMlp, AdafacMlpConfig};
+use outerloop_core::reference::adafac_nominal::{AdafacNominal, AdafacNominalConfig};
 use outerloop_core::reference::adam::{Adam, AdamConfig};
 use outerloop_core::reference::celo2::{Celo2, Celo2Config};
 use outerloop_core::reference::hierarchical::{Hierarchical, HierarchicalConfig, Variant as TwinVariant};
+use outerloop_core::reference::learnable;
 use outerloop_core::reference::mlp_lopt::{MlpLopt, MlpLoptConfig};
+use outerloop_core::reference::nn_adam::{NnAdam, NnAdamConfig};
 use outerloop_core::reference::old_params::OldParamsMode;
+use outerloop_core::reference::rms_mlp::{RmsMlp, RmsMlpConfig};
 use outerloop_core::reference::sgd::{Sgd, SgdConfig};
 use outerloop_core::reference::{Constants, ReferenceOptimizer};
 use regex::Regex;
@@ -86,6 +90,35 @@ pub fn twin_of(
                 lstm_hidden: c.lstm_hidden,
             };
             Box::new(Hierarchical::new(config, theta, specs, constants).unwrap())
+        }
+        OptimizerConfig::AdafacNominal(c) => {
+            let features = AdafacMlpConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
+            let config = AdafacNominalConfig {
+                features,
+                nominal_lr: c.nominal_lr,
+                weight_decay: c.weight_decay,
+                nominal_controller: c.nominal_controller,
+                decay_controller: c.decay_controller,
+            };
+            Box::new(AdafacNominal::new(config, theta, specs, constants).unwrap())
+        }
+        OptimizerConfig::LearnableSgd(_) => Box::new(learnable::sgd(theta, specs, constants).unwrap()),
+        OptimizerConfig::LearnableSgdm(_) => Box::new(learnable::sgdm(theta, specs, constants).unwrap()),
+        OptimizerConfig::LearnableAdam(_) => Box::new(learnable::adam(theta, specs, constants).unwrap()),
+        OptimizerConfig::L2lGru(c) => param_rnn::twin(param_rnn::l2l_gru(c), theta, specs, constants),
+        OptimizerConfig::L2lLstm(c) => param_rnn::twin(param_rnn::l2l_lstm(c), theta, specs, constants),
+        OptimizerConfig::ParamLstm(c) => param_rnn::twin(param_rnn::param_lstm(c), theta, specs, constants),
+        OptimizerConfig::RmsMlp(c) => {
+            let config = RmsMlpConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
+            Box::new(RmsMlp::new(config, theta, specs, constants).unwrap())
+        }
+        OptimizerConfig::NnAdam(c) => {
+            let config = NnAdamConfig {
+                output_scale: c.output_scale,
+                decay_strength: c.decay_strength,
+                lstm_hidden: c.lstm_hidden,
+            };
+            Box::new(NnAdam::new(config, theta, specs, constants).unwrap())
         }
     }
 }

@@ -39,4 +39,16 @@ pub const OPTIMIZERS: &[(&str, u64)] = &[
     (r#"{"name":"yogi","lr":0.01}"#, 0x5164_29dd_956f_3bc5),
     (r#"{"name":"radam","lr":0.01}"#, 0xe768_0146_f21b_c23f),
     (r#"{"name":"adabelief","lr":0.01}"#, 0x5583_f7b5_0aac_9b35),
+    (r#"{"name":"learnable_sgd"}"#, 0x5e5d_8eaa_c55f_9e3f),
+    (r#"{"name":"learnable_sgdm"}"#, 0xdf7b_6a6d_73aa_c7c3),
+    (r#"{"name":"learnable_adam"}"#, 0xae4c_b6b6_a16d_063d),
+    (r#"{"name":"nn_adam","outputScale":0.1,"lstmHidden":21}"#, 0xc614_bcd7_e724_f9ad),
+    (
+        r#"{"name":"adafac_nominal","stepMult":0.01,"nominalLr":0.003,"weightDecay":0.01,"nominalController":true,"decayController":true}"#,
+        0x8234_e3a1_70e6_df54,
+    ),
+    (r#"{"name":"l2l_gru"}"#, 0x95b6_126e_4d27_33b1),
+    (r#"{"name":"l2l_lstm","hidden":7,"stepMult":0.1}"#, 0x8389_e5b6_78d7_e23e),
+    (r#"{"name":"param_lstm","stepMult":0.01}"#, 0x238f_3adf_a18d_4ec5),
+    (r#"{"name":"rms_mlp","stepMult":0.01,"hidden":9}"#, 0xc603_07ed_9e0b_d102),
 ];
