@@ -37,13 +37,13 @@ impl Side {
 }
 
 /// Clips gradients, if there is a bound, and sums g² by row and by column.
-pub(super) struct SumSquares<'a> {
-    pub(super) bound: Option<f32>,
-    pub(super) grads: &'a mut [f32],
-    pub(super) runs: &'a [Run],
-    pub(super) factoring: &'a Factoring,
-    pub(super) row: &'a mut [f32],
-    pub(super) col: &'a mut [f32],
+pub(crate) struct SumSquares<'a> {
+    pub(crate) bound: Option<f32>,
+    pub(crate) grads: &'a mut [f32],
+    pub(crate) runs: &'a [Run],
+    pub(crate) factoring: &'a Factoring,
+    pub(crate) row: &'a mut [f32],
+    pub(crate) col: &'a mut [f32],
 }
 
 impl Kernel for SumSquares<'_> {

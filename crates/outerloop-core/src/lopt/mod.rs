@@ -12,7 +12,7 @@ mod celo2;
 mod celo2_bound;
 mod columns;
 mod embedding;
-mod factored;
+pub(crate) mod factored;
 mod factored_rule;
 mod features;
 mod fill;
@@ -28,7 +28,7 @@ mod mlp;
 mod mlp_lopt;
 mod newton_schulz;
 mod rule;
-mod runs;
+pub(crate) mod runs;
 mod sides;
 mod turned;
 

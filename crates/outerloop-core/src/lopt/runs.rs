@@ -5,36 +5,36 @@ use crate::simd::LANES;
 
 /// Up to [`BLOCK`] neighbours along the last axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// First element in the tensor.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Elements.
-    pub(super) len: usize,
+    pub(crate) len: usize,
     /// Place of the first element in the row accumulator.
-    pub(super) row: usize,
+    pub(crate) row: usize,
     /// Place of the first element in the column accumulator.
-    pub(super) col: usize,
+    pub(crate) col: usize,
 }
 
 /// How a tensor of rank ≥ 2 is factored: the axes rule of spec learned_optimizers §1.3.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Factoring {
+pub(crate) struct Factoring {
     /// Elements of the row accumulator: the shape without the largest axis d0.
-    pub(super) row_len: usize,
+    pub(crate) row_len: usize,
     /// Elements of the column accumulator: the shape without the second largest axis d1.
-    pub(super) col_len: usize,
+    pub(crate) col_len: usize,
     /// Whether all elements of a run share one row (else they are neighbours in the row accumulator).
-    pub(super) is_row_constant: bool,
+    pub(crate) is_row_constant: bool,
     /// Whether all elements of a run share one column.
-    pub(super) is_col_constant: bool,
+    pub(crate) is_col_constant: bool,
     /// Whether one side is constant along every run, and every run has whole groups of lanes.
-    pub(super) is_aligned: bool,
+    pub(crate) is_aligned: bool,
     /// Elements averaged into one row, and into one column.
-    pub(super) row_count: usize,
+    pub(crate) row_count: usize,
     /// See `row_count`.
-    pub(super) col_count: usize,
+    pub(crate) col_count: usize,
     /// The row accumulator seen as [outer, axis d1, inner]: its mean is taken over the middle.
-    pub(super) row_mean: [usize; 3],
+    pub(crate) row_mean: [usize; 3],
 }
 
 /// Axes (d0, d1): the largest and second largest; of equal ones the later counts as larger.
@@ -59,7 +59,7 @@ fn strides_without(shape: &[usize], axis: usize) -> Vec<usize> {
 }
 
 /// The runs of a tensor, and how it is factored if its rank is at least 2.
-pub(super) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
+pub(crate) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
     let len: usize = shape.iter().product();
     let last = shape.last().copied().unwrap_or(1);
     let Some((d0, d1)) = factored_axes(shape) else {

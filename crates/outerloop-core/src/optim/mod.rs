@@ -4,22 +4,34 @@
 //! the shapes of the parameters, and gives an [`Update`]: packed weights and scratch, no state. State is the
 //! caller's: an [`OptimizerState`] whose arrays are named by [`Optimizer::state_layout`].
 
+mod adafactor;
+mod adafactor_bound;
 mod adam;
 pub(crate) mod checks;
 pub(crate) mod elementwise;
+mod fromage;
+mod lamb;
+mod lars;
 mod momentum;
 mod registry;
 pub(crate) mod rounding;
 mod sgd;
+mod sm3;
 mod state;
+pub(crate) mod tensorwise;
 mod theta;
 
+pub use adafactor::Adafactor;
 pub use adam::Adam;
 pub(crate) use adam::Moments;
+pub use fromage::Fromage;
+pub use lamb::Lamb;
+pub use lars::Lars;
 pub use momentum::Momentum;
 pub(crate) use registry::Config;
 pub use registry::{OptimizerConfig, build_optimizer};
 pub use sgd::Sgd;
+pub use sm3::Sm3;
 pub use state::{OptimizerState, StateMut, empty_state};
 pub use theta::{LeafInit, Theta, ThetaSpec};
 

@@ -1,7 +1,7 @@
 //! All optimizers by name. Their configs are JSON: each one's serde struct is in its own file, and its twin is the zod
 //! schema of the same name in `ts/config/`.
 
-use super::{Adam, Momentum, Optimizer, Sgd};
+use super::{Adafactor, Adam, Fromage, Lamb, Lars, Momentum, Optimizer, Sgd, Sm3};
 use crate::error::{Error, Result};
 use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,16 @@ optimizers! {
     Momentum(Momentum),
     /// Adam.
     Adam(Adam),
+    /// LAMB: Adam's direction, as long as the tensor times lr.
+    Lamb(Lamb),
+    /// LARS: momentum of steps as long as the tensor times a constant.
+    Lars(Lars),
+    /// Fromage: steps as long as the tensor times lr, then shrunk.
+    Fromage(Fromage),
+    /// Adafactor: a second moment kept as its means over rows and columns.
+    Adafactor(Adafactor),
+    /// SM3: a second moment bounded by a vector for every axis.
+    Sm3(Sm3),
     /// Per-parameter MLP on momenta.
     MlpLopt(MlpLoptConfig),
     /// Celo2, or Celo2-base: per-parameter MLP with normalised directions.

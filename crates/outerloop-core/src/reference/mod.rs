@@ -11,11 +11,15 @@
 
 pub mod accumulators;
 pub mod adafac_mlp;
+pub mod adafactor;
 pub mod adam;
 pub mod celo2;
 pub mod constants;
+pub mod fromage;
 pub mod gradient_clipper;
 pub mod hierarchical;
+pub mod lamb;
+pub mod lars;
 pub mod loss_normaliser;
 pub mod mlp;
 pub mod mlp_lopt;
@@ -25,6 +29,7 @@ pub mod perturbation;
 pub mod primitives;
 pub mod quadratic;
 pub mod sgd;
+pub mod sm3;
 mod tensor;
 mod theta;
 

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 mod states;
+mod tensorwise;
 mod twins;
 
 #[allow(unused_imports, reason = "not every test has a twin")]

@@ -28,6 +28,11 @@ pub fn twin_of(
         &OptimizerConfig::Adam(optim::Adam { lr, beta1, beta2, eps, eps_root }) => {
             Box::new(Adam::new(AdamConfig { lr, beta1, beta2, eps, eps_root }, specs, constants))
         }
+        OptimizerConfig::Lamb(_)
+        | OptimizerConfig::Lars(_)
+        | OptimizerConfig::Fromage(_)
+        | OptimizerConfig::Adafactor(_)
+        | OptimizerConfig::Sm3(_) => super::tensorwise::twin_of(config, specs, constants),
         OptimizerConfig::MlpLopt(c) => {
             let config = MlpLoptConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
             Box::new(MlpLopt::new(config, theta, specs, constants).unwrap())
