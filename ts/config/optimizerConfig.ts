@@ -5,12 +5,17 @@
 import { z } from 'zod'
 import { handDesignedSchemas } from './optimizers/handDesigned.js'
 import { learnedSchemas } from './optimizers/learned.js'
+import { tensorwiseSchemas } from './optimizers/tensorwise.js'
 
 /** Optimizers that have a theta. */
 export const learnedOptimizerSchema = z.discriminatedUnion('name', learnedSchemas)
 
 /** Any inner optimizer. */
-export const optimizerConfigSchema = z.discriminatedUnion('name', [...handDesignedSchemas, ...learnedSchemas])
+export const optimizerConfigSchema = z.discriminatedUnion('name', [
+  ...handDesignedSchemas,
+  ...tensorwiseSchemas,
+  ...learnedSchemas,
+])
 
 /** A complete inner optimizer, every default filled in. */
 export type OptimizerConfig = z.infer<typeof optimizerConfigSchema>

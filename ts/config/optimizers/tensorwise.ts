@@ -1,0 +1,79 @@
+/** Configs of hand-designed optimizers that look at whole tensors. Formulas: p are the parameters, g their gradients. */
+import { z } from 'zod'
+import { fraction, integer, nonNegative, positive } from '../fields.js'
+
+/**
+ * LAMB (You et al. 2019, arXiv:1904.00962): r = Adam's direction + weightDecay·p; p ← p − lr·(‖p‖/‖r‖)·r for every
+ * tensor.
+ */
+export const lambSchema = z.strictObject({
+  name: z.literal('lamb'),
+  /** Length of a step relative to that of the parameters. */
+  lr: positive(),
+  beta1: fraction().default(0.9),
+  beta2: fraction().default(0.999),
+  eps: nonNegative().default(1e-6),
+  epsRoot: nonNegative().default(0),
+  weightDecay: nonNegative().default(0),
+})
+
+/**
+ * LARS (You et al. 2017, arXiv:1708.03888): u = g + weightDecay·p; τ ← momentum·τ − lr·trustCoefficient·‖p‖/(‖u‖ + eps)·u
+ * for every tensor; p ← p + τ. A tensor whose parameters or gradients are all 0 steps by lr·u.
+ */
+export const larsSchema = z.strictObject({
+  name: z.literal('lars'),
+  lr: positive(),
+  momentum: fraction().default(0.9),
+  weightDecay: nonNegative().default(0),
+  trustCoefficient: positive().default(0.001),
+  eps: nonNegative().default(0),
+})
+
+/**
+ * Fromage (Bernstein et al. 2020, arXiv:2002.03432): p ← (p − lr·(‖p‖/‖g‖)·g)/√(1 + lr²) for every tensor, norms being at
+ * least minNorm.
+ */
+export const fromageSchema = z.strictObject({
+  name: z.literal('fromage'),
+  /** Length of a step relative to that of the parameters. */
+  lr: positive(),
+  minNorm: nonNegative().default(1e-6),
+})
+
+/**
+ * Adafactor (Shazeer, Stern 2018, arXiv:1804.04235): steps along g/√v, where v is a running mean of g² with decay
+ * 1 − t^(−decayRate), kept of large matrices as means over rows and columns.
+ */
+export const adafactorSchema = z.strictObject({
+  name: z.literal('adafactor'),
+  /** Root mean square of a step, relative to the parameters' with `multiplyByParameterScale`. */
+  lr: positive(),
+  /** Tensors whose second largest axis is at least this are factored. */
+  minDimSizeToFactor: integer(1, 2 ** 30).default(128),
+  decayRate: positive().default(0.8),
+  /** Largest root mean square of a direction; null: any. */
+  clippingThreshold: positive().nullable().default(1),
+  /** Whether steps are relative to the root mean square of their parameters, taken as at least 1e-3. */
+  multiplyByParameterScale: z.boolean().default(true),
+  /** Decay of the mean of steps; null: no such mean. */
+  momentum: fraction().nullable().default(null),
+  /** Decay of the parameters a step, not multiplied by lr. */
+  weightDecay: nonNegative().default(0),
+  /** Added to g². */
+  eps: z.number({ error: 'a finite number >= 1e-30' }).gte(1e-30, { error: 'a finite number >= 1e-30' }).default(1e-30),
+})
+
+/**
+ * SM3 (Anil et al. 2019, arXiv:1901.11150): second moments bounded by a vector for every axis; steps along the mean over
+ * time of g/√bound.
+ */
+export const sm3Schema = z.strictObject({
+  name: z.literal('sm3'),
+  lr: positive(),
+  /** Decay of the mean of directions. */
+  momentum: fraction().default(0.9),
+})
+
+/** All of them. */
+export const tensorwiseSchemas = [lambSchema, larsSchema, fromageSchema, adafactorSchema, sm3Schema] as const
