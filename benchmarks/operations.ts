@@ -30,10 +30,6 @@ export function optimizerOperations(optimizer: OptimizerConfig, widths: Widths):
     numBiases += widths[i]!
   }
   switch (optimizer.name) {
-    case 'sgd':
-    case 'momentum':
-    case 'adam':
-      return 0
     case 'mlp_lopt': {
       const { hidden } = optimizer
       return 2 * (numWeights + numBiases) * (8 * hidden + hidden * hidden + 2 * hidden)
@@ -64,5 +60,8 @@ export function optimizerOperations(optimizer: OptimizerConfig, widths: Widths):
       const lstm = (fromLstm + fromMlp + 18 + lstmHidden) * 4 * lstmHidden
       return 2 * ((numWeights + numBiases) * network + numTensors * lstm)
     }
+    default:
+      // Hand-designed optimizers are element-wise but for orthogonalisation, which is not counted.
+      return 0
   }
 }

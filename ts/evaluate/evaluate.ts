@@ -71,7 +71,8 @@ export async function evaluate(
 
 function scaleSteps(optimizer: OptimizerConfig, factor: number): OptimizerConfig {
   if ('lr' in optimizer) return { ...optimizer, lr: optimizer.lr * factor }
-  return { ...optimizer, stepMult: optimizer.stepMult * factor }
+  if ('stepMult' in optimizer) return { ...optimizer, stepMult: optimizer.stepMult * factor }
+  return { name: 'scaled', inner: optimizer, factor, tensors: [], mupBaseWidth: null }
 }
 
 function chooseTasks(tasks: EvaluationSettings['tasks']): EvaluationTask[] {

@@ -61,7 +61,10 @@ export const adafactorSchema = z.strictObject({
   /** Decay of the parameters a step, not multiplied by lr. */
   weightDecay: nonNegative().default(0),
   /** Added to g². */
-  eps: z.number({ error: 'a finite number >= 1e-30' }).gte(1e-30, { error: 'a finite number >= 1e-30' }).default(1e-30),
+  eps: z
+    .number({ error: 'a finite number >= 1e-30' })
+    .gte(1e-30, { error: 'a finite number >= 1e-30' })
+    .default(1e-30),
 })
 
 /**

@@ -20,6 +20,7 @@ mod sm3;
 mod state;
 pub(crate) mod tensorwise;
 mod theta;
+mod wrappers;
 
 pub use adafactor::Adafactor;
 pub use adam::Adam;
@@ -34,6 +35,10 @@ pub use sgd::Sgd;
 pub use sm3::Sm3;
 pub use state::{OptimizerState, StateMut, empty_state};
 pub use theta::{LeafInit, Theta, ThetaSpec};
+pub use wrappers::{
+    Accumulate, Breakpoint, ClipBy, ClipGradients, DecayKind, Graft, Scaled, Schedule, StepFactor, Sum,
+    TensorFactor, WeightDecay,
+};
 
 use crate::error::Result;
 use crate::params::ParamLayout;

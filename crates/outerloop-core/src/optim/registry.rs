@@ -1,6 +1,7 @@
 //! All optimizers by name. Their configs are JSON: each one's serde struct is in its own file, and its twin is the zod
 //! schema of the same name in `ts/config/`.
 
+use super::{Accumulate, ClipGradients, Graft, Scaled, Schedule, Sum, WeightDecay};
 use super::{Adafactor, Adam, Fromage, Lamb, Lars, Momentum, Optimizer, Sgd, Sm3};
 use crate::error::{Error, Result};
 use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
@@ -66,6 +67,20 @@ optimizers! {
     AdafacMlp(AdafacMlpConfig),
     /// Per-tensor LSTM and per-parameter MLP.
     Hierarchical(HierarchicalConfig),
+    /// Another optimizer with decaying parameters.
+    WeightDecay(WeightDecay),
+    /// Another optimizer that sees bounded gradients.
+    ClipGradients(ClipGradients),
+    /// Another optimizer that sees means of gradients.
+    Accumulate(Accumulate),
+    /// Another optimizer whose steps have a factor that changes with time.
+    Schedule(Schedule),
+    /// Another optimizer whose steps have constant factors.
+    Scaled(Scaled),
+    /// The sum of two optimizers' steps.
+    Sum(Sum),
+    /// One optimizer's direction, another one's length.
+    Graft(Graft),
 }
 
 impl OptimizerConfig {

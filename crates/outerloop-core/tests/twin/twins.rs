@@ -82,5 +82,6 @@ pub fn twin_of(
             };
             Box::new(Hierarchical::new(config, theta, specs, constants).unwrap())
         }
+        wrapper => panic!("tests/optimizer_wrappers.rs judges {wrapper:?}"),
     }
 }
