@@ -38,6 +38,22 @@ const OPTIMIZERS: &[(&str, u64)] = &[
         r#"{"name":"hierarchical","variant":"paper","oldParams":"exact","stepMult":0.01,"hidden":5,"lstmHidden":16}"#,
         0x6904_b71c_6cab_3fdf,
     ),
+    (r#"{"name":"lamb","lr":0.01,"weightDecay":0.01}"#, 0),
+    (r#"{"name":"lars","lr":1,"weightDecay":0.01}"#, 0),
+    (r#"{"name":"fromage","lr":0.01}"#, 0),
+    (r#"{"name":"adafactor","lr":0.01}"#, 0),
+    (r#"{"name":"adafactor","lr":0.01,"minDimSizeToFactor":2,"momentum":0.9,"weightDecay":0.001}"#, 0),
+    (r#"{"name":"sm3","lr":0.01}"#, 0),
+    (r#"{"name":"muon","dialect":"celo2","lr":0.01}"#, 0),
+    (r#"{"name":"muon","dialect":"optax","lr":0.01,"weightDecay":0.01,"adamPattern":"0/w$"}"#, 0),
+    (
+        r#"{"name":"clip_gradients","by":"globalNorm","max":0.5,"inner":{"name":"weight_decay","weightDecay":0.01,"inner":{"name":"schedule","factor":{"kind":"cosine","warmupSteps":3,"totalSteps":9},"inner":{"name":"scaled","tensors":[{"pattern":"b$","factor":0.5}],"inner":{"name":"adam","lr":0.01}}}}}"#,
+        0,
+    ),
+    (
+        r#"{"name":"sum","first":{"name":"accumulate","steps":2,"inner":{"name":"hierarchical","variant":"library","stepMult":0.01}},"second":{"name":"graft","magnitude":{"name":"sgd","lr":0.01},"direction":{"name":"adafac_mlp","stepMult":0.01}}}"#,
+        0,
+    ),
 ];
 /// Odd widths, and widths that fill registers as rows and as columns.
 const TASKS: [&str; 4] = [

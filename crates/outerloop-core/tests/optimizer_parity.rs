@@ -17,7 +17,7 @@ use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use twin::{Fast, config, tensors, twin_of};
 
-const CASES: [(&str, &str); 20] = [
+const CASES: [(&str, &str); 22] = [
     ("sgd", r#"{"name":"sgd","lr":0.03}"#),
     ("momentum", r#"{"name":"momentum","lr":0.01}"#),
     ("nesterov", r#"{"name":"momentum","lr":0.01,"nesterov":true}"#),
@@ -50,6 +50,11 @@ const CASES: [(&str, &str); 20] = [
         r#"{"name":"adafactor","lr":0.01,"minDimSizeToFactor":2,"momentum":0.9,"weightDecay":0.001}"#,
     ),
     ("sm3", r#"{"name":"sm3","lr":0.01}"#),
+    ("muon, celo2", r#"{"name":"muon","dialect":"celo2","lr":0.01,"adamLr":0.003}"#),
+    (
+        "muon, optax",
+        r#"{"name":"muon","dialect":"optax","lr":0.01,"weightDecay":0.01,"adamPattern":"p5$","adamWeightDecay":0.1}"#,
+    ),
 ];
 
 /// Every rank from 0 to 4; square, tall and wide matrices, and those with an axis of 1.
@@ -156,15 +161,16 @@ fn scale_floor(config: &OptimizerConfig) -> f64 {
 fn relative(config: &OptimizerConfig) -> f64 {
     match config {
         OptimizerConfig::Celo2(c) if c.orthogonalize => 1e-4,
+        OptimizerConfig::Muon(_) => 1e-4,
         _ => 1e-5,
     }
 }
 
-/// Whether all of a tensor's state may cancel in one step, so that the state before it is its scale too: a mean of
-/// directions whose length does not shrink with the gradient.
+/// Whether all of a tensor's state may cancel in one step, so that the state before it is its scale too: a mean of a
+/// tensor of one element, or of directions whose length does not shrink with the gradient.
 fn cancels(config: &OptimizerConfig) -> bool {
-    use OptimizerConfig::{Adafactor, Lars, Sm3};
-    matches!(config, Lars(_) | Adafactor(_) | Sm3(_))
+    use OptimizerConfig::{Adafactor, Lars, Muon, Sm3};
+    matches!(config, Lars(_) | Adafactor(_) | Sm3(_) | Muon(_))
 }
 
 /// `steps` synchronised steps.

@@ -1,6 +1,6 @@
 /** Configs of hand-designed optimizers that look at whole tensors. Formulas: p are the parameters, g their gradients. */
 import { z } from 'zod'
-import { fraction, integer, nonNegative, positive } from '../fields.js'
+import { fraction, integer, nonNegative, pattern, positive } from '../fields.js'
 
 /**
  * LAMB (You et al. 2019, arXiv:1904.00962): r = Adam's direction + weightDecay·p; p ← p − lr·(‖p‖/‖r‖)·r for every
@@ -78,5 +78,31 @@ export const sm3Schema = z.strictObject({
   momentum: fraction().default(0.9),
 })
 
+/**
+ * Muon (Jordan et al. 2024): m ← beta·m + (1 − beta)·g; p ← p − lr·(√max(1, cols/rows)·NewtonSchulz(m̂) + weightDecay·p) for
+ * matrices, with bias-corrected m̂. Tensors of rank below 2 take Adam.
+ */
+export const muonSchema = z.strictObject({
+  name: z.literal('muon'),
+  /**
+   * `celo2`: without Nesterov, and tensors of rank above 2 matrix by matrix over their last two axes. `optax`: with
+   * Nesterov, and tensors of rank above 2 under Adam.
+   */
+  dialect: z.enum(['celo2', 'optax']),
+  lr: positive(),
+  beta: fraction().default(0.95),
+  /** In units of lr. */
+  weightDecay: nonNegative().default(0),
+  /** Matrices whose name this regular expression finds take Adam too; null: none. */
+  adamPattern: pattern().nullable().default('embed'),
+  /** null: lr. */
+  adamLr: positive().nullable().default(null),
+  adamBeta1: fraction().default(0.9),
+  adamBeta2: fraction().default(0.999),
+  adamEps: nonNegative().default(1e-8),
+  /** In units of Adam's learning rate. */
+  adamWeightDecay: nonNegative().default(0),
+})
+
 /** All of them. */
-export const tensorwiseSchemas = [lambSchema, larsSchema, fromageSchema, adafactorSchema, sm3Schema] as const
+export const tensorwiseSchemas = [lambSchema, larsSchema, fromageSchema, adafactorSchema, sm3Schema, muonSchema] as const

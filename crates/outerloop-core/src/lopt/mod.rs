@@ -26,7 +26,6 @@ mod loss_normalizer;
 mod lstm;
 mod mlp;
 mod mlp_lopt;
-mod newton_schulz;
 mod rule;
 pub(crate) mod runs;
 mod sides;

@@ -2,7 +2,7 @@
 //! schema of the same name in `ts/config/`.
 
 use super::{Accumulate, ClipGradients, Graft, Scaled, Schedule, Sum, WeightDecay};
-use super::{Adafactor, Adam, Fromage, Lamb, Lars, Momentum, Optimizer, Sgd, Sm3};
+use super::{Adafactor, Adam, Fromage, Lamb, Lars, Momentum, Muon, Optimizer, Sgd, Sm3};
 use crate::error::{Error, Result};
 use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,8 @@ optimizers! {
     Adafactor(Adafactor),
     /// SM3: a second moment bounded by a vector for every axis.
     Sm3(Sm3),
+    /// Muon: orthogonalised momentum for matrices, Adam for the rest.
+    Muon(Muon),
     /// Per-parameter MLP on momenta.
     MlpLopt(MlpLoptConfig),
     /// Celo2, or Celo2-base: per-parameter MLP with normalised directions.

@@ -23,6 +23,7 @@ pub mod lars;
 pub mod loss_normaliser;
 pub mod mlp;
 pub mod mlp_lopt;
+pub mod muon;
 pub mod newton_schulz;
 pub mod old_params;
 pub mod perturbation;

@@ -1,13 +1,15 @@
 //! Twins of the optimizers that look at whole tensors, and their states under the twins' names.
 
-use outerloop_core::optim::OptimizerConfig;
+use outerloop_core::optim::{MuonDialect, OptimizerConfig};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::adafactor::{Adafactor, AdafactorConfig};
 use outerloop_core::reference::fromage::Fromage;
 use outerloop_core::reference::lamb::{Lamb, LambConfig};
 use outerloop_core::reference::lars::{Lars, LarsConfig};
+use outerloop_core::reference::muon::{Muon, MuonConfig};
 use outerloop_core::reference::sm3::Sm3;
 use outerloop_core::reference::{Constants, ReferenceOptimizer};
+use regex::Regex;
 use std::collections::HashMap;
 
 pub fn twin_of(
@@ -52,6 +54,23 @@ pub fn twin_of(
             Box::new(Adafactor::new(config, specs, constants))
         }
         OptimizerConfig::Sm3(c) => Box::new(Sm3::new(c.lr, c.momentum, specs, constants)),
+        OptimizerConfig::Muon(c) => {
+            let pattern = c.adam_pattern.as_deref().and_then(|p| Regex::new(p).ok());
+            let is_adam = |s: &TensorSpec| pattern.as_ref().is_some_and(|p| p.is_match(&s.name));
+            let config = MuonConfig {
+                is_optax: c.dialect == MuonDialect::Optax,
+                lr: c.lr,
+                beta: c.beta,
+                weight_decay: c.weight_decay,
+                adam: specs.iter().map(is_adam).collect(),
+                adam_lr: c.adam_lr.unwrap_or(c.lr),
+                adam_beta1: c.adam_beta1,
+                adam_beta2: c.adam_beta2,
+                adam_eps: c.adam_eps,
+                adam_weight_decay: c.adam_weight_decay,
+            };
+            Box::new(Muon::new(config, specs, constants))
+        }
         other => panic!("no twin of {other:?} here"),
     }
 }
@@ -71,6 +90,12 @@ pub fn states(
                 for group in ["v_row", "v_col", "v", "ema"] {
                     let data = arrays.get(&format!("{group}/{name}")).cloned().unwrap_or(vec![0.0]);
                     out.push((format!("{group}|{name}"), data));
+                }
+            }
+            OptimizerConfig::Muon(_) => {
+                for group in ["mu", "nu"] {
+                    let data = arrays.get(&format!("{group}/{name}"));
+                    out.extend(data.map(|data| (format!("{group}|{name}"), data.clone())));
                 }
             }
             OptimizerConfig::Sm3(_) => {

@@ -32,7 +32,8 @@ pub fn twin_of(
         | OptimizerConfig::Lars(_)
         | OptimizerConfig::Fromage(_)
         | OptimizerConfig::Adafactor(_)
-        | OptimizerConfig::Sm3(_) => super::tensorwise::twin_of(config, specs, constants),
+        | OptimizerConfig::Sm3(_)
+        | OptimizerConfig::Muon(_) => super::tensorwise::twin_of(config, specs, constants),
         OptimizerConfig::MlpLopt(c) => {
             let config = MlpLoptConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
             Box::new(MlpLopt::new(config, theta, specs, constants).unwrap())
