@@ -44,7 +44,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const OPTIMIZERS: [&str; 12] = [
+const OPTIMIZERS: [&str; 13] = [
     r#"{"name":"adam","lr":0.01}"#,
     r#"{"name":"mlp_lopt"}"#,
     r#"{"name":"celo2"}"#,
@@ -55,6 +55,7 @@ const OPTIMIZERS: [&str; 12] = [
     r#"{"name":"adafactor","lr":0.01,"minDimSizeToFactor":2,"momentum":0.9}"#,
     r#"{"name":"sm3","lr":0.01}"#,
     r#"{"name":"muon","dialect":"celo2","lr":0.01}"#,
+    r#"{"name":"shampoo","lr":0.01,"maxDim":16}"#,
     r#"{"name":"clip_gradients","by":"globalNorm","max":0.5,"inner":{"name":"weight_decay","weightDecay":0.01,"inner":{"name":"schedule","factor":{"kind":"cosine"},"inner":{"name":"scaled","tensors":[{"pattern":"b$","factor":0.5}],"inner":{"name":"adafac_mlp"}}}}}"#,
     r#"{"name":"sum","first":{"name":"accumulate","steps":2,"inner":{"name":"adam","lr":0.01}},"second":{"name":"graft","magnitude":{"name":"sgd","lr":0.01},"direction":{"name":"adafac_mlp"}}}"#,
 ];

@@ -17,7 +17,7 @@ use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use twin::{Fast, config, tensors, twin_of};
 
-const CASES: [(&str, &str); 22] = [
+const CASES: [(&str, &str); 23] = [
     ("sgd", r#"{"name":"sgd","lr":0.03}"#),
     ("momentum", r#"{"name":"momentum","lr":0.01}"#),
     ("nesterov", r#"{"name":"momentum","lr":0.01,"nesterov":true}"#),
@@ -55,6 +55,8 @@ const CASES: [(&str, &str); 22] = [
         "muon, optax",
         r#"{"name":"muon","dialect":"optax","lr":0.01,"weightDecay":0.01,"adamPattern":"p5$","adamWeightDecay":0.1}"#,
     ),
+    // A ridge of 0.1 holds the roots' error to ten roundings of the statistics; see the optimizer's header.
+    ("shampoo", r#"{"name":"shampoo","lr":0.01,"matrixEps":0.1,"maxDim":24,"start":3,"every":2}"#),
 ];
 
 /// Every rank from 0 to 4; square, tall and wide matrices, and those with an axis of 1.
@@ -169,8 +171,8 @@ fn relative(config: &OptimizerConfig) -> f64 {
 /// Whether all of a tensor's state may cancel in one step, so that the state before it is its scale too: a mean of a
 /// tensor of one element, or of directions whose length does not shrink with the gradient.
 fn cancels(config: &OptimizerConfig) -> bool {
-    use OptimizerConfig::{Adafactor, Lars, Muon, Sm3};
-    matches!(config, Lars(_) | Adafactor(_) | Sm3(_) | Muon(_))
+    use OptimizerConfig::{Adafactor, Lars, Muon, Shampoo, Sm3};
+    matches!(config, Lars(_) | Adafactor(_) | Sm3(_) | Muon(_) | Shampoo(_))
 }
 
 /// `steps` synchronised steps.

@@ -104,5 +104,34 @@ export const muonSchema = z.strictObject({
   adamWeightDecay: nonNegative().default(0),
 })
 
+/**
+ * Shampoo (Gupta et al. 2018, arXiv:1802.09568): u = (L + εI)^(−1/4)·G·(R + εI)^(−1/4), as long as the gradient G, with
+ * running means L of GGᵀ and R of GᵀG; m ← momentum·m + u; p ← p − lr·(u + momentum·m). Roots of an axis of n take about
+ * 70·n³ operations.
+ */
+export const shampooSchema = z.strictObject({
+  name: z.literal('shampoo'),
+  lr: positive(),
+  momentum: fraction().default(0.9),
+  /** Decay of L and R. */
+  beta2: fraction().default(0.999),
+  /** ε, in units of the largest eigenvalue. */
+  matrixEps: positive().default(1e-6),
+  /** The first update that is preconditioned, counted from 1; before it u is G. */
+  start: integer(1, 2 ** 30).default(5),
+  /** Updates from one computation of roots to the next. */
+  every: integer(1, 2 ** 30).default(1),
+  /** Longest axis with a whole matrix; longer ones have its diagonal. */
+  maxDim: integer(1, 1024).default(128),
+})
+
 /** All of them. */
-export const tensorwiseSchemas = [lambSchema, larsSchema, fromageSchema, adafactorSchema, sm3Schema, muonSchema] as const
+export const tensorwiseSchemas = [
+  lambSchema,
+  larsSchema,
+  fromageSchema,
+  adafactorSchema,
+  sm3Schema,
+  muonSchema,
+  shampooSchema,
+] as const

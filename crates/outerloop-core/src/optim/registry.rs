@@ -2,7 +2,7 @@
 //! schema of the same name in `ts/config/`.
 
 use super::{Accumulate, ClipGradients, Graft, Scaled, Schedule, Sum, WeightDecay};
-use super::{Adafactor, Adam, Fromage, Lamb, Lars, Momentum, Muon, Optimizer, Sgd, Sm3};
+use super::{Adafactor, Adam, Fromage, Lamb, Lars, Momentum, Muon, Optimizer, Sgd, Shampoo, Sm3};
 use crate::error::{Error, Result};
 use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,8 @@ optimizers! {
     Sm3(Sm3),
     /// Muon: orthogonalised momentum for matrices, Adam for the rest.
     Muon(Muon),
+    /// Shampoo: gradients of matrices preconditioned from both sides.
+    Shampoo(Shampoo),
     /// Per-parameter MLP on momenta.
     MlpLopt(MlpLoptConfig),
     /// Celo2, or Celo2-base: per-parameter MLP with normalised directions.

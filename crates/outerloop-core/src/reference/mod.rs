@@ -30,6 +30,7 @@ pub mod perturbation;
 pub mod primitives;
 pub mod quadratic;
 pub mod sgd;
+pub mod shampoo;
 pub mod sm3;
 mod tensor;
 mod theta;

@@ -7,6 +7,7 @@ use outerloop_core::reference::fromage::Fromage;
 use outerloop_core::reference::lamb::{Lamb, LambConfig};
 use outerloop_core::reference::lars::{Lars, LarsConfig};
 use outerloop_core::reference::muon::{Muon, MuonConfig};
+use outerloop_core::reference::shampoo::{Shampoo, ShampooConfig};
 use outerloop_core::reference::sm3::Sm3;
 use outerloop_core::reference::{Constants, ReferenceOptimizer};
 use regex::Regex;
@@ -71,6 +72,18 @@ pub fn twin_of(
             };
             Box::new(Muon::new(config, specs, constants))
         }
+        OptimizerConfig::Shampoo(c) => {
+            let config = ShampooConfig {
+                lr: c.lr,
+                momentum: c.momentum,
+                beta2: c.beta2,
+                matrix_eps: c.matrix_eps,
+                start: c.start,
+                every: c.every,
+                max_dim: c.max_dim,
+            };
+            Box::new(Shampoo::new(config, specs, constants))
+        }
         other => panic!("no twin of {other:?} here"),
     }
 }
@@ -92,8 +105,8 @@ pub fn states(
                     out.push((format!("{group}|{name}"), data));
                 }
             }
-            OptimizerConfig::Muon(_) => {
-                for group in ["mu", "nu"] {
+            OptimizerConfig::Muon(_) | OptimizerConfig::Shampoo(_) => {
+                for group in ["mu", "nu", "trace", "left", "left_root", "right", "right_root"] {
                     let data = arrays.get(&format!("{group}/{name}"));
                     out.extend(data.map(|data| (format!("{group}|{name}"), data.clone())));
                 }

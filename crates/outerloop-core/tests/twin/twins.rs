@@ -33,7 +33,8 @@ pub fn twin_of(
         | OptimizerConfig::Fromage(_)
         | OptimizerConfig::Adafactor(_)
         | OptimizerConfig::Sm3(_)
-        | OptimizerConfig::Muon(_) => super::tensorwise::twin_of(config, specs, constants),
+        | OptimizerConfig::Muon(_)
+        | OptimizerConfig::Shampoo(_) => super::tensorwise::twin_of(config, specs, constants),
         OptimizerConfig::MlpLopt(c) => {
             let config = MlpLoptConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
             Box::new(MlpLopt::new(config, theta, specs, constants).unwrap())
