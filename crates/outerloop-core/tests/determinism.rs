@@ -60,7 +60,7 @@ const OPTIMIZERS: &[(&str, u64)] = &[
         r#"{"name":"sum","first":{"name":"accumulate","steps":2,"inner":{"name":"hierarchical","variant":"library","stepMult":0.01}},"second":{"name":"graft","magnitude":{"name":"sgd","lr":0.01},"direction":{"name":"adafac_mlp","stepMult":0.01}}}"#,
         0xe906_b86f_bdfc_d2d5,
     ),
-    (r#"{"name":"shampoo","lr":0.01,"start":3,"every":2,"maxDim":16}"#, 0),
+    (r#"{"name":"shampoo","lr":0.01,"start":3,"every":2,"maxDim":16}"#, 0x09d5_5ab6_ce2b_9539),
 ];
 /// Odd widths, and widths that fill registers as rows and as columns.
 const TASKS: [&str; 4] = [

@@ -3,6 +3,7 @@
 //! An [`Optimizer`] is an immutable value. [`Optimizer::bind`] joins it with theta (empty for a hand-designed one) and
 //! the shapes of the parameters, and gives an [`Update`]: packed weights and scratch, no state. State is the
 //! caller's: an [`OptimizerState`] whose arrays are named by [`Optimizer::state_layout`].
+#![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
 mod adafactor;
 mod adafactor_bound;
