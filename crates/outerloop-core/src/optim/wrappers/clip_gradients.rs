@@ -2,8 +2,8 @@
 //! max, of every tensor by itself or of all together. What is not finite is not repaired.
 //!
 //! # References
-//! Pascanu, Mikolov, Bengio 2012, arXiv:1211.5063, for the norm. google/learned_optimization has the elementwise form
-//! with ±3, which is the default of `max` in no other form.
+//! Pascanu, Mikolov, Bengio 2012, arXiv:1211.5063, for the norm; that of all tensors as optax's `clip_by_global_norm` but
+//! for rounding. The elementwise form is google/learned_optimization's (32186aa), whose bound is 3.
 
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;

@@ -41,7 +41,7 @@ struct Grafted {
 }
 
 impl Join for Grafted {
-    /// The whole step has the factor: the length of `magnitude`'s would count it, but not by tensor.
+    /// The factors multiply the whole step, once: inside they would change the norms, and directions between tensors.
     fn inner_scale<'a>(&self, _: Scale<'a>) -> Scale<'a> {
         Scale::ONE
     }
