@@ -91,5 +91,8 @@ export function optimizerOperations(optimizer: OptimizerConfig, widths: Widths):
       const { hidden } = optimizer
       return 2 * (numWeights + numBiases) * (23 * hidden + hidden * hidden + 2 * hidden)
     }
+    default:
+      // Hand-designed optimizers are element-wise but for orthogonalisation, which is not counted.
+      return 0
   }
 }

@@ -91,3 +91,18 @@ export function weights<Name extends string>(names: readonly [Name, ...Name[]]) 
     when: ({ issues }) => issues.length === 0,
   })
 }
+
+/** A regular expression that the engine's library knows too: it has no look-around and no back-references. */
+export function pattern() {
+  const error = 'a regular expression without look-around and back-references'
+  return z.string({ error }).refine(isPattern, { error })
+}
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text)
+    return !/\(\?<?[=!]|\\[1-9]|\\k</.test(text)
+  } catch {
+    return false
+  }
+}

@@ -72,12 +72,7 @@ export async function evaluate(
 function scaleSteps(optimizer: OptimizerConfig, factor: number): OptimizerConfig {
   if ('lr' in optimizer) return { ...optimizer, lr: optimizer.lr * factor }
   if ('stepMult' in optimizer) return { ...optimizer, stepMult: optimizer.stepMult * factor }
-  if (factor === 1) return optimizer
-  // Its rate is in theta.
-  throw new OuterloopError(
-    'INVALID_OPTION',
-    `expected \`stepMultipliers\` to be [1] for ${optimizer.name}, which has no stepMult, got ${factor}`,
-  )
+  return { name: 'scaled', inner: optimizer, factor, tensors: [], mupBaseWidth: null }
 }
 
 function chooseTasks(tasks: EvaluationSettings['tasks']): EvaluationTask[] {

@@ -59,6 +59,13 @@ const OPTIMIZERS: &[&str] = &[
     r#"{"name":"l2l_gru","hidden":5}"#,
     r#"{"name":"param_lstm","hidden":5}"#,
     r#"{"name":"rms_mlp"}"#,
+    r#"{"name":"lamb","lr":0.01}"#,
+    r#"{"name":"adafactor","lr":0.01,"minDimSizeToFactor":2,"momentum":0.9}"#,
+    r#"{"name":"sm3","lr":0.01}"#,
+    r#"{"name":"muon","dialect":"celo2","lr":0.01}"#,
+    r#"{"name":"shampoo","lr":0.01,"maxDim":16}"#,
+    r#"{"name":"clip_gradients","by":"globalNorm","max":0.5,"inner":{"name":"weight_decay","weightDecay":0.01,"inner":{"name":"schedule","factor":{"kind":"cosine"},"inner":{"name":"scaled","tensors":[{"pattern":"b$","factor":0.5}],"inner":{"name":"adafac_mlp"}}}}}"#,
+    r#"{"name":"sum","first":{"name":"accumulate","steps":2,"inner":{"name":"adam","lr":0.01}},"second":{"name":"graft","magnitude":{"name":"sgd","lr":0.01},"direction":{"name":"adafac_mlp"}}}"#,
 ];
 const TASKS: [&str; 3] = [
     r#"{"family":"mlp","dataset":"grey","hidden":[32],"labelNoise":0.1}"#,

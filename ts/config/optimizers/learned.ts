@@ -1,6 +1,6 @@
 /** Configs of learned optimizers: those that have a theta. */
 import { z } from 'zod'
-import { fraction, integer, nonNegative, positive } from '../fields.js'
+import { fraction, integer, nonNegative, pattern, positive } from '../fields.js'
 
 /** Scales of a network's outputs, direction and magnitude. */
 export const outputScales = {
@@ -18,17 +18,6 @@ export const mlpLoptSchema = z.strictObject({
   ...outputScales,
 })
 
-/** Whether a text is a regular expression. */
-/** A regular expression that the engine's library knows too: it has no look-around and no back-references. */
-function isPattern(text: string): boolean {
-  try {
-    new RegExp(text)
-    return !/\(\?<?[=!]|\\[1-9]|\\k</.test(text)
-  } catch {
-    return false
-  }
-}
-
 /**
  * Celo2 (Moudgil et al. 2026, arXiv:2602.19142): a tiny per-parameter MLP with normalised directions. Celo2-base is
  * `orthogonalize: false` with `adamPattern: null`.
@@ -44,11 +33,7 @@ export const celo2Schema = z.strictObject({
   /** Whether directions of tensors of rank 2 and more are orthogonalised (Newton–Schulz). */
   orthogonalize: z.boolean().default(true),
   /** Tensors whose name this regular expression finds take Adam instead of the learned rule; null: none. */
-  adamPattern: z
-    .string()
-    .refine(isPattern, { error: 'expected a regular expression without look-around and back-references' })
-    .nullable()
-    .default('(^|/)b$|bias|embed'),
+  adamPattern: pattern().nullable().default('(^|/)b$|bias|embed'),
   /** Adam's learning rate in units of `stepMult`. */
   adamMult: positive().default(20),
   adamBeta1: fraction().default(0.9),

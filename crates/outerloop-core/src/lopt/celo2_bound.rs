@@ -4,13 +4,14 @@ use super::celo2::{Celo2, Celo2Config, DECAYS, HIDDEN, OUTPUTS};
 use super::factored_rule::{FactoredRule, Parts, TensorPlan};
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source, load, store};
 use super::mlp::ParamMlp;
-use super::newton_schulz::NewtonSchulz;
 use super::rule::Wanted;
 use crate::optim::elementwise::Sweep;
+use crate::optim::newton_schulz::NewtonSchulz;
 use crate::optim::rounding::one_minus_power;
+use crate::optim::tensorwise::SumSquares;
 use crate::optim::{Moments, StateMut, Step, Update};
 use crate::params::ParamLayout;
-use crate::simd::{AlignedVec, Kernel, LANES, LaneSum, Simd, rsqrt};
+use crate::simd::{AlignedVec, Kernel, Simd, rsqrt};
 
 const GRADIENT_BOUND: f32 = 1000.0;
 const SQUARE_DECAY: f32 = 0.95;
@@ -210,32 +211,6 @@ impl Bound {
             tensors,
             config,
         }
-    }
-}
-
-/// Σx², element i in lane i mod [`LANES`].
-struct SumSquares<'a>(&'a [f32]);
-
-impl Kernel for SumSquares<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f32 {
-        let mut sum = LaneSum::zero(s);
-        let (x, len) = (self.0.as_ptr(), self.0.len());
-        let mut at = 0;
-        while at < len {
-            for half in 0..LANES / S::WIDTH {
-                let from = at + half * S::WIDTH;
-                if from < len {
-                    // SAFETY: only what remains is read.
-                    let v = unsafe { s.load_first(x.add(from), (len - from).min(S::WIDTH)) };
-                    sum.fma(s, half, v, v);
-                }
-            }
-            at += LANES;
-        }
-        sum.total(s)
     }
 }
 

@@ -6,38 +6,38 @@ use std::ops::Range;
 
 /// Up to [`BLOCK`] neighbours along the last axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// First element in the tensor.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Elements.
-    pub(super) len: usize,
+    pub(crate) len: usize,
     /// Place of the first element in the row accumulator.
-    pub(super) row: usize,
+    pub(crate) row: usize,
     /// Place of the first element in the column accumulator.
-    pub(super) col: usize,
+    pub(crate) col: usize,
 }
 
 /// How a tensor of rank ≥ 2 is factored: the axes rule of spec learned_optimizers §1.3.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Factoring {
+pub(crate) struct Factoring {
     /// Elements of the row accumulator: the shape without the largest axis d0.
-    pub(super) row_len: usize,
+    pub(crate) row_len: usize,
     /// Elements of the column accumulator: the shape without the second largest axis d1.
-    pub(super) col_len: usize,
+    pub(crate) col_len: usize,
     /// Whether all elements of a run share one row (else they are neighbours in the row accumulator).
-    pub(super) is_row_constant: bool,
+    pub(crate) is_row_constant: bool,
     /// Whether all elements of a run share one column.
-    pub(super) is_col_constant: bool,
+    pub(crate) is_col_constant: bool,
     /// Whether one side is constant along every run, and every run has whole groups of lanes.
-    pub(super) is_aligned: bool,
+    pub(crate) is_aligned: bool,
     /// Whether the two factored axes are the last two: every matrix of them has rows and columns of its own.
-    pub(super) is_by_matrix: bool,
+    pub(crate) is_by_matrix: bool,
     /// Elements averaged into one row, and into one column.
-    pub(super) row_count: usize,
+    pub(crate) row_count: usize,
     /// See `row_count`.
-    pub(super) col_count: usize,
+    pub(crate) col_count: usize,
     /// The row accumulator seen as [outer, axis d1, inner]: its mean is taken over the middle.
-    pub(super) row_mean: [usize; 3],
+    pub(crate) row_mean: [usize; 3],
 }
 
 /// Axes (d0, d1): the largest and second largest; of equal ones the later counts as larger.
@@ -62,7 +62,7 @@ fn strides_without(shape: &[usize], axis: usize) -> Vec<usize> {
 }
 
 /// The runs of a tensor, and how it is factored if its rank is at least 2.
-pub(super) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
+pub(crate) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
     let len: usize = shape.iter().product();
     let last = shape.last().copied().unwrap_or(1);
     let Some((d0, d1)) = factored_axes(shape) else {
@@ -97,13 +97,13 @@ pub(super) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
 }
 
 /// Elements of a tensor below which threads do not share it.
-pub(super) const SHARED: usize = 1 << 17;
+pub(crate) const SHARED: usize = 1 << 17;
 /// Elements that a thread takes at a time.
 const SHARE: usize = 1 << 15;
 
 /// Cuts `part` of the runs into blocks that threads may share: one, or such of about [`SHARE`] elements. It depends on the
 /// shape alone, and so do sums over the blocks.
-pub(super) fn blocks_of(runs: &[Run], part: Range<usize>) -> Vec<Range<usize>> {
+pub(crate) fn blocks_of(runs: &[Run], part: Range<usize>) -> Vec<Range<usize>> {
     let all = &runs[part.clone()];
     let (Some(first), Some(last)) = (all.first(), all.last()) else { return vec![] };
     if last.start + last.len - first.start < SHARED {

@@ -10,7 +10,7 @@ const MAX_PARTS: usize = 64;
 
 /// Clips gradients, if there is a bound, and sums g² by row and by column into `sums`. A tensor of several blocks is summed
 /// in parts of some blocks each, and the parts are added in order.
-pub(super) fn sum_squares(
+pub(crate) fn sum_squares(
     workers: Workers<'_>,
     grads: &mut [f32],
     (runs, blocks): (&[Run], &[Range<usize>]),

@@ -36,6 +36,11 @@ pub(crate) fn size(field: &str, x: usize, max: usize) -> Result<()> {
     expect((1..=max).contains(&x), field, &format!("1 to {max}"), x)
 }
 
+/// A regular expression as the library has them.
+pub(crate) fn pattern(field: &str, x: &str) -> Result<()> {
+    expect(regex::Regex::new(x).is_ok(), field, "a regular expression without look-around", x)
+}
+
 pub(crate) fn point_9() -> f64 {
     0.9
 }

@@ -3,8 +3,11 @@
 //! An [`Optimizer`] is an immutable value. [`Optimizer::bind`] joins it with theta (empty for a hand-designed one) and
 //! the shapes of the parameters, and gives an [`Update`]: packed weights and scratch, no state. State is the
 //! caller's: an [`OptimizerState`] whose arrays are named by [`Optimizer::state_layout`].
+#![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
 mod adabelief;
+mod adafactor;
+mod adafactor_bound;
 mod adagrad;
 mod adam;
 mod adam8p;
@@ -12,36 +15,58 @@ mod adamw;
 pub(crate) mod checks;
 mod cosine;
 pub(crate) mod elementwise;
+mod fromage;
+mod inverse_root;
+mod lamb;
+mod lars;
 mod lion;
 mod momentum;
+mod muon;
 mod nadamw;
+pub(crate) mod newton_schulz;
 mod radam;
 mod registry;
 mod rmsprop;
 pub(crate) mod rounding;
 mod sgd;
+mod shampoo;
+mod shampoo_bound;
+mod sm3;
 mod state;
 mod tensors;
+pub(crate) mod tensorwise;
 mod theta;
+mod wrappers;
 mod yogi;
 
 pub use adabelief::AdaBelief;
+pub use adafactor::Adafactor;
 pub use adagrad::AdaGrad;
 pub use adam::Adam;
 pub(crate) use adam::Moments;
 pub use adam8p::Adam8p;
 pub use adamw::AdamW;
+pub use fromage::Fromage;
+pub use lamb::Lamb;
+pub use lars::Lars;
 pub use lion::Lion;
 pub use momentum::Momentum;
+pub use muon::{Muon, MuonDialect};
 pub use nadamw::NAdamW;
 pub use radam::RAdam;
 pub(crate) use registry::Config;
 pub use registry::{OptimizerConfig, build_optimizer};
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
+pub use shampoo::Shampoo;
+pub use sm3::Sm3;
 pub use state::{OptimizerState, StateMut, empty_state};
 pub use tensors::{TensorPlace, Tensors};
 pub use theta::{LeafInit, Theta, ThetaSpec};
+pub use wrappers::{
+    Accumulate, Breakpoint, ClipBy, ClipGradients, DecayKind, Graft, Scaled, Schedule, StepFactor, Sum,
+    TensorFactor, WeightDecay,
+};
 pub use yogi::Yogi;
 
 use crate::error::Result;

@@ -1,8 +1,10 @@
 //! All optimizers by name. Their configs are JSON: each one's serde struct is in its own file, and its twin is the zod
 //! schema of the same name in `ts/config/`.
 
+use super::{Accumulate, ClipGradients, Graft, Scaled, Schedule, Sum, WeightDecay};
 use super::{
-    AdaBelief, AdaGrad, Adam, Adam8p, AdamW, Lion, Momentum, NAdamW, Optimizer, RAdam, RmsProp, Sgd, Yogi,
+    AdaBelief, AdaGrad, Adafactor, Adam, Adam8p, AdamW, Fromage, Lamb, Lars, Lion, Momentum, Muon, NAdamW,
+    Optimizer, RAdam, RmsProp, Sgd, Shampoo, Sm3, Yogi,
 };
 use crate::error::{Error, Result};
 use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
@@ -72,6 +74,20 @@ optimizers! {
     Radam(RAdam),
     /// Adam with the variance about the mean.
     Adabelief(AdaBelief),
+    /// LAMB: Adam's direction, as long as the tensor times lr.
+    Lamb(Lamb),
+    /// LARS: momentum of steps as long as the tensor times a constant.
+    Lars(Lars),
+    /// Fromage: steps as long as the tensor times lr, then shrunk.
+    Fromage(Fromage),
+    /// Adafactor: a second moment kept as its means over rows and columns.
+    Adafactor(Adafactor),
+    /// SM3: a second moment bounded by a vector for every axis.
+    Sm3(Sm3),
+    /// Muon: orthogonalised momentum for matrices, Adam for the rest.
+    Muon(Muon),
+    /// Shampoo: gradients of matrices preconditioned from both sides.
+    Shampoo(Shampoo),
     /// Per-parameter MLP on momenta.
     MlpLopt(MlpLoptConfig),
     /// Celo2, or Celo2-base: per-parameter MLP with normalised directions.
@@ -98,6 +114,20 @@ optimizers! {
     ParamLstm(ParamLstmConfig),
     /// Per-parameter MLP on the hierarchical optimizer's features, without LSTMs.
     RmsMlp(RmsMlpConfig),
+    /// Another optimizer with decaying parameters.
+    WeightDecay(WeightDecay),
+    /// Another optimizer that sees bounded gradients.
+    ClipGradients(ClipGradients),
+    /// Another optimizer that sees means of gradients.
+    Accumulate(Accumulate),
+    /// Another optimizer whose steps have a factor that changes with time.
+    Schedule(Schedule),
+    /// Another optimizer whose steps have constant factors.
+    Scaled(Scaled),
+    /// The sum of two optimizers' steps.
+    Sum(Sum),
+    /// One optimizer's direction, another one's length.
+    Graft(Graft),
 }
 
 impl OptimizerConfig {

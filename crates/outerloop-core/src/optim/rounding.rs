@@ -36,3 +36,8 @@ pub(crate) fn exp(x: f32) -> f32 {
 pub(crate) fn ln(x: f32) -> f32 {
     libm::log(f64::from(x)) as f32
 }
+
+/// x^y.
+pub(crate) fn pow(x: f32, y: f32) -> f32 {
+    libm::pow(f64::from(x), f64::from(y)) as f32
+}

@@ -1,5 +1,6 @@
 //! Parameters or gradients of all tensors, wherever they lie.
 
+use crate::params::ParamLayout;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -60,6 +61,28 @@ impl<'a> Tensors<'a> {
             }
             // SAFETY: `joint` borrowed the array for `'a`.
             None => unsafe { &mut slice(self.joint)[range.clone()] },
+        }
+    }
+
+    /// Copies all into one padded array.
+    pub(crate) fn read(&mut self, layout: &ParamLayout, to: &mut [f32]) {
+        match self.as_joint() {
+            Some(from) => to.copy_from_slice(from),
+            None => (0..layout.num_tensors()).for_each(|i| {
+                let range = layout.padded_range(i);
+                to[range.clone()].copy_from_slice(self.get(i, &range));
+            }),
+        }
+    }
+
+    /// Copies all from one padded array.
+    pub(crate) fn write(&mut self, layout: &ParamLayout, from: &[f32]) {
+        match self.as_joint() {
+            Some(to) => to.copy_from_slice(from),
+            None => (0..layout.num_tensors()).for_each(|i| {
+                let range = layout.padded_range(i);
+                self.get(i, &range).copy_from_slice(&from[range.clone()]);
+            }),
         }
     }
 

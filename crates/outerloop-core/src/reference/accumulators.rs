@@ -107,18 +107,18 @@ impl FactoredMoment {
 }
 
 /// `shape` without one axis.
-fn without(shape: &[usize], axis: usize) -> Vec<usize> {
+pub(super) fn without(shape: &[usize], axis: usize) -> Vec<usize> {
     shape.iter().enumerate().filter(|&(k, _)| k != axis).map(|(_, &d)| d).collect()
 }
 
 /// For every element of `shape`, the place it falls on when `axis` is dropped.
-fn project(shape: &[usize], axis: usize) -> Vec<usize> {
+pub(super) fn project(shape: &[usize], axis: usize) -> Vec<usize> {
     let inner: usize = shape[axis + 1..].iter().product();
     (0..shape.iter().product()).map(|i| i / (inner * shape[axis]) * inner + i % inner).collect()
 }
 
 /// Means of the elements that fall on the same place.
-fn means(x: &[f64], place_of: &[usize]) -> Vec<f64> {
+pub(super) fn means(x: &[f64], place_of: &[usize]) -> Vec<f64> {
     let num_places = place_of.iter().max().map_or(0, |m| m + 1);
     let mut groups = vec![vec![]; num_places];
     for (&x, &place) in x.iter().zip(place_of) {

@@ -56,6 +56,15 @@ pub const HAND_DESIGNED: &[Published] = &[
     published("radam", |c| with(adam_without_root(c), "radam", &[("threshold", &c["threshold"])])),
     published("radam_fast", |c| with(adam_without_root(c), "radam", &[("threshold", &c["threshold"])])),
     published("adabelief", |c| with(adam(c), "adabelief", &[])),
+    published("adafactor", |c| json!({"name": "adafactor", "lr": c["lr"]})),
+    published(
+        "adafactor_factored",
+        |c| json!({"name": "adafactor", "lr": c["lr"], "minDimSizeToFactor": c["min_dim_size_to_factor"], "momentum": c["momentum"], "weightDecay": c["weight_decay_rate"]}),
+    ),
+    published("lamb", |c| json!({"name": "lamb", "lr": c["lr"], "weightDecay": c["weight_decay"]})),
+    published("lars", |c| json!({"name": "lars", "lr": c["lr"], "weightDecay": c["weight_decay"]})),
+    published("fromage", |c| json!({"name": "fromage", "lr": c["lr"]})),
+    published("sm3", |c| json!({"name": "sm3", "lr": c["lr"]})),
 ];
 
 /// Learned optimizers with 20-step runs.

@@ -4,6 +4,7 @@
 mod elementwise;
 mod param_rnn;
 mod states;
+mod tensorwise;
 mod twins;
 
 #[allow(unused_imports, reason = "not every test has a twin")]

@@ -60,6 +60,9 @@ impl Fast {
                 put(name, data);
             }
         }
+        for (name, data) in super::tensorwise::states(config, self.layout.specs(), &arrays) {
+            put(name, data);
+        }
         if let OptimizerConfig::Hierarchical(c) = config {
             for (name, data) in self.hierarchical(c, &arrays) {
                 put(name, data);

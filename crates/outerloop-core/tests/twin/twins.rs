@@ -42,6 +42,13 @@ pub fn twin_of(
         OptimizerConfig::Yogi(c) => elementwise::yogi(c, specs, constants),
         OptimizerConfig::Radam(c) => elementwise::radam(c, specs, constants),
         OptimizerConfig::Adabelief(c) => elementwise::adabelief(c, specs, constants),
+        OptimizerConfig::Lamb(_)
+        | OptimizerConfig::Lars(_)
+        | OptimizerConfig::Fromage(_)
+        | OptimizerConfig::Adafactor(_)
+        | OptimizerConfig::Sm3(_)
+        | OptimizerConfig::Muon(_)
+        | OptimizerConfig::Shampoo(_) => super::tensorwise::twin_of(config, specs, constants),
         OptimizerConfig::MlpLopt(c) => {
             let config = MlpLoptConfig { hidden: c.hidden, step_mult: c.step_mult, exp_mult: c.exp_mult };
             Box::new(MlpLopt::new(config, theta, specs, constants).unwrap())
@@ -120,5 +127,6 @@ pub fn twin_of(
             };
             Box::new(NnAdam::new(config, theta, specs, constants).unwrap())
         }
+        wrapper => panic!("tests/optimizer_wrappers.rs judges {wrapper:?}"),
     }
 }

@@ -51,4 +51,27 @@ pub const OPTIMIZERS: &[(&str, u64)] = &[
     (r#"{"name":"l2l_lstm","hidden":7,"stepMult":0.1}"#, 0x8389_e5b6_78d7_e23e),
     (r#"{"name":"param_lstm","stepMult":0.01}"#, 0x238f_3adf_a18d_4ec5),
     (r#"{"name":"rms_mlp","stepMult":0.01,"hidden":9}"#, 0xc603_07ed_9e0b_d102),
+    (r#"{"name":"lamb","lr":0.01,"weightDecay":0.01}"#, 0x763d_d1c4_bfc4_7169),
+    (r#"{"name":"lars","lr":1,"weightDecay":0.01}"#, 0x84a9_8410_2bb5_6cbf),
+    (r#"{"name":"fromage","lr":0.01}"#, 0x770d_da29_e267_9bb9),
+    (r#"{"name":"adafactor","lr":0.01}"#, 0x178f_2ff2_270c_94df),
+    (
+        r#"{"name":"adafactor","lr":0.01,"minDimSizeToFactor":2,"momentum":0.9,"weightDecay":0.001}"#,
+        0x964c_1bef_64c7_7a51,
+    ),
+    (r#"{"name":"sm3","lr":0.01}"#, 0x5d32_bb14_263c_1ebb),
+    (r#"{"name":"muon","dialect":"celo2","lr":0.01}"#, 0xe300_f3cc_a337_9813),
+    (
+        r#"{"name":"muon","dialect":"optax","lr":0.01,"weightDecay":0.01,"adamPattern":"0/w$"}"#,
+        0x1aa5_15b8_4c42_e671,
+    ),
+    (
+        r#"{"name":"clip_gradients","by":"globalNorm","max":0.5,"inner":{"name":"weight_decay","weightDecay":0.01,"inner":{"name":"schedule","factor":{"kind":"cosine","warmupSteps":3,"totalSteps":9},"inner":{"name":"scaled","tensors":[{"pattern":"b$","factor":0.5}],"inner":{"name":"adam","lr":0.01}}}}}"#,
+        0x28b3_e617_38d5_867b,
+    ),
+    (
+        r#"{"name":"sum","first":{"name":"accumulate","steps":2,"inner":{"name":"hierarchical","variant":"library","stepMult":0.01}},"second":{"name":"graft","magnitude":{"name":"sgd","lr":0.01},"direction":{"name":"adafac_mlp","stepMult":0.01}}}"#,
+        0xe906_b86f_bdfc_d2d5,
+    ),
+    (r#"{"name":"shampoo","lr":0.01,"start":3,"every":2,"maxDim":16}"#, 0x09d5_5ab6_ce2b_9539),
 ];

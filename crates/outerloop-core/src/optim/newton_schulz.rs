@@ -13,7 +13,7 @@ const FLOOR: f32 = 1e-8;
 
 /// Scratch for matrices of bounded size.
 #[derive(Debug, Default)]
-pub(super) struct NewtonSchulz {
+pub(crate) struct NewtonSchulz {
     x: AlignedVec,
     next: AlignedVec,
     transposed: AlignedVec,
@@ -23,7 +23,7 @@ pub(super) struct NewtonSchulz {
 
 impl NewtonSchulz {
     /// Room for matrices of the given shapes.
-    pub(super) fn new(shapes: impl Iterator<Item = [usize; 2]>) -> Self {
+    pub(crate) fn new(shapes: impl Iterator<Item = [usize; 2]>) -> Self {
         let (mut len, mut square) = (0, 0);
         for [rows, cols] in shapes {
             len = len.max(rows * cols);
@@ -40,7 +40,7 @@ impl NewtonSchulz {
     }
 
     /// Orthogonalises `matrix: [rows, cols]` in place; `squares` is the sum of its squares.
-    pub(super) fn run(&mut self, cpu: Cpu, matrix: &mut [f32], [rows, cols]: [usize; 2], squares: f32) {
+    pub(crate) fn run(&mut self, cpu: Cpu, matrix: &mut [f32], [rows, cols]: [usize; 2], squares: f32) {
         let (m, n, len) = (rows.min(cols), rows.max(cols), rows * cols);
         let Self { x, next, transposed, gram, polynomial } = self;
         let (x, next, transposed) = (&mut x[..len], &mut next[..len], &mut transposed[..len]);

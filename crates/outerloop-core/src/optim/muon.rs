@@ -1,0 +1,238 @@
+//! Muon: orthogonalised momentum for matrices, Adam for the rest. With m ← β·m + (1 − β)·g and d made of m as the
+//! dialect says: p ← p − lr·(√max(1, cols/rows)·NewtonSchulz(d) + wd·p).
+//!
+//! | dialect | `celo2` | `optax` |
+//! |---|---|---|
+//! | direction, update t = 1, 2, … | m/(1 − βᵗ) | Nesterov: β·m/(1 − βᵗ⁺¹) + (1 − β)·g/(1 − βᵗ) |
+//! | tensors of rank above 2 | matrix by matrix, over the last two axes | Adam |
+//!
+//! In both dialects tensors of rank below 2 and those whose name `adamPattern` finds take Adam with bias correction and
+//! decoupled decay of weights.
+//!
+//! # References
+//! Jordan et al. 2024, kellerjordan.github.io/posts/muon. `optax`: google-deepmind/optax, contrib/_muon.py, whose matrices
+//! are [in, out]. `celo2`: the pre-training harness of Moudgil et al. 2026, arXiv:2602.19142, which decays weights of
+//! tensors under Adam by 1e-4 (`adamWeightDecay`), and none here unless asked. Differences: a default of `adamPattern` in
+//! `optax`, which has none (`null`); vectors are not orthogonalised in `celo2`, whose model has none; 1 − β is rounded
+//! to f32 after the subtraction in f64.
+
+use super::adam::Adam;
+use super::checks::{at_least_0, eps8, fraction, pattern, point_9, point_95, point_999, positive};
+use super::elementwise::{Elementwise, MAX_ARRAYS, Rule, Sweep};
+use super::lamb::DecayedMoments;
+use super::newton_schulz::NewtonSchulz;
+use super::rounding::one_minus_power;
+use super::tensorwise::{Decayed, Directions, SumSquares};
+use super::{Config, Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
+use crate::error::Result;
+use crate::params::{ALIGN, ParamLayout, TensorSpec};
+use crate::simd::Simd;
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Whose Muon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MuonDialect {
+    /// Of Celo2's baselines.
+    Celo2,
+    /// Of optax.
+    Optax,
+}
+
+/// Options of Muon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Muon {
+    /// Whose form of it.
+    pub dialect: MuonDialect,
+    /// Learning rate of matrices, above 0.
+    pub lr: f64,
+    /// Decay of the mean of gradients, in [0, 1).
+    #[serde(default = "point_95")]
+    pub beta: f64,
+    /// Decay of matrices in units of lr, at least 0.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Matrices whose name this regular expression finds take Adam; `null`: none.
+    #[serde(default = "embed")]
+    pub adam_pattern: Option<String>,
+    /// Learning rate of tensors under Adam, above 0; `null`: lr.
+    #[serde(default)]
+    pub adam_lr: Option<f64>,
+    /// Decay of Adam's mean, in [0, 1).
+    #[serde(default = "point_9")]
+    pub adam_beta1: f64,
+    /// Decay of Adam's mean square, in [0, 1).
+    #[serde(default = "point_999")]
+    pub adam_beta2: f64,
+    /// Added to Adam's root, at least 0.
+    #[serde(default = "eps8")]
+    pub adam_eps: f64,
+    /// Decay of tensors under Adam in units of their learning rate, at least 0.
+    #[serde(default)]
+    pub adam_weight_decay: f64,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
+fn embed() -> Option<String> {
+    Some("embed".into())
+}
+
+impl Config for Muon {
+    fn checked(self) -> Result<Self> {
+        positive("lr", self.lr)?;
+        fraction("beta", self.beta)?;
+        at_least_0("weightDecay", self.weight_decay)?;
+        self.adam_pattern.as_deref().map_or(Ok(()), |p| pattern("adamPattern", p))?;
+        self.adam_lr.map_or(Ok(()), |lr| positive("adamLr", lr))?;
+        fraction("adamBeta1", self.adam_beta1)?;
+        fraction("adamBeta2", self.adam_beta2)?;
+        at_least_0("adamEps", self.adam_eps)?;
+        at_least_0("adamWeightDecay", self.adam_weight_decay)?;
+        Ok(self)
+    }
+
+    fn build(self) -> Result<Arc<dyn Optimizer>> {
+        // A wrong pattern was refused before.
+        let adam = self.adam_pattern.as_deref().and_then(|p| Regex::new(p).ok());
+        Ok(Arc::new(MuonOptimizer { config: self, adam, theta: ThetaSpec::default() }))
+    }
+}
+
+struct MuonOptimizer {
+    config: Muon,
+    adam: Option<Regex>,
+    theta: ThetaSpec,
+}
+
+impl MuonOptimizer {
+    /// Rows and columns of the matrices that a tensor consists of; `None` if it takes Adam.
+    fn matrix(&self, spec: &TensorSpec) -> Option<[usize; 2]> {
+        let is_adam = self.adam.as_ref().is_some_and(|pattern| pattern.is_match(&spec.name));
+        match (&spec.shape[..], self.config.dialect) {
+            _ if is_adam => None,
+            (&[rows, cols], _) | (&[.., rows, cols], MuonDialect::Celo2) => Some([rows, cols]),
+            _ => None,
+        }
+    }
+}
+
+impl Optimizer for MuonOptimizer {
+    fn theta_spec(&self) -> &ThetaSpec {
+        &self.theta
+    }
+
+    fn state_layout(&self, params: &ParamLayout) -> Option<ParamLayout> {
+        let arrays = |spec: &TensorSpec| {
+            let names = if self.matrix(spec).is_some() { &["mu"][..] } else { &["mu", "nu"] };
+            let array = |name: &&str| TensorSpec::new(format!("{name}/{}", spec.name), [spec.len()]);
+            names.iter().map(array).collect::<Vec<_>>()
+        };
+        ParamLayout::new(params.specs().iter().flat_map(arrays).collect()).ok()
+    }
+
+    fn bind(&self, theta: Theta, params: &ParamLayout) -> Result<Box<dyn Update>> {
+        self.theta.check(&theta)?;
+        let mut at = 0;
+        let tensors = params.specs().iter().enumerate().map(|(i, spec)| {
+            let (start, matrix) = (at, self.matrix(spec));
+            at += spec.len().next_multiple_of(ALIGN) * if matrix.is_some() { 1 } else { 2 };
+            Tensor { len: spec.len(), params: params.padded_range(i), state: start..at, matrix }
+        });
+        let tensors: Vec<_> = tensors.collect();
+        let newton_schulz = NewtonSchulz::new(tensors.iter().filter_map(|t| t.matrix));
+        Ok(Box::new(Bound { config: self.config.clone(), tensors, newton_schulz }))
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { state_floats: 1, macs: 0 }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { overwrites_grads: true, ..Needs::default() }
+    }
+}
+
+struct Tensor {
+    len: usize,
+    params: Range<usize>,
+    state: Range<usize>,
+    matrix: Option<[usize; 2]>,
+}
+
+struct Bound {
+    config: Muon,
+    tensors: Vec<Tensor>,
+    newton_schulz: NewtonSchulz,
+}
+
+impl Update for Bound {
+    fn init(&mut self, _: &[f32], _: StateMut<'_>) {}
+
+    fn step(&mut self, step: Step<'_>) {
+        let Step { workers, state, mut params, mut grads, scale, .. } = step;
+        *state.iteration += 1;
+        let (t, config) = (*state.iteration, &self.config);
+        let adam_lr = config.adam_lr.unwrap_or(config.lr) as f32;
+        let (_, moments) = Adam {
+            lr: 1.0,
+            beta1: config.adam_beta1,
+            beta2: config.adam_beta2,
+            eps: config.adam_eps,
+            eps_root: 0.0,
+        }
+        .at(t, 0);
+        let adam = DecayedMoments { moments, decay: config.adam_weight_decay as f32 };
+        let momentum = Momentum::new(config, t);
+        for (i, tensor) in self.tensors.iter().enumerate() {
+            let (p, g) = (params.get(i, &tensor.params), grads.get(i, &tensor.params));
+            let (len, state) = (p.len(), &mut state.data[tensor.state.clone()]);
+            let Some([rows, cols]) = tensor.matrix else {
+                Sweep::new(adam, p, g, state, len).run(workers, adam_lr * scale.of(i));
+                continue;
+            };
+            Directions::new(momentum, p, g, state, len).run(workers);
+            for matrix in g[..tensor.len].chunks_exact_mut(rows * cols) {
+                let squares = workers.cpu().run(SumSquares(matrix));
+                self.newton_schulz.run(workers.cpu(), matrix, [rows, cols], squares);
+            }
+            let factor = (cols as f32 / rows as f32).max(1.0).sqrt();
+            let kernel = Decayed { factor, decay: config.weight_decay as f32 };
+            Sweep::new(kernel, p, g, &mut [], len).run(workers, config.lr as f32 * scale.of(i));
+        }
+    }
+}
+
+/// m ← β·m + (1 − β)·g; `of_mean`·m + `of_grad`·g.
+#[derive(Clone, Copy)]
+struct Momentum {
+    beta: f32,
+    complement: f32,
+    of_mean: f32,
+    of_grad: f32,
+}
+
+impl Momentum {
+    fn new(config: &Muon, t: u64) -> Self {
+        let (beta, complement) = (config.beta as f32, (1.0 - config.beta) as f32);
+        let correction = |t: u64| one_minus_power(beta, t as f64);
+        let (of_mean, of_grad) = match config.dialect {
+            MuonDialect::Celo2 => (1.0 / correction(t), 0.0),
+            MuonDialect::Optax => (beta / correction(t + 1), complement / correction(t)),
+        };
+        Self { beta, complement, of_mean, of_grad }
+    }
+}
+
+impl Elementwise for Momentum {
+    const ARRAYS: usize = 1;
+
+    #[inline(always)]
+    fn direction<S: Simd>(self, s: S, _: S::V, g: S::V, state: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        state[0] = s.fma(s.splat(self.beta), state[0], s.mul(s.splat(self.complement), g));
+        s.fma(s.splat(self.of_mean), state[0], s.mul(s.splat(self.of_grad), g))
+    }
+}

@@ -1,0 +1,312 @@
+//! Hand-designed rules that look at whole tensors: directions first, then their norms, then the step.
+
+use super::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
+use super::{Cost, Needs, Optimizer, StateMut, Step, Tensors, Theta, ThetaSpec, Update};
+use crate::error::Result;
+use crate::params::{ParamLayout, TensorSpec};
+use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Longest array that is summed as a whole.
+const WHOLE: usize = 1 << 18;
+/// Elements of a block of a longer one.
+const SUM_BLOCK: usize = 1 << 16;
+/// Elements that one thread does at a time.
+const CHUNK: usize = 1 << 15;
+
+/// Σx², element i in lane i mod [`LANES`].
+pub(crate) struct SumSquares<'a>(pub(crate) &'a [f32]);
+
+impl Kernel for SumSquares<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f32 {
+        let mut sum = LaneSum::zero(s);
+        let (x, len) = (self.0.as_ptr(), self.0.len());
+        let mut at = 0;
+        while at < len {
+            for half in 0..LANES / S::WIDTH {
+                let from = at + half * S::WIDTH;
+                if from < len {
+                    // SAFETY: only what remains is read.
+                    let v = unsafe { s.load_first(x.add(from), (len - from).min(S::WIDTH)) };
+                    sum.fma(s, half, v, v);
+                }
+            }
+            at += LANES;
+        }
+        sum.total(s)
+    }
+}
+
+/// Sums of squares of arrays up to a certain length. Long ones are cut into blocks that threads share; their sums are
+/// added in order, so that the result does not depend on the number of threads.
+pub(crate) struct Squares {
+    blocks: Vec<AtomicU32>,
+}
+
+impl Squares {
+    /// For arrays of at most `len` elements.
+    pub(crate) fn up_to(len: usize) -> Self {
+        let count = if len > WHOLE { len.div_ceil(SUM_BLOCK) } else { 0 };
+        Self { blocks: (0..count).map(|_| AtomicU32::new(0)).collect() }
+    }
+
+    /// For every tensor of `params`.
+    pub(crate) fn of(params: &ParamLayout) -> Self {
+        let lens = (0..params.num_tensors()).map(|i| params.padded_range(i).len());
+        Self::up_to(lens.max().unwrap_or(0))
+    }
+
+    /// Σx².
+    pub(crate) fn sum(&self, workers: Workers<'_>, x: &[f32]) -> f64 {
+        if x.len() <= WHOLE {
+            return f64::from(workers.cpu().run(SumSquares(x)));
+        }
+        let count = x.len().div_ceil(SUM_BLOCK);
+        workers.each(count, |i| {
+            let block = &x[i * SUM_BLOCK..((i + 1) * SUM_BLOCK).min(x.len())];
+            self.blocks[i].store(workers.cpu().run(SumSquares(block)).to_bits(), Ordering::Relaxed);
+        });
+        self.blocks[..count].iter().map(|b| f64::from(f32::from_bits(b.load(Ordering::Relaxed)))).sum()
+    }
+
+    /// √Σx².
+    pub(crate) fn norm(&self, workers: Workers<'_>, x: &[f32]) -> f32 {
+        self.sum(workers, x).sqrt() as f32
+    }
+
+    /// √Σx² over all tensors of `x`: their sums are added in order.
+    pub(crate) fn global_norm(&self, workers: Workers<'_>, params: &ParamLayout, x: &mut Tensors<'_>) -> f64 {
+        let of_tensor = |i| self.sum(workers, x.get(i, &params.padded_range(i)));
+        (0..params.num_tensors()).map(of_tensor).sum::<f64>().sqrt()
+    }
+}
+
+/// Overwrites gradients by the directions that a rule makes of them; arrays as those of a [`Sweep`].
+pub(crate) struct Directions<K> {
+    kernel: K,
+    params: *const f32,
+    grads: *mut f32,
+    state: *mut f32,
+    stride: usize,
+    len: usize,
+}
+
+// SAFETY: the arrays are borrowed for as long as this is used, and threads get disjoint ranges of them.
+unsafe impl<K: Send> Send for Directions<K> {}
+// SAFETY: as above.
+unsafe impl<K: Sync> Sync for Directions<K> {}
+
+impl<K: Elementwise> Directions<K> {
+    /// Of arrays of whole registers; those of the state start `stride` apart.
+    pub(crate) fn new(
+        kernel: K,
+        params: &[f32],
+        grads: &mut [f32],
+        state: &mut [f32],
+        stride: usize,
+    ) -> Self {
+        let len = params.len();
+        assert!(grads.len() == len && K::ARRAYS <= MAX_ARRAYS);
+        assert!(K::ARRAYS == 0 || state.len() >= (K::ARRAYS - 1) * stride + len);
+        let (params, grads) = (params.as_ptr(), grads.as_mut_ptr());
+        Self { kernel, params, grads, state: state.as_mut_ptr(), stride, len }
+    }
+
+    /// g ← direction.
+    pub(crate) fn run(&mut self, workers: Workers<'_>) {
+        let all = &*self;
+        workers.chunks(0..self.len, CHUNK, |cpu, part| {
+            cpu.run(Part { all, from: part.start, to: part.end });
+        });
+    }
+}
+
+/// g ← direction for all tensors; the state's arrays are padded arrays over all of them.
+pub(crate) fn direct_all<K: Elementwise>(
+    workers: Workers<'_>,
+    kernel: K,
+    layout: &ParamLayout,
+    [params, grads]: [&mut Tensors<'_>; 2],
+    state: &mut [f32],
+) {
+    let stride = layout.padded_len();
+    if let (Some(p), Some(g)) = (params.as_joint(), grads.as_joint()) {
+        return Directions::new(kernel, p, g, state, stride).run(workers);
+    }
+    for i in 0..layout.num_tensors() {
+        let range = layout.padded_range(i);
+        let state = if K::ARRAYS == 0 { &mut [] } else { &mut state[range.start..] };
+        Directions::new(kernel, params.get(i, &range), grads.get(i, &range), state, stride).run(workers);
+    }
+}
+
+struct Part<'a, K> {
+    all: &'a Directions<K>,
+    from: usize,
+    to: usize,
+}
+
+impl<K: Elementwise> Kernel for Part<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Directions { kernel, params, grads, state, stride, len } = *self.all;
+        assert!(self.to <= len);
+        let mut at = self.from;
+        while at + S::WIDTH <= self.to {
+            // SAFETY: the range is inside the arrays, and no other thread has it.
+            unsafe {
+                let p = s.load(params.add(at));
+                let mut x = [p; MAX_ARRAYS];
+                for k in 0..K::ARRAYS {
+                    x[k] = s.load(state.add(k * stride + at));
+                }
+                let direction = kernel.direction(s, p, s.load(grads.add(at)), &mut x);
+                for k in 0..K::ARRAYS {
+                    s.store(state.add(k * stride + at), x[k]);
+                }
+                s.store(grads.add(at), direction);
+            }
+            at += S::WIDTH;
+        }
+    }
+}
+
+/// A hand-designed optimizer that steps along a direction by a length that depends on the norms of a tensor and of its
+/// direction.
+pub(crate) trait TensorRule: Clone + Send + Sync + 'static {
+    /// What makes the direction of gradients, before the norms are taken.
+    type Direction: Elementwise;
+    /// What makes the step of the direction, once they are known.
+    type Last: Elementwise;
+    /// Names of the arrays of state: those of `Direction`, then those of `Last`.
+    const STATE: &'static [&'static str];
+
+    /// The direction of update `t`, counted from 1.
+    fn direction(&self, t: u64) -> Self::Direction;
+
+    /// Rate and rule of the step of a tensor, from the norms of its parameters and of its direction.
+    fn last(&self, norms: [f32; 2]) -> (f32, Self::Last);
+}
+
+/// [`Optimizer`] of a [`TensorRule`].
+pub(crate) struct TensorwiseOptimizer<R> {
+    rule: R,
+    theta: ThetaSpec,
+}
+
+impl<R: TensorRule> TensorwiseOptimizer<R> {
+    pub(crate) fn new(rule: R) -> Self {
+        Self { rule, theta: ThetaSpec::default() }
+    }
+}
+
+impl<R: TensorRule> Optimizer for TensorwiseOptimizer<R> {
+    fn theta_spec(&self) -> &ThetaSpec {
+        &self.theta
+    }
+
+    fn state_layout(&self, params: &ParamLayout) -> Option<ParamLayout> {
+        let array = |name: &&str| TensorSpec::new(*name, [params.padded_len()]);
+        ParamLayout::new(R::STATE.iter().map(array).collect()).ok()
+    }
+
+    fn bind(&self, theta: Theta, params: &ParamLayout) -> Result<Box<dyn Update>> {
+        self.theta.check(&theta)?;
+        let squares = Squares::of(params);
+        Ok(Box::new(Bound { rule: self.rule.clone(), params: params.clone(), squares }))
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { state_floats: R::STATE.len(), macs: 0 }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { overwrites_grads: true, ..Needs::default() }
+    }
+}
+
+struct Bound<R> {
+    rule: R,
+    params: ParamLayout,
+    squares: Squares,
+}
+
+impl<R: TensorRule> Update for Bound<R> {
+    fn init(&mut self, _: &[f32], _: StateMut<'_>) {}
+
+    fn step(&mut self, step: Step<'_>) {
+        let Step { workers, state, mut params, mut grads, scale, .. } = step;
+        *state.iteration += 1;
+        let direction = self.rule.direction(*state.iteration);
+        let stride = self.params.padded_len();
+        let (first, last) = state.data.split_at_mut(R::Direction::ARRAYS * stride);
+        for i in 0..self.params.num_tensors() {
+            let range = self.params.padded_range(i);
+            let (p, g) = (params.get(i, &range), grads.get(i, &range));
+            let first = if R::Direction::ARRAYS == 0 { &mut [] } else { &mut first[range.start..] };
+            let last = if R::Last::ARRAYS == 0 { &mut [] } else { &mut last[range.start..] };
+            Directions::new(direction, p, g, first, stride).run(workers);
+            let norm = |x: &[f32]| self.squares.norm(workers, x);
+            let (rate, kernel) = self.rule.last([norm(p), norm(g)]);
+            Sweep::new(kernel, p, g, last, stride).run(workers, rate * scale.of(i));
+        }
+    }
+}
+
+/// d: the direction as it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain;
+
+impl Elementwise for Plain {
+    const ARRAYS: usize = 0;
+
+    #[inline(always)]
+    fn direction<S: Simd>(self, _: S, _: S::V, g: S::V, _: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        g
+    }
+}
+
+/// factor·d + decay·p.
+#[derive(Clone, Copy)]
+pub(crate) struct Decayed {
+    pub(crate) factor: f32,
+    pub(crate) decay: f32,
+}
+
+impl Elementwise for Decayed {
+    const ARRAYS: usize = 0;
+
+    #[inline(always)]
+    fn direction<S: Simd>(self, s: S, p: S::V, g: S::V, _: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        s.fma(s.splat(self.decay), p, s.mul(s.splat(self.factor), g))
+    }
+}
+
+/// `ratio`, or 1 where a norm is 0.
+pub(crate) fn trust_ratio(norms: [f32; 2], ratio: f32) -> f32 {
+    if norms.contains(&0.0) { 1.0 } else { ratio }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Cpu;
+
+    /// Blocks hold whole numbers whose squares and sums f32 has exactly.
+    #[test]
+    fn long_sums_do_not_depend_on_threads() {
+        let cpu = Cpu::detect().expect("some backend");
+        let x: Vec<f32> = (0..WHOLE + 1000).map(|i| (i % 3) as f32).collect();
+        let squares = Squares::up_to(x.len());
+        let expected: f64 = x.iter().map(|x| f64::from(x * x)).sum();
+        assert_eq!(squares.sum(Workers::one(cpu), &x), expected);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
+        assert_eq!(squares.sum(Workers::of(cpu, &pool), &x), expected);
+        assert_eq!(squares.sum(Workers::one(cpu), &x[..5]), 6.0);
+    }
+}

@@ -1,0 +1,136 @@
+//! Every n-th call updates, with the means of the gradients and losses of n calls; the others only add.
+//!
+//! # References
+//! google/learned_optimization (32186aa), its gradient accumulator: the inner optimizer is told `num_steps` // n steps. A
+//! difference: the newest validation loss of n calls goes to the inner optimizer too.
+
+use super::wrapper::{Around, Wrap, Wrapper};
+use crate::error::Result;
+use crate::optim::checks::size;
+use crate::optim::elementwise::{Elementwise, MAX_ARRAYS};
+use crate::optim::tensorwise::direct_all;
+use crate::optim::{Config, Losses, Needs, Optimizer, OptimizerConfig, StateMut, Step, Update};
+use crate::params::{ParamLayout, TensorSpec};
+use crate::simd::Simd;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Largest number of calls; sums of so many losses are still good to f32.
+const MAX_STEPS: usize = 1 << 20;
+
+/// Options of accumulated gradients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Accumulate {
+    /// What steps.
+    pub inner: Box<OptimizerConfig>,
+    /// Calls an update, from 1.
+    pub steps: usize,
+}
+
+impl Config for Accumulate {
+    fn checked(self) -> Result<Self> {
+        size("steps", self.steps, MAX_STEPS)?;
+        Ok(Self { inner: Box::new(self.inner.checked()?), ..self })
+    }
+
+    fn build(self) -> Result<Arc<dyn Optimizer>> {
+        let inner = self.inner.build()?;
+        Ok(Arc::new(Wrapper { wrap: Every { steps: self.steps as u64 }, inner }))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Every {
+    steps: u64,
+}
+
+/// Places in the array `kept`: the sum of losses, the newest validation loss and whether there is one, and the inner
+/// optimizer's iteration less the updates that there were (it may count validation calls).
+const LOSSES: usize = 0;
+const VALID: usize = 1;
+const HAS_VALID: usize = 2;
+const AHEAD: usize = 3;
+
+impl Wrap for Every {
+    type Bound = Bound;
+
+    fn arrays(&self, params: &ParamLayout) -> Vec<TensorSpec> {
+        vec![TensorSpec::new("sum", [params.padded_len()]), TensorSpec::new("kept", [4])]
+    }
+
+    fn needs(&self, inner: Needs) -> Needs {
+        Needs {
+            overwrites_grads: true,
+            valid_every: inner.valid_every.map(|every| every.saturating_mul(self.steps)),
+            ..inner
+        }
+    }
+
+    fn bind(&self, params: &ParamLayout) -> Bound {
+        Bound { steps: self.steps, params: params.clone() }
+    }
+}
+
+struct Bound {
+    steps: u64,
+    params: ParamLayout,
+}
+
+impl Around for Bound {
+    fn step(&mut self, step: Step<'_>, own: &mut [f32], inner: &mut dyn Update) {
+        let Step { workers, state, mut params, mut grads, losses, scale } = step;
+        let layout = &self.params;
+        let (sum, kept) = own.split_at_mut(layout.padded_len());
+        *state.iteration += 1;
+        direct_all(workers, Add, layout, [&mut params, &mut grads], sum);
+        kept[LOSSES] += losses.train;
+        if let Some(valid) = losses.valid {
+            (kept[VALID], kept[HAS_VALID]) = (valid, 1.0);
+        }
+        if !state.iteration.is_multiple_of(self.steps) {
+            return;
+        }
+        let count = self.steps as f32;
+        direct_all(workers, Divide { count }, layout, [&mut params, &mut grads], &mut []);
+        sum.fill(0.0);
+        let losses =
+            Losses { train: kept[LOSSES] / count, valid: (kept[HAS_VALID] == 1.0).then_some(kept[VALID]) };
+        let updates = *state.iteration / self.steps;
+        let mut iteration = updates - 1 + kept[AHEAD] as u64;
+        let num_steps = state.num_steps / self.steps;
+        let inner_state = StateMut { data: state.data, iteration: &mut iteration, num_steps };
+        inner.step(Step { workers, state: inner_state, params, grads, losses, scale });
+        kept[..AHEAD].fill(0.0);
+        kept[AHEAD] = (iteration - updates) as f32;
+    }
+}
+
+/// sum ← sum + g; the sum.
+#[derive(Clone, Copy)]
+struct Add;
+
+impl Elementwise for Add {
+    const ARRAYS: usize = 1;
+
+    #[inline(always)]
+    fn direction<S: Simd>(self, s: S, _: S::V, g: S::V, state: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        state[0] = s.add(state[0], g);
+        state[0]
+    }
+}
+
+/// g/count.
+#[derive(Clone, Copy)]
+struct Divide {
+    count: f32,
+}
+
+impl Elementwise for Divide {
+    const ARRAYS: usize = 0;
+
+    #[inline(always)]
+    fn direction<S: Simd>(self, s: S, _: S::V, g: S::V, _: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        s.div(g, s.splat(self.count))
+    }
+}
