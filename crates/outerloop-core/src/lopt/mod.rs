@@ -8,8 +8,10 @@
 
 mod accumulate;
 mod adafac_mlp;
+mod celo;
 mod celo2;
 mod celo2_bound;
+mod celo_adam;
 mod columns;
 mod embedding;
 mod factored;
@@ -22,6 +24,8 @@ mod hierarchical_config;
 mod hierarchical_features;
 mod hierarchical_tensor;
 mod hierarchical_theta;
+mod hyper_lstm;
+mod loss_buffer;
 mod loss_normalizer;
 mod lstm;
 mod mlp;
@@ -31,12 +35,20 @@ mod rule;
 mod runs;
 mod sides;
 mod turned;
+mod velo;
+mod velo_bank;
+mod velo_bound;
+mod velo_features;
+mod velo_statistics;
 
 pub use adafac_mlp::{AdafacMlp, AdafacMlpConfig};
+pub use celo::{Celo, CeloConfig};
+pub use celo_adam::{CeloAdam, CeloAdamConfig};
 pub use celo2::{Celo2, Celo2Config};
 pub use hierarchical::Hierarchical;
 pub use hierarchical_config::{HierarchicalConfig, OldParams, Variant};
 pub use mlp_lopt::{MlpLopt, MlpLoptConfig};
+pub use velo::{Velo, VeloConfig};
 
 /// Elements of a tensor that are processed together: their features stay in the first-level cache. A multiple of three
 /// registers of every instruction set.

@@ -21,6 +21,7 @@ pub(crate) use registry::Config;
 pub use registry::{OptimizerConfig, build_optimizer};
 pub use sgd::Sgd;
 pub use state::{OptimizerState, StateMut, empty_state};
+pub(crate) use theta::Leaf;
 pub use theta::{LeafInit, Theta, ThetaSpec};
 
 use crate::error::Result;

@@ -3,7 +3,9 @@
 
 use super::{Adam, Momentum, Optimizer, Sgd};
 use crate::error::{Error, Result};
-use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
+use crate::lopt::{
+    AdafacMlpConfig, Celo2Config, CeloAdamConfig, CeloConfig, HierarchicalConfig, MlpLoptConfig, VeloConfig,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -56,6 +58,12 @@ optimizers! {
     AdafacMlp(AdafacMlpConfig),
     /// Per-tensor LSTM and per-parameter MLP.
     Hierarchical(HierarchicalConfig),
+    /// Bank of per-parameter MLPs, mixed by an LSTM over the tensors.
+    Velo(VeloConfig),
+    /// VeLO with one MLP and a learned schedule.
+    Celo(CeloConfig),
+    /// Adam with Celo's schedule.
+    CeloAdam(CeloAdamConfig),
 }
 
 impl OptimizerConfig {

@@ -77,5 +77,8 @@ pub fn twin_of(
             };
             Box::new(Hierarchical::new(config, theta, specs, constants).unwrap())
         }
+        OptimizerConfig::Velo(c) => super::velo::velo(c, theta, specs, constants),
+        OptimizerConfig::Celo(c) => super::velo::celo(c, theta, specs, constants),
+        OptimizerConfig::CeloAdam(c) => super::velo::celo_adam(c, theta, specs, constants),
     }
 }
