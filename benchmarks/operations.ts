@@ -64,5 +64,22 @@ export function optimizerOperations(optimizer: OptimizerConfig, widths: Widths):
       const lstm = (fromLstm + fromMlp + 18 + lstmHidden) * 4 * lstmHidden
       return 2 * ((numWeights + numBiases) * network + numTensors * lstm)
     }
+    case 'velo':
+    case 'celo': {
+      // lopt/velo_features.rs: 18 channels where a tensor is factored, 24 else. Celo has one row, and mixes only a bank.
+      const { lstmHidden, paramInits } = optimizer
+      const [rows, inputs] = optimizer.name === 'velo' ? [numTensors, 30] : [1, 18]
+      const network = (channels: number) => channels * 4 + 4 * 4 + 2 * 4
+      const mixture = optimizer.name === 'velo' || paramInits > 1 ? (lstmHidden + 159) * paramInits : 0
+      const lstm = hyperLstm(inputs, lstmHidden)
+      return 2 * (numWeights * network(18) + numBiases * network(24) + rows * (lstm + mixture))
+    }
+    case 'celo_adam':
+      return 2 * hyperLstm(18, optimizer.lstmHidden)
   }
+}
+
+/** Multiply-adds of one row of lopt/hyper_lstm.rs. */
+function hyperLstm(inputs: number, hidden: number): number {
+  return 2 * inputs * hidden + 2 * hidden * 4 * hidden + hidden
 }

@@ -38,6 +38,17 @@ const OPTIMIZERS: &[(&str, u64)] = &[
         r#"{"name":"hierarchical","variant":"paper","oldParams":"exact","stepMult":0.01,"hidden":5,"lstmHidden":16}"#,
         0x6904_b71c_6cab_3fdf,
     ),
+    (
+        r#"{"name":"velo","stepMult":0.01,"lstmHidden":21,"paramInits":7,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
+        0xe85f_1280_274c_929f,
+    ),
+    (
+        r#"{"name":"velo","stepMult":0.01,"lstmHidden":48,"paramInits":32,"ffMult":1,"buggedLossFeatures":true,"buggedNextLstmState":true}"#,
+        0x7ee7_11cc_f97f_224a,
+    ),
+    (r#"{"name":"celo","phase":1,"stepMult":0.01}"#, 0x3d75_5c38_40c8_f048),
+    (r#"{"name":"celo","phase":2,"stepMult":0.1,"lstmHidden":10,"paramInits":3}"#, 0xe755_3b90_0567_7e42),
+    (r#"{"name":"celo_adam","stepMult":0.1}"#, 0x0e6f_c1ad_6052_a0cd),
 ];
 /// Odd widths, and widths that fill registers as rows and as columns.
 const TASKS: [&str; 4] = [

@@ -44,13 +44,16 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const OPTIMIZERS: [&str; 6] = [
+const OPTIMIZERS: [&str; 9] = [
     r#"{"name":"adam","lr":0.01}"#,
     r#"{"name":"mlp_lopt"}"#,
     r#"{"name":"celo2"}"#,
     r#"{"name":"adafac_mlp"}"#,
     r#"{"name":"hierarchical","variant":"paper"}"#,
     r#"{"name":"hierarchical","variant":"library"}"#,
+    r#"{"name":"velo","lstmHidden":24,"paramInits":5,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
+    r#"{"name":"celo","phase":2,"paramInits":2}"#,
+    r#"{"name":"celo_adam"}"#,
 ];
 const TASKS: [&str; 3] = [
     r#"{"family":"mlp","dataset":"grey","hidden":[32],"labelNoise":0.1}"#,

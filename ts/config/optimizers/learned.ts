@@ -1,6 +1,7 @@
 /** Configs of learned optimizers: those that have a theta. */
 import { z } from 'zod'
 import { fraction, integer, nonNegative, positive } from '../fields.js'
+import { scheduledSchemas } from './scheduled.js'
 
 const outputScales = {
   /** Factor of every step. Too large diverges at the start of meta-training, too small never moves. */
@@ -99,4 +100,10 @@ export const hierarchicalSchema = z.discriminatedUnion('variant', [
 ])
 
 /** All of them. */
-export const learnedSchemas = [mlpLoptSchema, adafacMlpSchema, celo2Schema, hierarchicalSchema] as const
+export const learnedSchemas = [
+  mlpLoptSchema,
+  adafacMlpSchema,
+  celo2Schema,
+  hierarchicalSchema,
+  ...scheduledSchemas,
+] as const
