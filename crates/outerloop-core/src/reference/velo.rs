@@ -150,7 +150,8 @@ impl Velo {
         f.extend((0..5).map(|class| f64::from(u8::from(class == rank))));
         f.extend(m.iter().map(|m| scaled(variance(m))));
         f.extend(m.iter().map(|m| {
-            let squares: Vec<f64> = v.iter().map(|v| (v - mean(m)).powi(2)).collect();
+            let centre = mean(m);
+            let squares: Vec<f64> = v.iter().map(|v| (v - centre).powi(2)).collect();
             scaled(mean(&squares))
         }));
         f
