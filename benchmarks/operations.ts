@@ -91,8 +91,25 @@ export function optimizerOperations(optimizer: OptimizerConfig, widths: Widths):
       const { hidden } = optimizer
       return 2 * (numWeights + numBiases) * (23 * hidden + hidden * hidden + 2 * hidden)
     }
+    case 'velo':
+    case 'celo': {
+      // lopt/velo_features.rs: 18 channels where a tensor is factored, 24 else. Celo has one row, and mixes only a bank.
+      const { lstmHidden, paramInits } = optimizer
+      const [rows, inputs] = optimizer.name === 'velo' ? [numTensors, 30] : [1, 18]
+      const network = (channels: number) => channels * 4 + 4 * 4 + 2 * 4
+      const mixture = optimizer.name === 'velo' || paramInits > 1 ? (lstmHidden + 159) * paramInits : 0
+      const lstm = hyperLstm(inputs, lstmHidden)
+      return 2 * (numWeights * network(18) + numBiases * network(24) + rows * (lstm + mixture))
+    }
+    case 'celo_adam':
+      return 2 * hyperLstm(18, optimizer.lstmHidden)
     default:
       // Hand-designed optimizers are element-wise but for orthogonalisation, which is not counted.
       return 0
   }
+}
+
+/** Multiply-adds of one row of lopt/hyper_lstm.rs. */
+function hyperLstm(inputs: number, hidden: number): number {
+  return 2 * inputs * hidden + 2 * hidden * 4 * hidden + hidden
 }

@@ -18,6 +18,11 @@ const estimatorTitles = { pes: 'PES', truncatedEs: 'truncated ES' }
 
 function describeOptimizer(optimizer: LearnedOptimizerConfig): string {
   if (optimizer.name === 'celo2') return `celo2${optimizer.orthogonalize ? '' : ' without orthogonalisation'}`
+  if (optimizer.name === 'celo_adam') return `celo_adam (LSTM ${optimizer.lstmHidden})`
+  if (optimizer.name === 'velo' || optimizer.name === 'celo') {
+    const phase = optimizer.name === 'celo' ? `, phase ${optimizer.phase}` : ''
+    return `${optimizer.name} (LSTM ${optimizer.lstmHidden}, bank of ${optimizer.paramInits}${phase})`
+  }
   const variant = optimizer.name === 'hierarchical' ? `, ${optimizer.variant} variant` : ''
   if (optimizer.name === 'nn_adam') return `nn_adam (LSTM ${optimizer.lstmHidden})`
   return 'hidden' in optimizer ? `${optimizer.name} (hidden ${optimizer.hidden}${variant})` : optimizer.name

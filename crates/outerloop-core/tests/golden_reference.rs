@@ -11,7 +11,7 @@ use outerloop_core::reference::perturbation::{Boundary, Estimate, TruncationLoss
 use outerloop_core::reference::quadratic::{self, QuadraticOutput};
 use outerloop_core::reference::{Constants, ReferenceOptimizer, Tensor, set_state};
 use std::collections::BTreeMap;
-use twin::{config, tensors, twin_of};
+use twin::{config, set_num_steps, tensors, twin_of};
 
 fn all() -> impl Iterator<Item = &'static Published> {
     HAND_DESIGNED.iter().chain(LEARNED)
@@ -30,9 +30,7 @@ fn run(
     let (inputs, case) = (golden::inputs(), golden::optimizer(published.name));
     let config = config(&published.config_of(&case));
     let mut optimizer = twin_of(&config, &case.theta_flat(), &inputs.leaves, constants);
-    if let Some(num_steps) = optimizer.state_mut().into_iter().find(|t| t.name == "num_steps") {
-        num_steps.set_item(inputs.num_steps as f64);
-    }
+    set_num_steps(optimizer.as_mut(), inputs.num_steps);
     let mut params = tensors(&inputs.leaves, &inputs.params);
     for (t, grads) in inputs.grads.iter().enumerate() {
         let valid = case.validation_calls.get(&t).map(|&x| f64::from(x));
@@ -126,7 +124,7 @@ fn states_follow_the_f32_runs() {
 fn is_read(optimizer: &str, leaf: &Leaf) -> bool {
     let has_no_time = matches!(optimizer, "sgd" | "sgdm" | "nesterov" | "learnable_sgd" | "learnable_sgdm")
         && leaf.name == "iteration";
-    golden::is_kept(optimizer, leaf) && !has_no_time
+    golden::is_kept(optimizer, leaf) && !leaf.is_unused_by(optimizer) && !has_no_time
 }
 
 /// One step from the published f32 state: 1e-7 absolute (a rounding of a parameter near 1) and 1e-6 relative.

@@ -66,6 +66,9 @@ const OPTIMIZERS: &[&str] = &[
     r#"{"name":"shampoo","lr":0.01,"maxDim":16}"#,
     r#"{"name":"clip_gradients","by":"globalNorm","max":0.5,"inner":{"name":"weight_decay","weightDecay":0.01,"inner":{"name":"schedule","factor":{"kind":"cosine"},"inner":{"name":"scaled","tensors":[{"pattern":"b$","factor":0.5}],"inner":{"name":"adafac_mlp"}}}}}"#,
     r#"{"name":"sum","first":{"name":"accumulate","steps":2,"inner":{"name":"adam","lr":0.01}},"second":{"name":"graft","magnitude":{"name":"sgd","lr":0.01},"direction":{"name":"adafac_mlp"}}}"#,
+    r#"{"name":"velo","lstmHidden":24,"paramInits":5,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
+    r#"{"name":"celo","phase":2,"paramInits":2}"#,
+    r#"{"name":"celo_adam"}"#,
 ];
 const TASKS: [&str; 3] = [
     r#"{"family":"mlp","dataset":"grey","hidden":[32],"labelNoise":0.1}"#,

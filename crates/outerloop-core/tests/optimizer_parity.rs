@@ -5,7 +5,8 @@
 //! being the largest change of any element of the tensor in this step, and for a learned optimizer at least a tenth of
 //! its `stepMult`: outputs of a network whose inputs are normalised are of order 1, and one near 0 has cancelled. So
 //! the change of a single element, or of a tensor of one element, is no scale.
-//! Tolerance of the state: 1e-5 of the tensor's largest element.
+//! Tolerance of the state: 1e-5 of the tensor's largest element before or after the step: a mean that crosses zero keeps
+//! the rounding of what cancelled.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod twin;
@@ -104,6 +105,18 @@ const CASES: &[(&str, &str)] = &[
     ),
     // A ridge of 0.1 holds the roots' error to ten roundings of the statistics; see the optimizer's header.
     ("shampoo", r#"{"name":"shampoo","lr":0.01,"matrixEps":0.1,"maxDim":24,"start":3,"every":2}"#),
+    (
+        "velo",
+        r#"{"name":"velo","lstmHidden":20,"paramInits":7,"ffMult":10,"expMult":0.01,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
+    ),
+    (
+        "velo, bugged",
+        r#"{"name":"velo","lstmHidden":33,"paramInits":18,"ffMult":10,"buggedLossFeatures":true,"buggedNextLstmState":true}"#,
+    ),
+    ("celo, phase 1", r#"{"name":"celo","phase":1,"expMult":0.01}"#),
+    ("celo, phase 2", r#"{"name":"celo","phase":2,"stepMult":0.01,"expMult":0.01}"#),
+    ("celo, several networks", r#"{"name":"celo","phase":2,"paramInits":5,"lstmHidden":19,"stepMult":0.01}"#),
+    ("celo_adam", r#"{"name":"celo_adam","stepMult":0.03}"#),
 ];
 
 /// Every rank from 0 to 4; square, tall and wide matrices, and those with an axis of 1.
@@ -210,6 +223,8 @@ fn scale_floor(config: &OptimizerConfig) -> f64 {
         OptimizerConfig::L2lLstm(c) => 0.1 * c.step_mult,
         OptimizerConfig::ParamLstm(c) => 0.1 * c.step_mult,
         OptimizerConfig::RmsMlp(c) => 0.1 * c.step_mult,
+        OptimizerConfig::Velo(c) => 0.1 * c.step_mult,
+        OptimizerConfig::Celo(c) => 0.1 * c.step_mult,
         _ => 0.0,
     }
 }
@@ -229,13 +244,14 @@ fn relative(config: &OptimizerConfig) -> f64 {
 /// directions whose length does not shrink with the gradient.
 fn cancels(config: &OptimizerConfig, name: &str) -> bool {
     use OptimizerConfig::{Adabelief, Adam8p, Adamw, Lion, Nadamw, Radam, Rmsprop, Yogi};
-    use OptimizerConfig::{Adafactor, Lars, Muon, NnAdam, Shampoo, Sm3};
+    use OptimizerConfig::{Adafactor, Celo, CeloAdam, Lars, Muon, NnAdam, Shampoo, Sm3, Velo};
     let mean = match config {
         Adamw(_) | Adam8p(_) | Lion(_) | Yogi(_) | Radam(_) | Adabelief(_) => "mu|",
         Nadamw(_) => "grad_acc|",
         Rmsprop(_) => "trace|",
         // A decay that changes may be small: then the mean of one element cancels within a step.
         Adafactor(_) | Lars(_) | Muon(_) | NnAdam(_) | Shampoo(_) | Sm3(_) => "",
+        Velo(_) | Celo(_) | CeloAdam(_) => "mom_rolling|",
         _ => return false,
     };
     name.starts_with(mean)

@@ -39,6 +39,8 @@ fn one_step(json: &str, shapes: &[Vec<usize>], seed: u64, warm: u64, cpu: Cpu) -
         OptimizerConfig::MlpLopt(c) => c.step_mult,
         OptimizerConfig::Celo2(c) => c.step_mult,
         OptimizerConfig::Hierarchical(c) => c.step_mult,
+        OptimizerConfig::Velo(c) => c.step_mult,
+        OptimizerConfig::Celo(c) => c.step_mult,
         _ => 1.0,
     };
     let key = Key::new(seed, Purpose::Unroll);
@@ -144,9 +146,32 @@ proptest! {
         );
         one_step(&json, &shapes, seed, warm, cpu)?;
     }
+
+    #[test]
+    fn velo_and_celo_follow_their_twin(
+        shapes in shapes(),
+        seed in 0u64..1000,
+        warm in 0u64..6,
+        (lstm, inits, ff_mult) in (1usize..20, 1usize..20, 1u32..100),
+        (bugged_loss, bugged_state) in any::<(bool, bool)>(),
+        phase in 0u8..3,
+        backend in 0usize..3,
+    ) {
+        let backend = Backend::ALL[backend];
+        let cpu = Cpu::new(backend).or_else(|_| Cpu::new(Backend::Portable)).unwrap();
+        let sizes = format!(r#""lstmHidden":{lstm},"paramInits":{inits},"stepMult":0.01,"expMult":0.1"#);
+        let json = if phase == 0 {
+            format!(
+                r#"{{"name":"velo",{sizes},"ffMult":{ff_mult},"buggedLossFeatures":{bugged_loss},"buggedNextLstmState":{bugged_state}}}"#
+            )
+        } else {
+            format!(r#"{{"name":"celo","phase":{phase},{sizes}}}"#)
+        };
+        one_step(&json, &shapes, seed, warm, cpu)?;
+    }
 }
 
-const ALL: [&str; 18] = [
+const ALL: &[&str] = &[
     r#"{"name":"sgd","lr":0.1}"#,
     r#"{"name":"momentum","lr":0.1}"#,
     r#"{"name":"adam","lr":0.01}"#,
@@ -165,6 +190,9 @@ const ALL: [&str; 18] = [
     r#"{"name":"l2l_lstm","hidden":9,"stepMult":0.1}"#,
     r#"{"name":"param_lstm","hidden":9,"stepMult":0.1}"#,
     r#"{"name":"rms_mlp","stepMult":0.01}"#,
+    r#"{"name":"velo","lstmHidden":9,"paramInits":5,"stepMult":0.01,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
+    r#"{"name":"celo","phase":2,"stepMult":0.01}"#,
+    r#"{"name":"celo_adam","stepMult":0.01}"#,
 ];
 
 fn start(json: &str, cpu: Cpu) -> (Fast, Vec<TensorSpec>, Vec<f32>) {

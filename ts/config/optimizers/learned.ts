@@ -1,6 +1,7 @@
 /** Configs of learned optimizers: those that have a theta. */
 import { z } from 'zod'
 import { fraction, integer, nonNegative, pattern, positive } from '../fields.js'
+import { scheduledSchemas } from './scheduled.js'
 
 /** Scales of a network's outputs, direction and magnitude. */
 export const outputScales = {
@@ -85,4 +86,10 @@ export const hierarchicalSchema = z.discriminatedUnion('variant', [
 ])
 
 /** All of them. */
-export const learnedSchemas = [mlpLoptSchema, adafacMlpSchema, celo2Schema, hierarchicalSchema] as const
+export const learnedSchemas = [
+  mlpLoptSchema,
+  adafacMlpSchema,
+  celo2Schema,
+  hierarchicalSchema,
+  ...scheduledSchemas,
+] as const

@@ -7,7 +7,9 @@
 //! (rounding only). Left out are options that are off by default there.
 
 use super::celo2_bound::Bound;
+use super::factored::DECAYS;
 use super::factored_rule::state_arrays;
+use super::velo_features::GROUPS;
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, expect, fraction, point_9, point_95, positive, thousandth, yes};
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Theta, ThetaSpec, Update};
@@ -20,10 +22,6 @@ use std::sync::Arc;
 pub(super) const HIDDEN: usize = 8;
 /// Outputs of the network; the third has no use.
 pub(super) const OUTPUTS: usize = 3;
-/// Channels of the fourteen groups of features.
-const GROUPS: [usize; 14] = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3];
-/// Decays of momentum and of the factored second moment.
-pub(super) const DECAYS: [f32; 3] = [0.9, 0.99, 0.999];
 
 /// Options of Celo2. Celo2-base is `orthogonalize: false` with `adamPattern: null`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,7 +130,7 @@ impl Optimizer for Celo2 {
                 let array = |name| TensorSpec::new(format!("{name}/{}", spec.name), [spec.len()]);
                 return vec![array("momentum0"), array("square")];
             }
-            state_arrays(spec, DECAYS.len())
+            state_arrays(spec, DECAYS)
         };
         ParamLayout::new(params.specs().iter().flat_map(arrays).collect()).ok()
     }

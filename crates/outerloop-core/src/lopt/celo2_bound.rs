@@ -1,10 +1,15 @@
 //! Celo2 at work: one step over all tensors of a lane.
 
-use super::celo2::{Celo2, Celo2Config, DECAYS, HIDDEN, OUTPUTS};
+use super::celo2::{Celo2, Celo2Config, HIDDEN, OUTPUTS};
+use super::factored::DECAYS;
 use super::factored_rule::{FactoredRule, Parts, TensorPlan};
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source, load, store};
 use super::mlp::ParamMlp;
 use super::rule::Wanted;
+use super::velo_features::{
+    self, CHANNELS, DECAY_RATES, DIAGONAL_FLOOR, GRADIENT_BOUND, MADE, RAW, SIDE_GROUPS, SQUARE_FLOOR, make,
+    root,
+};
 use crate::optim::elementwise::Sweep;
 use crate::optim::newton_schulz::NewtonSchulz;
 use crate::optim::rounding::one_minus_power;
@@ -13,15 +18,11 @@ use crate::optim::{Moments, StateMut, Step, Update};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Kernel, Simd, rsqrt};
 
-const GRADIENT_BOUND: f32 = 1000.0;
 const SQUARE_DECAY: f32 = 0.95;
 /// Added inside the reciprocal root of the second moment, and inside Adam's.
 const SECOND_MOMENT_FLOOR: f32 = 1e-8;
 const NORMALIZER_FLOOR: f32 = 1e-9;
-/// Added to every squared gradient of a diagonal accumulator, and to the accumulator inside its root.
-const SQUARE_FLOOR: f32 = 1e-30;
-const DIAGONAL_FLOOR: f32 = 1e-9;
-const NUM: usize = DECAYS.len();
+const NUM: usize = DECAYS;
 
 /// One tensor: how its directions are made, or that Adam's rule moves it.
 struct Tensor {
@@ -41,93 +42,18 @@ pub(super) struct Bound {
     newton_schulz: NewtonSchulz,
 }
 
-/// Channels of a factored tensor, and of one that is not.
-struct FactoredFeatures;
+/// Celo2's kind of features.
+struct Kind;
+
+impl velo_features::Kind for Kind {
+    const HIDDEN: usize = HIDDEN;
+    const SECOND_MOMENT_FLOOR: f32 = SECOND_MOMENT_FLOOR;
+}
+
+/// Channels of a factored tensor.
+type FactoredFeatures = velo_features::FactoredFeatures<Kind>;
+/// Channels of a tensor that is not factored: all but the last group, the factored momenta.
 struct PlainFeatures;
-
-/// Group and place in it that the channels' weights have in theta: those that are arrays, then those that are computed.
-const CHANNELS: [(usize, usize); 18] = [
-    (0, 0),
-    (2, 0),
-    (4, 0),
-    (6, 0),
-    (3, 0),
-    (3, 1),
-    (3, 2),
-    (1, 0),
-    (8, 0),
-    (5, 0),
-    (5, 1),
-    (5, 2),
-    (7, 0),
-    (7, 1),
-    (7, 2),
-    (13, 0),
-    (13, 1),
-    (13, 2),
-];
-/// Groups of the accumulators of rows and of columns, then of their reciprocal roots.
-const SIDE_GROUPS: [[usize; 2]; 2] = [[9, 10], [11, 12]];
-/// Gradient, parameter, second moment and its reciprocal root, momenta.
-const RAW: [Source; 7] = [
-    Source::Grad,
-    Source::Param,
-    Source::State(NUM),
-    Source::Kept(0),
-    Source::State(0),
-    Source::State(1),
-    Source::State(2),
-];
-
-/// rsqrt(v + 1e-8).
-#[inline(always)]
-fn root<S: Simd>(s: S, x: &Inputs<S>) -> S::V {
-    rsqrt(s, s.add(x.state[NUM], s.splat(SECOND_MOMENT_FLOOR)))
-}
-
-/// The computed channels; `f` scales gradient and momenta.
-#[inline(always)]
-fn make<S: Simd>(s: S, x: &Inputs<S>, f: [S::V; NUM]) -> [S::V; MAX_MADE] {
-    let (g, [m0, m1, m2, ..], root) = (x.g, x.state, x.kept[0]);
-    [
-        s.clamp(g, -0.1, 0.1),
-        s.mul(g, root),
-        s.mul(m0, root),
-        s.mul(m1, root),
-        s.mul(m2, root),
-        s.mul(g, f[0]),
-        s.mul(g, f[1]),
-        s.mul(g, f[2]),
-        s.mul(m0, f[0]),
-        s.mul(m1, f[1]),
-        s.mul(m2, f[2]),
-        g,
-    ]
-}
-
-impl Features for FactoredFeatures {
-    const MOMENTA: usize = NUM;
-    const SQUARES: usize = 1;
-    const KEPT: usize = 1;
-    const RAW: &'static [Source] = &RAW;
-    const HIDDEN: Option<usize> = Some(HIDDEN);
-    const MADE: usize = CHANNELS.len() - RAW.len();
-    const PASSES: &'static [Pass] = &[
-        Pass { state: (NUM, NUM + 1), kept: (0, 1), is_factored: false, channels: &[0, 1, 2, 3, 7, 8] },
-        Pass { state: (0, NUM), kept: (0, 0), is_factored: false, channels: &[4, 5, 6, 9, 10, 11] },
-        Pass { state: (0, 0), kept: (0, 0), is_factored: true, channels: &[12, 13, 14, 15, 16, 17] },
-    ];
-
-    #[inline(always)]
-    fn keep<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_KEPT] {
-        [root(s, x); MAX_KEPT]
-    }
-
-    #[inline(always)]
-    fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE] {
-        make(s, x, x.factors)
-    }
-}
 
 impl Features for PlainFeatures {
     const MOMENTA: usize = NUM;
@@ -135,8 +61,7 @@ impl Features for PlainFeatures {
     const KEPT: usize = 1 + NUM;
     const RAW: &'static [Source] = &RAW;
     const HIDDEN: Option<usize> = Some(HIDDEN);
-    /// All but the last group, the factored momenta.
-    const MADE: usize = FactoredFeatures::MADE - NUM;
+    const MADE: usize = MADE - NUM;
     const PASSES: &'static [Pass] = &[
         Pass {
             state: (NUM, 2 * NUM + 1),
@@ -150,7 +75,7 @@ impl Features for PlainFeatures {
 
     #[inline(always)]
     fn keep<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_KEPT] {
-        let mut out = [root(s, x); MAX_KEPT];
+        let mut out = [root::<Kind, S>(s, x); MAX_KEPT];
         for k in 0..NUM {
             out[1 + k] = rsqrt(s, s.add(x.state[NUM + 1 + k], s.splat(DIAGONAL_FLOOR)));
         }
@@ -159,7 +84,8 @@ impl Features for PlainFeatures {
 
     #[inline(always)]
     fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE] {
-        make(s, x, [x.kept[1], x.kept[2], x.kept[3]])
+        let factors = [x.kept[1], x.kept[2], x.kept[3]];
+        make(s, x, factors, factors)
     }
 }
 
@@ -186,7 +112,7 @@ impl Bound {
         let tensors: Vec<_> = tensors.collect();
         let learned = || tensors.iter().filter(|t| !t.is_adam);
         let matrices = learned().filter_map(|t| t.matrix).filter(|_| config.orthogonalize);
-        let mut elementwise = DECAYS.map(|beta| Decay::new(beta, 0.0)).to_vec();
+        let mut elementwise = DECAY_RATES.map(|beta| Decay::new(beta, 0.0)).to_vec();
         elementwise.push(Decay::new(SQUARE_DECAY, 0.0));
         let weights = |channels: usize| {
             let rows = CHANNELS[..channels].iter().flat_map(|&(g, i)| &group(g)[i * HIDDEN..][..HIDDEN]);
@@ -194,7 +120,7 @@ impl Bound {
         };
         let parts = Parts {
             elementwise: &elementwise,
-            factored: DECAYS.map(|beta| Decay::new(beta, SQUARE_FLOOR)),
+            factored: DECAY_RATES.map(|beta| Decay::new(beta, SQUARE_FLOOR)),
             weights: [FactoredFeatures::CHANNELS, PlainFeatures::CHANNELS].map(weights),
             side_weights: SIDE_GROUPS.map(|kinds| kinds.map(|g| group(g).to_vec())),
             floor: NORMALIZER_FLOOR,

@@ -20,3 +20,12 @@ pub(super) fn fold_time(bias: &mut [f32], b0: &[f32], weights: &[f32], iteration
         bias.iter_mut().zip(row).for_each(|(b, w)| *b = w.mul_add(x, *b));
     }
 }
+
+/// Where the fraction of training done is compared.
+const FRACTIONS: [f64; 9] = [0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0, 1.1];
+
+/// tanh(10·(t/num_steps − a)) for nine a.
+pub(super) fn fraction_embedding(t: u64, num_steps: u64) -> [f32; 9] {
+    let fraction = t as f64 / num_steps as f64;
+    FRACTIONS.map(|a| libm::tanh(10.0 * (fraction - a)) as f32)
+}

@@ -103,6 +103,16 @@ pub(super) struct Parts<'a> {
     pub(super) gradient_bound: Option<f32>,
 }
 
+/// All weights of the network that a tensor goes through, but for the first layer's bias, to be replaced.
+pub(super) struct WeightsMut<'a> {
+    /// First layer's weights of the channels.
+    pub(super) channels: &'a mut [f32],
+    /// Those of rows and columns, if the tensor is factored.
+    pub(super) sides: Option<&'a mut SideWeights>,
+    /// Has the other layers.
+    pub(super) mlp: &'a mut ParamMlp,
+}
+
 /// Features of factored tensors `F` and of others `P`.
 pub(super) struct FactoredRule<F, P> {
     factored: Rule<F>,
@@ -133,6 +143,16 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
             sides: Sides::new(plans.clone().filter_map(|p| p.factoring.as_ref()), side_rule),
             turned: Turned::new(plans.filter_map(|p| p.turned)),
         }
+    }
+
+    /// The weights that a tensor's next step takes.
+    pub(super) fn weights_mut(&mut self, plan: &TensorPlan) -> WeightsMut<'_> {
+        if plan.factoring.is_some() {
+            let (channels, mlp) = self.factored.weights_mut();
+            return WeightsMut { channels, sides: Some(self.sides.weights_mut()), mlp };
+        }
+        let (channels, mlp) = self.plain.weights_mut();
+        WeightsMut { channels, sides: None, mlp }
     }
 
     /// One step of a tensor, whose padded arrays these are; `bias` is the first layer's. Directions go to their places in

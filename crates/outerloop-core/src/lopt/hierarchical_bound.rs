@@ -14,7 +14,7 @@ use super::hierarchical_theta::{num_channels, num_lstm_inputs};
 use super::loss_normalizer;
 use super::lstm::{Linear, Lstm};
 use super::mlp::{ParamMlp, Scratch};
-use crate::optim::{Losses, StateMut, Step, Tensors, Update, rounding};
+use crate::optim::{Losses, StateMut, Step, Tensors, Theta, Update, rounding};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES, Workers, sum_lanes};
 use std::ops::Range;
@@ -68,7 +68,7 @@ pub(super) struct Bound {
 
 impl Bound {
     /// Packs `theta`, whose length was checked.
-    pub(super) fn new(optimizer: &Hierarchical, theta: &[f32], params: &ParamLayout) -> Self {
+    pub(super) fn new(optimizer: &Hierarchical, theta: &Theta, params: &ParamLayout) -> Self {
         let config = optimizer.config.clone();
         let leaf = |name: &str| optimizer.theta.leaf(theta, name);
         let weights = |name: &str| Weights {
@@ -112,7 +112,8 @@ impl Bound {
         let num_outputs = 2 + config.from_mlp;
         let layers = [&second.w, &second.b, &output.w, &output.b].map(|x| &x[..]);
         let mlp = ParamMlp::new(num_channels(&config), config.hidden, layers, num_outputs, 2);
-        let rnn = weights("rnn_params/rnn/linear");
+        let [w, b] =
+            ["w", "b"].map(|part| optimizer.theta.share(theta, &format!("rnn_params/rnn/linear/{part}")));
         let paper = config.variant == Variant::Paper;
         let keeps = params.padded_len() <= MOST_KEPT;
         Self {
@@ -123,7 +124,7 @@ impl Bound {
                 config.valid_loss_decay.unwrap_or(VALID_LOSS_DECAY),
             ],
             clipper,
-            lstm: Lstm::new(rows, num_lstm_inputs(&config), config.lstm_hidden, &rnn.w, &rnn.b),
+            lstm: Lstm::new(rows, num_lstm_inputs(&config), config.lstm_hidden, w, b),
             to_ff: weights("rnn_to_ff_params/rnn_to_ff"),
             to_in: weights("rnn_to_in_params/rnn_to_in"),
             initial: [

@@ -2,6 +2,7 @@
 //!
 //! z = [x, h]·W + b in four parts i, g, f, o; c' = σ(f+1)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c').
 
+use crate::optim::Leaf;
 use crate::simd::{AlignedVec, Cpu, GemmInit, Kernel, MatMut, MatRef, Simd, gemm, sigmoid, tanh};
 
 /// The cell bound to its weights, for a fixed number of rows.
@@ -10,21 +11,21 @@ pub(super) struct Lstm {
     inputs: usize,
     hidden: usize,
     /// `[inputs + hidden, 4 * hidden]`.
-    w: Vec<f32>,
-    b: Vec<f32>,
+    w: Leaf,
+    b: Leaf,
     /// `[rows, inputs + hidden]`: the caller writes the first `inputs` columns.
     pub(super) x: AlignedVec,
     z: AlignedVec,
 }
 
 impl Lstm {
-    pub(super) fn new(rows: usize, inputs: usize, hidden: usize, w: &[f32], b: &[f32]) -> Self {
+    pub(super) fn new(rows: usize, inputs: usize, hidden: usize, w: Leaf, b: Leaf) -> Self {
         Self {
             rows,
             inputs,
             hidden,
-            w: w.to_vec(),
-            b: b.to_vec(),
+            w,
+            b,
             x: AlignedVec::zeros(rows * (inputs + hidden)),
             z: AlignedVec::zeros(rows * 4 * hidden),
         }

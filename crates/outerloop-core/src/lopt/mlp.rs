@@ -48,26 +48,27 @@ pub(super) enum Start<'a> {
 
 impl ParamMlp {
     /// A network with the given second and third layer; of the output layer only the first `num_outputs` (1, 2 or 4) of
-    /// the `w2_cols` columns in `w2` and `b2` are computed.
+    /// the `w2_cols` columns are computed. `layers` are w1, b1, w2, b2.
     pub(super) fn new(
         num_features: usize,
         hidden: usize,
-        [w1, b1, w2, b2]: [&[f32]; 4],
+        layers: [&[f32]; 4],
         w2_cols: usize,
         num_outputs: usize,
     ) -> Self {
         assert!(matches!(num_outputs, 1 | 2 | 4));
-        let column = |o: usize| w2.iter().skip(o).step_by(w2_cols).copied();
-        Self {
+        let mut net = Self {
             num_features,
             hidden,
             num_outputs,
             w0: AlignedVec::zeros(num_features * hidden),
-            w1: w1.to_vec(),
-            b1: b1.to_vec(),
-            w2: (0..num_outputs).flat_map(column).collect(),
-            b2: b2[..num_outputs].to_vec(),
-        }
+            w1: vec![0.0; hidden * hidden],
+            b1: vec![0.0; hidden],
+            w2: vec![0.0; num_outputs * hidden],
+            b2: vec![0.0; num_outputs],
+        };
+        net.set_layers(layers, w2_cols);
+        net
     }
 
     /// Room for one thread.
@@ -76,6 +77,16 @@ impl ParamMlp {
             features: AlignedVec::zeros(self.num_features * STRIDE),
             start: AlignedVec::zeros(self.hidden * STRIDE),
             h1: AlignedVec::zeros(self.hidden * VECTORS * WIDEST),
+        }
+    }
+
+    /// Replaces the second and third layer.
+    pub(super) fn set_layers(&mut self, [w1, b1, w2, b2]: [&[f32]; 4], w2_cols: usize) {
+        self.w1.copy_from_slice(w1);
+        self.b1.copy_from_slice(b1);
+        self.b2.copy_from_slice(&b2[..self.num_outputs]);
+        for (o, row) in self.w2.chunks_exact_mut(self.hidden).enumerate() {
+            row.iter_mut().zip(w2.chunks_exact(w2_cols)).for_each(|(to, from)| *to = from[o]);
         }
     }
 

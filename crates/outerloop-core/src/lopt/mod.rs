@@ -9,8 +9,10 @@
 mod accumulate;
 mod adafac_mlp;
 mod adafac_nominal;
+mod celo;
 mod celo2;
 mod celo2_bound;
+mod celo_adam;
 mod columns;
 mod embedding;
 pub(crate) mod factored;
@@ -24,8 +26,10 @@ mod hierarchical_features;
 mod hierarchical_forward;
 mod hierarchical_tensor;
 mod hierarchical_theta;
+mod hyper_lstm;
 mod l2l;
 mod learnable;
+mod loss_buffer;
 mod loss_normalizer;
 mod lstm;
 mod mlp;
@@ -43,9 +47,16 @@ pub(crate) mod runs;
 pub(crate) mod side_sums;
 mod sides;
 mod turned;
+mod velo;
+mod velo_bank;
+mod velo_bound;
+mod velo_features;
+mod velo_statistics;
 
 pub use adafac_mlp::{AdafacMlp, AdafacMlpConfig};
 pub use adafac_nominal::{AdafacNominal, AdafacNominalConfig};
+pub use celo::{Celo, CeloConfig};
+pub use celo_adam::{CeloAdam, CeloAdamConfig};
 pub use celo2::{Celo2, Celo2Config};
 pub use hierarchical::Hierarchical;
 pub use hierarchical_config::{HierarchicalConfig, OldParams, Variant};
@@ -55,6 +66,7 @@ pub use mlp_lopt::{MlpLopt, MlpLoptConfig};
 pub use nn_adam::{NnAdam, NnAdamConfig};
 pub use param_lstm::{ParamLstm, ParamLstmConfig};
 pub use rms_mlp::{RmsMlp, RmsMlpConfig};
+pub use velo::{Velo, VeloConfig};
 
 /// Elements of a tensor that are processed together: their features stay in the first-level cache. A multiple of three
 /// registers of every instruction set.

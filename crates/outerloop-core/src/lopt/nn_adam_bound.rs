@@ -6,7 +6,7 @@ use super::lstm::{Linear, Lstm};
 use super::nn_adam::{CONTROLS, INPUTS, NnAdam};
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
 use crate::optim::rounding::{exp, ln};
-use crate::optim::{StateMut, Step, Update};
+use crate::optim::{StateMut, Step, Theta, Update};
 use crate::params::ParamLayout;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers};
 use std::ops::Range;
@@ -42,7 +42,7 @@ pub(super) struct Bound {
 
 impl Bound {
     /// Packs `theta`, whose length was checked.
-    pub(super) fn new(optimizer: &NnAdam, theta: &[f32], params: &ParamLayout) -> Self {
+    pub(super) fn new(optimizer: &NnAdam, theta: &Theta, params: &ParamLayout) -> Self {
         let leaf = |name: &str| optimizer.theta.leaf(theta, name).to_vec();
         let (rows, hidden) = (params.num_tensors(), optimizer.config.lstm_hidden);
         let flag = |is: bool| if is { 1.0 } else { -1.0 };
@@ -52,7 +52,7 @@ impl Bound {
             is_bias: flag(spec.shape.len() == 1),
             is_scalar: flag(spec.shape.is_empty()),
         };
-        let [w, b] = ["w", "b"].map(|x| leaf(&format!("rnn_params/rnn/linear/{x}")));
+        let lstm = |x: &str| optimizer.theta.share(theta, &format!("rnn_params/rnn/linear/{x}"));
         let mut at = 2 * params.padded_len();
         let arrays = std::array::from_fn(|i| {
             let start = at;
@@ -65,7 +65,7 @@ impl Bound {
             tensors: params.specs().iter().enumerate().map(tensor).collect(),
             padded: params.padded_len(),
             arrays,
-            lstm: Lstm::new(rows, INPUTS, hidden, &w, &b),
+            lstm: Lstm::new(rows, INPUTS, hidden, lstm("w"), lstm("b")),
             to_controls: ["w", "b"].map(|x| leaf(&format!("rnn_to_controls_params/rnn_to_controls/{x}"))),
             initial: [lr, beta1, beta2, eps, "lstm_init_state/hidden", "lstm_init_state/cell"].map(leaf),
             hidden,

@@ -102,6 +102,11 @@ impl<F: Features> Rule<F> {
         Self { decays: all, weights, floor, mlp, scratch, kept, sums: vec![], features: PhantomData }
     }
 
+    /// The channels' weights and the network, to be replaced.
+    pub(super) fn weights_mut(&mut self) -> (&mut [f32], &mut ParamMlp) {
+        (&mut self.weights, &mut self.mlp)
+    }
+
     /// One step over a span of the tensor with the given `runs`: updates the accumulators, measures the channels, folds
     /// their normalisers into the first layer and runs the network. Without `sides` nothing is factored, the span is the
     /// tensor, and `bias` is the first layer's.

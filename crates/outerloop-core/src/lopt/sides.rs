@@ -49,6 +49,11 @@ impl Sides {
         }
     }
 
+    /// The weights, to be replaced.
+    pub(super) fn weights_mut(&mut self) -> &mut SideWeights {
+        &mut self.rule.weights
+    }
+
     /// What gradients are clipped to, ±.
     pub(super) fn gradient_bound(&self) -> Option<f32> {
         self.rule.gradient_bound

@@ -5,7 +5,7 @@
     reason = "in kernels, arrays of registers are walked by index: see `simd`"
 )]
 
-use super::{Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
+use super::{Cost, Needs, Optimizer, Scale, StateMut, Step, Tensors, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Kernel, Simd, Workers};
@@ -101,16 +101,29 @@ impl<R: Rule> Update for Bound<R> {
         let Step { workers, state, mut params, mut grads, scale, .. } = step;
         *state.iteration += 1;
         let (rate, kernel) = self.rule.at(*state.iteration, state.num_steps);
-        let len = self.params.padded_len();
-        if let (Some(factor), Some(p), Some(g)) = (scale.uniform(), params.as_joint(), grads.as_joint()) {
-            return Sweep::new(kernel, p, g, state.data, len).run(workers, rate * factor);
-        }
-        for i in 0..self.params.num_tensors() {
-            let range = self.params.padded_range(i);
-            let arrays = if state.data.is_empty() { &mut [] } else { &mut state.data[range.start..] };
-            let (p, g) = (params.get(i, &range), grads.get(i, &range));
-            Sweep::new(kernel, p, g, arrays, len).run(workers, rate * scale.of(i));
-        }
+        sweep_all(workers, kernel, rate, &self.params, [&mut params, &mut grads], state.data, scale);
+    }
+}
+
+/// p ← p − rate·scale·direction for all tensors; the state's arrays are padded arrays over all of them.
+pub(crate) fn sweep_all<K: Elementwise>(
+    workers: Workers<'_>,
+    kernel: K,
+    rate: f32,
+    layout: &ParamLayout,
+    [params, grads]: [&mut Tensors<'_>; 2],
+    state: &mut [f32],
+    scale: Scale<'_>,
+) {
+    let stride = layout.padded_len();
+    if let (Some(factor), Some(p), Some(g)) = (scale.uniform(), params.as_joint(), grads.as_joint()) {
+        return Sweep::new(kernel, p, g, state, stride).run(workers, rate * factor);
+    }
+    for i in 0..layout.num_tensors() {
+        let range = layout.padded_range(i);
+        let state = if K::ARRAYS == 0 { &mut [] } else { &mut state[range.start..] };
+        let (p, g) = (params.get(i, &range), grads.get(i, &range));
+        Sweep::new(kernel, p, g, state, stride).run(workers, rate * scale.of(i));
     }
 }
 

@@ -62,6 +62,7 @@ pub use shampoo::Shampoo;
 pub use sm3::Sm3;
 pub use state::{OptimizerState, StateMut, empty_state};
 pub use tensors::{TensorPlace, Tensors};
+pub(crate) use theta::Leaf;
 pub use theta::{LeafInit, Theta, ThetaSpec};
 pub use wrappers::{
     Accumulate, Breakpoint, ClipBy, ClipGradients, DecayKind, Graft, Scaled, Schedule, StepFactor, Sum,

@@ -7,7 +7,9 @@ use super::{
     Optimizer, RAdam, RmsProp, Sgd, Shampoo, Sm3, Yogi,
 };
 use crate::error::{Error, Result};
-use crate::lopt::{AdafacMlpConfig, Celo2Config, HierarchicalConfig, MlpLoptConfig};
+use crate::lopt::{
+    AdafacMlpConfig, Celo2Config, CeloAdamConfig, CeloConfig, HierarchicalConfig, MlpLoptConfig, VeloConfig,
+};
 use crate::lopt::{
     AdafacNominalConfig, LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig, NnAdamConfig,
 };
@@ -128,6 +130,12 @@ optimizers! {
     Sum(Sum),
     /// One optimizer's direction, another one's length.
     Graft(Graft),
+    /// Bank of per-parameter MLPs, mixed by an LSTM over the tensors.
+    Velo(VeloConfig),
+    /// VeLO with one MLP and a learned schedule.
+    Celo(CeloConfig),
+    /// Adam with Celo's schedule.
+    CeloAdam(CeloAdamConfig),
 }
 
 impl OptimizerConfig {

@@ -78,6 +78,13 @@ impl ThetaSpec {
         &theta[self.range(name)]
     }
 
+    /// Leaf `name` of a shared theta, without a copy.
+    /// # Panics
+    /// As [`ThetaSpec::leaf`].
+    pub(crate) fn share(&self, theta: &Theta, name: &str) -> Leaf {
+        Leaf { theta: theta.clone(), range: self.range(name) }
+    }
+
     /// Checks a flat theta's length.
     /// # Errors
     /// `ShapeMismatch` if it is not this spec's.
@@ -86,5 +93,20 @@ impl ThetaSpec {
             return Ok(());
         }
         Err(Error::shape(format!("theta: expected {} weights, got {}", self.len(), theta.len())))
+    }
+}
+
+/// One leaf of a shared theta.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf {
+    theta: Theta,
+    range: std::ops::Range<usize>,
+}
+
+impl std::ops::Deref for Leaf {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.theta[self.range.clone()]
     }
 }

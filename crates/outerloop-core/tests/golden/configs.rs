@@ -81,6 +81,11 @@ pub const LEARNED: &[Published] = &[
     published("learnable_sgdm", |_| json!({"name": "learnable_sgdm"})),
     published("learnable_adam", |_| json!({"name": "learnable_adam"})),
     published("nn_adam", nn_adam),
+    published("velo", velo),
+    published("velo_bugged", velo),
+    published("celo_phase1", celo),
+    published("celo_phase2", celo),
+    published("celo_adam", celo_adam),
 ];
 
 /// Cases that are made by a rule.
@@ -91,6 +96,17 @@ pub const RULE_MADE: &[Published] = &[
     published("celo2_base", celo2_base),
     published("celo2", celo2),
     published("nn_adam", nn_adam),
+    published("velo_h16_n8", velo_rule_made),
+    published("velo_h16_n8_bugged", velo_rule_made),
+    published(
+        "celo_phase1",
+        |c| json!({"name": "celo", "phase": c["phase"], "lstmHidden": 16, "stepMult": c["step_mult"]}),
+    ),
+    published(
+        "celo_phase2",
+        |c| json!({"name": "celo", "phase": c["phase"], "lstmHidden": 16, "stepMult": c["step_mult"]}),
+    ),
+    published("celo_adam", |c| json!({"name": "celo_adam", "lstmHidden": 16, "stepMult": c["step_mult"]})),
 ];
 
 fn adam(c: &Value) -> Value {
@@ -187,6 +203,33 @@ fn nn_adam(c: &Value) -> Value {
     ];
     fill(&mut config, c, &names);
     config
+}
+
+fn velo(c: &Value) -> Value {
+    json!({
+        "name": "velo", "lstmHidden": c["lstm_hidden_size"], "paramInits": c["param_inits"],
+        "stepMult": c["step_mult"], "expMult": c["exp_mult"],
+        "buggedLossFeatures": c["use_bugged_loss_features"],
+        "buggedNextLstmState": c["use_bugged_next_lstm_state"],
+    })
+}
+
+fn velo_rule_made(c: &Value) -> Value {
+    json!({
+        "name": "velo", "lstmHidden": 16, "paramInits": 8, "stepMult": c["step_mult"],
+        "ffMult": c["ff_mult"], "buggedLossFeatures": c["bugged_loss"], "buggedNextLstmState": c["bugged_state"],
+    })
+}
+
+fn celo(c: &Value) -> Value {
+    json!({
+        "name": "celo", "phase": c["train_phase"], "lstmHidden": c["lstm_hidden_size"],
+        "paramInits": c["param_inits"], "stepMult": c["step_mult"], "expMult": c["exp_mult"],
+    })
+}
+
+fn celo_adam(c: &Value) -> Value {
+    json!({"name": "celo_adam", "lstmHidden": c["lstm_hidden_size"], "stepMult": c["step_mult"]})
 }
 
 /// Copies the options that the file gives, under our names.

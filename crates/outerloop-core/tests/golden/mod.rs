@@ -34,6 +34,11 @@ impl Leaf {
         ["state_1d|", "state_2d|"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
     }
 
+    /// Whether the published code keeps a state tensor of the given run and never reads it.
+    pub fn is_unused_by(&self, run: &str) -> bool {
+        run == "celo_adam" && self.name.starts_with("fac_rolling|")
+    }
+
     /// Whether a state tensor is read by a formula: not the counters beside the accumulators, the number of steps, or
     /// learning rates.
     pub fn is_read(&self) -> bool {

@@ -6,9 +6,12 @@ mod param_rnn;
 mod states;
 mod tensorwise;
 mod twins;
+mod velo;
 
 #[allow(unused_imports, reason = "not every test has a twin")]
 pub use twins::twin_of;
+#[allow(unused_imports, reason = "as above")]
+pub use velo::set_num_steps;
 
 use outerloop_core::optim::{
     Losses, Optimizer, OptimizerConfig, OptimizerState, Scale, Step, Tensors, Update, build_optimizer,
@@ -19,7 +22,7 @@ use outerloop_core::reference::{ReferenceOptimizer, Tensor, set_state};
 use outerloop_core::simd::{AlignedVec, Cpu, Workers};
 use std::sync::Arc;
 
-/// Steps that optimizers are told there will be, as the published runs were.
+/// Steps that optimizers are told there will be, as in the rule-made cases.
 pub const NUM_STEPS: u64 = 100;
 
 /// A fast optimizer with its parameters and state.
@@ -43,9 +46,21 @@ impl Fast {
         params: &[Vec<f32>],
         cpu: Cpu,
     ) -> Self {
+        Self::of_steps(config, theta, specs, params, cpu, NUM_STEPS)
+    }
+
+    /// The same, told that there will be `num_steps`.
+    pub fn of_steps(
+        config: &OptimizerConfig,
+        theta: &[f32],
+        specs: &[TensorSpec],
+        params: &[Vec<f32>],
+        cpu: Cpu,
+        num_steps: u64,
+    ) -> Self {
         let optimizer = build_optimizer(config).unwrap();
         let layout = ParamLayout::new(specs.to_vec()).unwrap();
-        let mut state = empty_state(&*optimizer, &layout, NUM_STEPS);
+        let mut state = empty_state(&*optimizer, &layout, num_steps);
         let mut update = optimizer.bind(theta.into(), &layout).unwrap();
         let zeros = AlignedVec::zeros(layout.padded_len());
         let mut padded = zeros.clone();

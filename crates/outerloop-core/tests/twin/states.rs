@@ -1,6 +1,7 @@
 //! The fast state under the names of the twin, which are those of the published code.
 #![allow(clippy::unwrap_used, reason = "a test's states are complete")]
 
+use super::velo::shared_state;
 use super::{Fast, widen};
 use outerloop_core::lopt::{HierarchicalConfig, OldParams, Variant};
 use outerloop_core::optim::OptimizerConfig;
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 fn names(config: &OptimizerConfig) -> &'static [(&'static str, &'static str)] {
     match config {
         OptimizerConfig::MlpLopt(_) => &[("momentum", "rolling_features|m")],
-        OptimizerConfig::Celo2(_) => &[
+        OptimizerConfig::Celo2(_) | OptimizerConfig::Velo(_) | OptimizerConfig::Celo(_) => &[
             ("momentum", "mom_rolling|m"),
             ("square", "rms_rolling|rms"),
             ("row", "fac_rolling|v_row"),
@@ -68,6 +69,12 @@ impl Fast {
                 put(name, data);
             }
         }
+        let copies = match config {
+            OptimizerConfig::Velo(_) => 1,
+            OptimizerConfig::Celo(_) | OptimizerConfig::CeloAdam(_) => self.layout.num_tensors(),
+            _ => return out,
+        };
+        out.extend(shared_state(&arrays, copies, self.state.iteration));
         out
     }
 

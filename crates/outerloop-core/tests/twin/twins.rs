@@ -127,6 +127,9 @@ pub fn twin_of(
             };
             Box::new(NnAdam::new(config, theta, specs, constants).unwrap())
         }
+        OptimizerConfig::Velo(c) => super::velo::velo(c, theta, specs, constants),
+        OptimizerConfig::Celo(c) => super::velo::celo(c, theta, specs, constants),
+        OptimizerConfig::CeloAdam(c) => super::velo::celo_adam(c, theta, specs, constants),
         wrapper => panic!("tests/optimizer_wrappers.rs judges {wrapper:?}"),
     }
 }

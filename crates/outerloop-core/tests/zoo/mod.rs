@@ -74,4 +74,15 @@ pub const OPTIMIZERS: &[(&str, u64)] = &[
         0xe906_b86f_bdfc_d2d5,
     ),
     (r#"{"name":"shampoo","lr":0.01,"start":3,"every":2,"maxDim":16}"#, 0x09d5_5ab6_ce2b_9539),
+    (
+        r#"{"name":"velo","stepMult":0.01,"lstmHidden":21,"paramInits":7,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
+        0xe85f_1280_274c_929f,
+    ),
+    (
+        r#"{"name":"velo","stepMult":0.01,"lstmHidden":48,"paramInits":32,"ffMult":1,"buggedLossFeatures":true,"buggedNextLstmState":true}"#,
+        0x7ee7_11cc_f97f_224a,
+    ),
+    (r#"{"name":"celo","phase":1,"stepMult":0.01}"#, 0x3d75_5c38_40c8_f048),
+    (r#"{"name":"celo","phase":2,"stepMult":0.1,"lstmHidden":10,"paramInits":3}"#, 0xe755_3b90_0567_7e42),
+    (r#"{"name":"celo_adam","stepMult":0.1}"#, 0x0e6f_c1ad_6052_a0cd),
 ];
