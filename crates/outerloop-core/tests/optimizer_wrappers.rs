@@ -3,7 +3,7 @@
 
 mod twin;
 
-use outerloop_core::optim::{Needs, OptimizerConfig, StepFactor, build_optimizer};
+use outerloop_core::optim::{Needs, OptimizerConfig, Overwrites, StepFactor, build_optimizer};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
@@ -317,7 +317,7 @@ fn sums_add_steps() {
     assert!(leaves.iter().all(|(leaf, _)| leaf.name.starts_with("inner_lopt_theta_1/")));
     let needs = build_optimizer(&config(&library.to_string())).unwrap().needs();
     // But for the gradients: each of the two gets copies.
-    assert_eq!(optimizer.needs(), Needs { overwrites_grads: false, ..needs });
+    assert_eq!(optimizer.needs(), Needs { overwrites_grads: Overwrites::Never, ..needs });
     // p + (p' − p) is p' but for one rounding.
     close(&run(&sum(&still, &library), 12), &alone, 1e-4);
 }

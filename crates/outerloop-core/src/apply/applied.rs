@@ -1,13 +1,18 @@
 //! An optimizer bound to shapes, with its state.
 
-use super::finite::{NonFinite, all_finite};
+use super::finite::{NonFinite, is_within};
 use super::padding::Padding;
 use crate::error::{Error, Result};
-use crate::optim::{Losses, Optimizer, OptimizerState, Scale, Step, Tensors, Theta, Update, empty_state};
+use crate::optim::{
+    Losses, Optimizer, OptimizerState, Overwrites, Scale, Step, Tensors, Theta, Update, empty_state,
+};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Cpu, FlushDenormals, Workers};
 use crate::unroll::thread_pool;
 use std::sync::Arc;
+
+/// Parameters below which one thread does all: waking others takes longer.
+const SHARED: usize = 1 << 17;
 
 /// How an optimizer is applied.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +44,8 @@ pub struct Applied {
     state: OptimizerState,
     params: Padding,
     grads: Padding,
-    /// Room for all gradients, made when elements have to be set to zero.
-    zeroed: Option<Padding>,
+    /// Room for all gradients, made when elements have to be changed.
+    copied: Option<Padding>,
     non_finite: NonFinite,
     pool: Option<rayon::ThreadPool>,
     cpu: Cpu,
@@ -75,9 +80,9 @@ impl Applied {
         update.init(&padded, state.view());
         Ok(Self {
             params: Padding::new(&layout, false),
-            grads: Padding::new(&layout, needs.overwrites_grads),
-            zeroed: None,
-            pool: if threads > 1 { Some(thread_pool(threads)?) } else { None },
+            grads: Padding::new(&layout, needs.overwrites_grads == Overwrites::Always),
+            copied: None,
+            pool: if threads > 1 && layout.flat_len() >= SHARED { Some(thread_pool(threads)?) } else { None },
             optimizer,
             layout,
             update,
@@ -141,9 +146,17 @@ impl Applied {
             Some(pool) => Workers::of(self.cpu, pool),
             None => Workers::one(self.cpu),
         };
+        let bound = match needs.overwrites_grads {
+            Overwrites::Above(bound) => bound,
+            _ => f32::MAX,
+        };
+        let is_checked = self.non_finite != NonFinite::Propagate || bound < f32::MAX;
+        // One look tells whether gradients are finite and whether the optimizer will write any.
+        let is_written = is_checked && grads.iter().any(|g| !is_within(workers, g, bound));
         let bad = match self.non_finite {
             NonFinite::Propagate => None,
-            _ => grads.iter().position(|g| !all_finite(workers, g)),
+            _ if !is_written => None,
+            _ => grads.iter().position(|g| !is_within(workers, g, f32::MAX)),
         };
         let has_bad_loss = needs.loss && [loss, valid].into_iter().flatten().any(|x| !x.is_finite());
         match self.non_finite {
@@ -160,16 +173,18 @@ impl Applied {
         }
         let mut num_zeroed = 0;
         let sources: Vec<_> = grads.iter().map(|g| (g.as_ptr().cast_mut(), g.len())).collect();
-        let padding = match (&mut self.zeroed, bad) {
-            (zeroed, Some(_)) if self.non_finite == NonFinite::Zero => {
-                let padding = zeroed.get_or_insert_with(|| Padding::new(&self.layout, true));
+        let padding = match &mut self.copied {
+            copied if is_written => {
+                let padding = copied.get_or_insert_with(|| Padding::new(&self.layout, true));
                 // SAFETY: all are copied, and the copies alone are written.
                 let _ = unsafe { padding.places(&sources) };
-                num_zeroed = padding.zero_non_finite();
+                if bad.is_some() && self.non_finite == NonFinite::Zero {
+                    num_zeroed = padding.zero_non_finite();
+                }
                 padding
             }
             _ => {
-                // SAFETY: the optimizer writes gradients only if it says so, and then all are copies.
+                // SAFETY: the optimizer writes gradients only if it says so; then all are copies, or within its bound.
                 let _ = unsafe { self.grads.places(&sources) };
                 &mut self.grads
             }
@@ -177,16 +192,26 @@ impl Applied {
         let targets: Vec<_> = params.iter_mut().map(|p| (p.as_mut_ptr(), p.len())).collect();
         // SAFETY: the caller lent the parameters for this call.
         let places = unsafe { self.params.places(&targets) };
-        self.update.step(Step {
+        // SAFETY: nobody else uses the parameters during the step, and slices of one caller do not meet.
+        let params_at = unsafe { Tensors::separate(places) };
+        // SAFETY: as above.
+        let grads_at = unsafe { Tensors::separate(padding.filled()) };
+        let step = Step {
             workers,
             state: self.state.view(),
-            // SAFETY: nobody else uses them during the step, and slices of one caller do not meet.
-            params: unsafe { Tensors::separate(places) },
-            // SAFETY: as above.
-            grads: unsafe { Tensors::separate(padding.filled()) },
+            params: params_at,
+            grads: grads_at,
             losses: Losses { train: loss.unwrap_or(f32::NAN), valid },
             scale,
-        });
+        };
+        match &self.pool {
+            // From inside the pool its threads are awake from one part of the step to the next.
+            Some(pool) => pool.install(|| {
+                let _flush = FlushDenormals::on();
+                self.update.step(step);
+            }),
+            None => self.update.step(step),
+        }
         self.params.write_back(params);
         Ok(Report { is_applied: true, num_zeroed })
     }

@@ -14,7 +14,7 @@ use super::velo::{COST, state_layout, theta_spec};
 use super::velo_bound::{Bound, Kind, Sizes};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, expect, positive, size, thousandth};
-use crate::optim::{Config, Cost, Needs, Optimizer, Theta, ThetaSpec, Update};
+use crate::optim::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::ParamLayout;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -99,6 +99,6 @@ impl Optimizer for Celo {
     }
 
     fn needs(&self) -> Needs {
-        Needs { loss: true, num_steps: true, overwrites_grads: true, ..Needs::default() }
+        Needs { loss: true, num_steps: true, overwrites_grads: Overwrites::Above(1000.0), ..Needs::default() }
     }
 }

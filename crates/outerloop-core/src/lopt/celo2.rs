@@ -12,7 +12,7 @@ use super::factored_rule::state_arrays;
 use super::velo_features::GROUPS;
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, expect, fraction, point_9, point_95, positive, thousandth, yes};
-use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Theta, ThetaSpec, Update};
+use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,6 @@ impl Optimizer for Celo2 {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: true, ..Needs::default() }
+        Needs { overwrites_grads: Overwrites::Above(1000.0), ..Needs::default() }
     }
 }

@@ -14,7 +14,7 @@ use super::hierarchical_tensor::NUM_DECAYS;
 use super::hierarchical_theta::theta_spec;
 use super::loss_normalizer;
 use crate::error::Result;
-use crate::optim::{Cost, Needs, Optimizer, Theta, ThetaSpec, Update};
+use crate::optim::{Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 
 /// Age of the old parameters, in steps.
@@ -95,6 +95,11 @@ impl Optimizer for Hierarchical {
     }
 
     fn needs(&self) -> Needs {
-        Needs { loss: true, overwrites_grads: true, valid_every: Some(VALID_EVERY), ..Needs::default() }
+        Needs {
+            loss: true,
+            overwrites_grads: Overwrites::Always,
+            valid_every: Some(VALID_EVERY),
+            ..Needs::default()
+        }
     }
 }

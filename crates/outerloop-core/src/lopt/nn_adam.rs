@@ -12,7 +12,7 @@
 use super::nn_adam_bound::Bound;
 use crate::error::Result;
 use crate::optim::checks::{between, eps8, fraction, point_9, point_999, positive, size, size_32};
-use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Theta, ThetaSpec, Update};
+use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -130,6 +130,6 @@ impl Optimizer for NnAdam {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: true, ..Needs::default() }
+        Needs { overwrites_grads: Overwrites::Above(1000.0), ..Needs::default() }
     }
 }

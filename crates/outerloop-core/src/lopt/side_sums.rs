@@ -95,8 +95,11 @@ impl SumSquares<'_> {
                         let g = values.as_mut_ptr().add(at);
                         let mut x = load(s, g, n);
                         if let Some(bound) = self.bound {
-                            x = s.clamp(x, -bound, bound);
-                            store(s, g, x, n);
+                            // Seldom so: what is within the bound is only read.
+                            if s.any(s.gt(s.abs(x), s.splat(bound))) {
+                                x = s.clamp(x, -bound, bound);
+                                store(s, g, x, n);
+                            }
                         }
                         let x = s.mul(x, x);
                         total.add(s, half, x);

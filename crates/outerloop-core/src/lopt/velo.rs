@@ -18,7 +18,7 @@ use super::velo_bound::{Bound, Kind, Sizes};
 use super::{factored_rule, hyper_lstm};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, positive, size, thousandth};
-use crate::optim::{Config, Cost, Needs, Optimizer, Theta, ThetaSpec, Update};
+use crate::optim::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -137,6 +137,6 @@ impl Optimizer for Velo {
     }
 
     fn needs(&self) -> Needs {
-        Needs { loss: true, num_steps: true, overwrites_grads: true, ..Needs::default() }
+        Needs { loss: true, num_steps: true, overwrites_grads: Overwrites::Above(1000.0), ..Needs::default() }
     }
 }

@@ -10,7 +10,7 @@
 
 use super::adafactor_bound::Bound;
 use super::checks::{at_least_0, expect, fraction, positive, size, yes};
-use super::{Config, Cost, Needs, Optimizer, Theta, ThetaSpec, Update};
+use super::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::lopt::runs::runs_of;
 use crate::params::{ParamLayout, TensorSpec};
@@ -132,6 +132,6 @@ impl Optimizer for AdafactorOptimizer {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: true, ..Needs::default() }
+        Needs { overwrites_grads: Overwrites::Always, ..Needs::default() }
     }
 }

@@ -93,16 +93,28 @@ pub struct Cost {
 }
 
 /// What an optimizer wants to be told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Needs {
     /// [`Losses::train`]: without it a step is meaningless.
     pub loss: bool,
     /// [`OptimizerState::num_steps`], likewise.
     pub num_steps: bool,
-    /// Gradients are scratch: what they hold after a step is no longer what they were.
-    pub overwrites_grads: bool,
+    /// What becomes of the gradients.
+    pub overwrites_grads: Overwrites,
     /// Steps from one validation loss to the next; `None` if the rule never looks at one.
     pub valid_every: Option<u64>,
+}
+
+/// Whether an optimizer writes into the gradients that it is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Overwrites {
+    /// They are only read.
+    #[default]
+    Never,
+    /// Elements beyond ± this are set to it; the others are only read.
+    Above(f32),
+    /// They are scratch.
+    Always,
 }
 
 /// Factors of a step's length, one a tensor.

@@ -23,7 +23,7 @@ use super::lamb::DecayedMoments;
 use super::newton_schulz::NewtonSchulz;
 use super::rounding::one_minus_power;
 use super::tensorwise::{Decayed, Directions, SumSquares};
-use super::{Config, Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
+use super::{Config, Cost, Needs, Optimizer, Overwrites, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ALIGN, ParamLayout, TensorSpec};
 use crate::simd::Simd;
@@ -152,7 +152,7 @@ impl Optimizer for MuonOptimizer {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: true, ..Needs::default() }
+        Needs { overwrites_grads: Overwrites::Always, ..Needs::default() }
     }
 }
 

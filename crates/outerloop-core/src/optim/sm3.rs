@@ -8,7 +8,7 @@
 
 use super::checks::{fraction, point_9, positive};
 use super::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
-use super::{Config, Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
+use super::{Config, Cost, Needs, Optimizer, Overwrites, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ALIGN, ParamLayout, TensorSpec};
 use crate::simd::{AlignedVec, Kernel, Simd, rsqrt};
@@ -97,7 +97,7 @@ impl Optimizer for Sm3Optimizer {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: true, ..Needs::default() }
+        Needs { overwrites_grads: Overwrites::Always, ..Needs::default() }
     }
 }
 

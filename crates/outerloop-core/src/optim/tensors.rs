@@ -31,6 +31,9 @@ pub struct Tensors<'a> {
     life: PhantomData<&'a mut [f32]>,
 }
 
+// SAFETY: it borrows the arrays for itself alone, as a mutable slice does.
+unsafe impl Send for Tensors<'_> {}
+
 impl<'a> Tensors<'a> {
     /// All in one padded array.
     pub fn joint(array: &'a mut [f32]) -> Self {

@@ -1,7 +1,7 @@
 //! Hand-designed rules that look at whole tensors: directions first, then their norms, then the step.
 
 use super::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
-use super::{Cost, Needs, Optimizer, StateMut, Step, Tensors, Theta, ThetaSpec, Update};
+use super::{Cost, Needs, Optimizer, Overwrites, StateMut, Step, Tensors, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers};
@@ -226,7 +226,7 @@ impl<R: TensorRule> Optimizer for TensorwiseOptimizer<R> {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: true, ..Needs::default() }
+        Needs { overwrites_grads: Overwrites::Always, ..Needs::default() }
     }
 }
 

@@ -154,6 +154,11 @@ impl Simd for Avx2 {
         unsafe { tile_rows_4x3(k, a, 4 * a_step, rows, 4 * at, acc) }
     }
     #[inline(always)]
+    fn any(self, m: __m256) -> bool {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm256_movemask_ps(m) != 0 }
+    }
+    #[inline(always)]
     fn first(self, n: usize) -> __m256 {
         // SAFETY: `self` proves the features.
         unsafe { _mm256_castsi256_ps(self.lane_mask(n)) }

@@ -96,6 +96,10 @@ impl Simd for Avx512 {
         lane_mask(n)
     }
     #[inline(always)]
+    fn any(self, m: __mmask16) -> bool {
+        m != 0
+    }
+    #[inline(always)]
     fn select(self, m: __mmask16, a: __m512, b: __m512) -> __m512 {
         // SAFETY: `self` proves the features.
         unsafe { _mm512_mask_blend_ps(m, b, a) }

@@ -108,6 +108,8 @@ pub trait Simd: Copy + 'static {
     fn first(self, n: usize) -> Self::M;
     /// `m ? a : b`.
     fn select(self, m: Self::M, a: Self::V, b: Self::V) -> Self::V;
+    /// Whether any lane of a mask is set.
+    fn any(self, m: Self::M) -> bool;
     /// Bit patterns added as integers.
     fn int_add(self, a: Self::V, b: Self::V) -> Self::V;
     /// Bit patterns subtracted as integers.

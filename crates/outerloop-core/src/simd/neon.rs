@@ -142,6 +142,11 @@ impl Simd for Neon {
         select(m: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t = vbslq_f32(m, a, b);
     }
     #[inline(always)]
+    fn any(self, m: [uint32x4_t; 2]) -> bool {
+        // SAFETY: `self` proves the features.
+        unsafe { vmaxvq_u32(vorrq_u32(m[0], m[1])) != 0 }
+    }
+    #[inline(always)]
     fn first(self, n: usize) -> [uint32x4_t; 2] {
         // SAFETY: two quarters of eight numbers; `self` proves the feature.
         unsafe {

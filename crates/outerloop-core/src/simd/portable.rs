@@ -91,6 +91,9 @@ impl Simd for Portable {
     fn first(self, n: usize) -> [bool; 8] {
         std::array::from_fn(|i| i < n)
     }
+    fn any(self, m: [bool; 8]) -> bool {
+        m.contains(&true)
+    }
     fn select(self, m: [bool; 8], a: F32x8, b: F32x8) -> F32x8 {
         F32x8(std::array::from_fn(|i| if m[i] { a.0[i] } else { b.0[i] }))
     }

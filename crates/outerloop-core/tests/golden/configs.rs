@@ -95,6 +95,7 @@ pub const RULE_MADE: &[Published] = &[
     published("rnn_mlp_lopt", |_| json!({"name": "hierarchical", "variant": "library", "stepMult": 0.1})),
     published("celo2_base", celo2_base),
     published("celo2", celo2),
+    published("celo_released_weights", |_| json!({"name": "celo", "phase": 2})),
     published("nn_adam", nn_adam),
     published("velo_h16_n8", velo_rule_made),
     published("velo_h16_n8_bugged", velo_rule_made),

@@ -10,7 +10,9 @@
 
 pub mod configs;
 
+use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::params::TensorSpec;
+use outerloop_core::weights::{flat_theta, read_flax};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -220,7 +222,10 @@ pub fn formula(name: &str) -> FormulaCase {
     #[derive(Deserialize)]
     struct Case {
         config: serde_json::Value,
+        /// Without leaves theta is the released one.
+        #[serde(default)]
         theta_amp: f64,
+        #[serde(default)]
         theta_leaves: Vec<(String, Vec<usize>)>,
         params_after: BTreeMap<usize, Vec<Vec<f32>>>,
     }
@@ -249,6 +254,9 @@ pub fn formula(name: &str) -> FormulaCase {
             continue;
         }
         theta.extend(fill(l, shape.iter().product(), case.theta_amp, 0.5).iter().map(|x| x * factor));
+    }
+    if theta.is_empty() {
+        theta = released(name);
     }
     // The case's note: "before the training update of t=3 and t=6 one validation call with loss 2.1".
     let validation_calls =
@@ -291,6 +299,17 @@ pub fn estimators() -> Vec<EstimatorCase> {
         calls["formulas"].as_array().expect("an array").iter().map(|call| case(call, call)).collect();
     cases.push(case(&spec["estimators"]["inputs"], &spec["estimators"]));
     cases
+}
+
+/// Weights of Celo as they were released (test/fixtures/weights/celo).
+fn released(name: &str) -> Vec<f32> {
+    assert_eq!(name, "celo_released_weights");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/fixtures/weights/celo/celo.theta.state");
+    let leaves = read_flax(&std::fs::read(path).expect("the released file")).expect("a flax file");
+    let config = OptimizerConfig::from_json(r#"{"name":"celo","phase":2}"#).expect("valid options");
+    let optimizer = build_optimizer(&config).expect("valid options");
+    flat_theta(&leaves, optimizer.theta_spec()).expect("Celo's leaves")
 }
 
 /// `fill` of the rule-made cases: f32(amplitude·sin(12.9898·(leaf + 1) + 78.233·(j + 1) + phase)).

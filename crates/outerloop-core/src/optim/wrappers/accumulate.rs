@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::optim::checks::size;
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS};
 use crate::optim::tensorwise::direct_all;
-use crate::optim::{Config, Losses, Needs, Optimizer, OptimizerConfig, StateMut, Step, Update};
+use crate::optim::{Config, Losses, Needs, Optimizer, OptimizerConfig, Overwrites, StateMut, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ impl Wrap for Every {
 
     fn needs(&self, inner: Needs) -> Needs {
         Needs {
-            overwrites_grads: true,
+            overwrites_grads: Overwrites::Always,
             valid_every: inner.valid_every.map(|every| every.saturating_mul(self.steps)),
             ..inner
         }

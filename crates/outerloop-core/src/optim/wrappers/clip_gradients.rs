@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::optim::checks::positive;
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS};
 use crate::optim::tensorwise::{Decayed, Directions, Squares, direct_all};
-use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Step, Update};
+use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Overwrites, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ impl Wrap for Clip {
     }
 
     fn needs(&self, inner: Needs) -> Needs {
-        Needs { overwrites_grads: true, ..inner }
+        Needs { overwrites_grads: Overwrites::Always, ..inner }
     }
 
     fn bind(&self, params: &ParamLayout) -> Bound {

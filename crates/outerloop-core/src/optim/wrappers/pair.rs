@@ -3,7 +3,7 @@
 use super::wrapper::{padded_len, prefixed};
 use crate::error::Result;
 use crate::optim::{
-    Cost, Losses, Needs, Optimizer, Scale, StateMut, Step, Tensors, Theta, ThetaSpec, Update,
+    Cost, Losses, Needs, Optimizer, Overwrites, Scale, StateMut, Step, Tensors, Theta, ThetaSpec, Update,
 };
 use crate::params::{ALIGN, ParamLayout, TensorSpec};
 use crate::simd::{AlignedVec, Workers};
@@ -104,7 +104,7 @@ impl<J: Join> Optimizer for Pair<J> {
         Needs {
             loss: a.loss || b.loss,
             num_steps: a.num_steps || b.num_steps,
-            overwrites_grads: false,
+            overwrites_grads: Overwrites::Never,
             valid_every,
         }
     }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::optim::checks::{at_least_0, pattern};
 use crate::optim::elementwise::Sweep;
 use crate::optim::tensorwise::{Decayed, Directions, Plain, Squares};
-use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Step, Update};
+use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Overwrites, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::AlignedVec;
 use regex::Regex;
@@ -76,8 +76,10 @@ impl Wrap for Decay {
     }
 
     fn needs(&self, inner: Needs) -> Needs {
-        let overwrites_grads = inner.overwrites_grads || self.kind == DecayKind::L2;
-        Needs { overwrites_grads, ..inner }
+        match self.kind {
+            DecayKind::Decoupled => inner,
+            DecayKind::L2 => Needs { overwrites_grads: Overwrites::Always, ..inner },
+        }
     }
 
     fn bind(&self, params: &ParamLayout) -> Bound {
