@@ -23,12 +23,20 @@ export const appliedOptimizers: Record<string, OptimizerConfigInput> = {
   adafac_mlp: { name: 'adafac_mlp' },
   celo2_base: { name: 'celo2', orthogonalize: false, adamPattern: null },
   hierarchical: { name: 'hierarchical', variant: 'library' },
+  velo: { name: 'velo', buggedLossFeatures: false, buggedNextLstmState: false },
+  celo: { name: 'celo', phase: 2 },
+  lion: { name: 'lion', lr: 1e-4 },
+  lamb: { name: 'lamb', lr: 1e-3 },
+  adafactor: { name: 'adafactor', lr: 1e-3 },
+  sm3: { name: 'sm3', lr: 1e-3 },
 }
 
 /** Width of the square matrices that the model is made of; each has a bias. */
 const WIDTH = { small: 512, large: 1024 }
-/** Updates before the first that counts. */
+/** Rounds before the first that counts. */
 const WARM_UP = 2
+/** Updates of one optimizer in a round, one after another, as training has them. */
+const UPDATES = 5
 /** How long each look at memory takes. */
 const STREAM_MS = 300
 
@@ -41,7 +49,7 @@ export interface ApplyResult {
   threads: number
   /** Median time of an update. */
   updateMs: number
-  /** Median of the ratios to the AdamW update just before. */
+  /** Median of the ratios to AdamW in the same round. */
   ratioToAdamw: number
   /** Read or written for every parameter: itself and each float of state both ways, its gradient. */
   bytesPerParam: number
@@ -132,7 +140,7 @@ export async function measureApply(
     bytesPerParam,
     streamFraction: (bytesPerParam * model.numParams) / (updateMs / 1000) / streamBytesPerSecond,
     streamBytesPerSecond,
-    updates: times.length,
+    updates: UPDATES * times.length,
     backend,
     cpuModel,
   }
@@ -168,10 +176,14 @@ function start(optimizer: Optimizer, params: Tensors, threads: number, cpu: CpuN
   return optimizer.init(params, { threads, cpu, numSteps: 1000, nonFinite: 'propagate' })
 }
 
+/** Median of a few updates. */
 function timeOf(state: OptimizerState, grads: Record<string, Float32Array>): number {
-  const begin = performance.now()
-  state.update(grads, { loss: 1 })
-  return performance.now() - begin
+  const times = Array.from({ length: UPDATES }, () => {
+    const begin = performance.now()
+    state.update(grads, { loss: 1 })
+    return performance.now() - begin
+  })
+  return median(times)
 }
 
 function median(values: number[]): number {

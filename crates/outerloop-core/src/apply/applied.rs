@@ -2,13 +2,13 @@
 
 use super::finite::{NonFinite, is_within};
 use super::padding::Padding;
+use super::pool::shared_pool;
 use crate::error::{Error, Result};
 use crate::optim::{
     Losses, Optimizer, OptimizerState, Overwrites, Scale, Step, Tensors, Theta, Update, empty_state,
 };
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Cpu, FlushDenormals, Workers};
-use crate::unroll::thread_pool;
 use std::sync::Arc;
 
 /// Parameters below which one thread does all: waking others takes longer.
@@ -47,7 +47,7 @@ pub struct Applied {
     /// Room for all gradients, made when elements have to be changed.
     copied: Option<Padding>,
     non_finite: NonFinite,
-    pool: Option<rayon::ThreadPool>,
+    pool: Option<Arc<rayon::ThreadPool>>,
     cpu: Cpu,
 }
 
@@ -82,7 +82,7 @@ impl Applied {
             params: Padding::new(&layout, false),
             grads: Padding::new(&layout, needs.overwrites_grads == Overwrites::Always),
             copied: None,
-            pool: if threads > 1 && layout.flat_len() >= SHARED { Some(thread_pool(threads)?) } else { None },
+            pool: if threads > 1 && layout.flat_len() >= SHARED { Some(shared_pool(threads)?) } else { None },
             optimizer,
             layout,
             update,

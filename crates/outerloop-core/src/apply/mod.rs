@@ -6,6 +6,7 @@
 mod applied;
 mod finite;
 mod padding;
+mod pool;
 
 pub use applied::{Applied, ApplyOptions, Report};
 pub use finite::NonFinite;

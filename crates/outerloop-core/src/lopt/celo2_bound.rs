@@ -6,6 +6,7 @@ use super::factored_rule::{FactoredRule, Parts, TensorPlan};
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source, load, store};
 use super::mlp::ParamMlp;
 use super::rule::Wanted;
+use super::runs::{SHARE, SHARED};
 use super::velo_features::{
     self, CHANNELS, DECAY_RATES, DIAGONAL_FLOOR, GRADIENT_BOUND, MADE, RAW, SIDE_GROUPS, SQUARE_FLOOR, make,
     root,
@@ -13,10 +14,10 @@ use super::velo_features::{
 use crate::optim::elementwise::Sweep;
 use crate::optim::newton_schulz::NewtonSchulz;
 use crate::optim::rounding::one_minus_power;
-use crate::optim::tensorwise::SumSquares;
+use crate::optim::tensorwise::Squares;
 use crate::optim::{Moments, StateMut, Step, Update};
 use crate::params::ParamLayout;
-use crate::simd::{AlignedVec, Kernel, Simd, rsqrt};
+use crate::simd::{AlignedVec, Kernel, Simd, Workers, rsqrt};
 
 const SQUARE_DECAY: f32 = 0.95;
 /// Added inside the reciprocal root of the second moment, and inside Adam's.
@@ -39,6 +40,7 @@ pub(super) struct Bound {
     b0: Vec<f32>,
     rule: FactoredRule<FactoredFeatures, PlainFeatures>,
     directions: AlignedVec,
+    squares: Squares,
     newton_schulz: NewtonSchulz,
 }
 
@@ -133,11 +135,24 @@ impl Bound {
             b0: leaf("b0").to_vec(),
             rule: FactoredRule::new(parts, mlp, learned().map(|t| &t.plan)),
             directions: AlignedVec::zeros(learned().map(|t| t.plan.params.len()).max().unwrap_or(0)),
+            squares: Squares::of(params),
             newton_schulz: NewtonSchulz::new(matrices),
             tensors,
             config,
         }
     }
+}
+
+/// p ← p − (scale·d + decay·p); threads share a large tensor.
+fn descend(workers: Workers<'_>, params: &mut [f32], directions: &[f32], scale: f32, decay: f32) {
+    let cpu = workers.cpu();
+    if params.len() < SHARED {
+        return cpu.run(Descend { params, directions, scale, decay });
+    }
+    let mut shares: Vec<_> = params.chunks_mut(SHARE).zip(directions.chunks(SHARE)).collect();
+    workers.each_mut(&mut shares, |_, (params, directions)| {
+        cpu.run(Descend { params, directions, scale, decay });
+    });
 }
 
 /// p ← p − (scale·d + decay·p).
@@ -204,14 +219,14 @@ impl Update for Bound {
             self.rule.run(workers, plan, arrays, &self.b0, wanted);
             for span in &plan.spans {
                 let directions = &mut self.directions[span.range()];
-                let mut squares = cpu.run(SumSquares(directions));
+                let mut squares = self.squares.sum(workers, directions) as f32;
                 if let (Some(matrix), true) = (*matrix, self.config.orthogonalize) {
                     self.newton_schulz.run(cpu, directions, matrix, squares);
-                    squares = cpu.run(SumSquares(directions));
+                    squares = self.squares.sum(workers, directions) as f32;
                 }
                 let scale = lr / (NORMALIZER_FLOOR + squares / span.len as f32).sqrt();
                 let params = &mut params[span.range()];
-                cpu.run(Descend { params, directions, scale, decay: lr * weight_decay });
+                descend(workers, params, directions, scale, lr * weight_decay);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Per-parameter features and per-tensor statistics of the hierarchical optimizer.
 use super::STRIDE;
-use super::runs::SHARED;
+use super::runs::{SHARE, SHARED};
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers, ln, rsqrt, totals};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -71,9 +71,6 @@ pub(super) struct ArrayPointers<'a> {
 unsafe impl Send for ArrayPointers<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for ArrayPointers<'_> {}
-
-/// Elements of a tensor that a thread takes at a time.
-pub(super) const SHARE: usize = 1 << 15;
 
 /// The blocks that threads share a tensor of `len` elements in: one, if it is small.
 pub(super) fn shares(len: usize) -> usize {

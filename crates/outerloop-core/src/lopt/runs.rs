@@ -99,7 +99,7 @@ pub(crate) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
 /// Elements of a tensor below which threads do not share it.
 pub(crate) const SHARED: usize = 1 << 17;
 /// Elements that a thread takes at a time.
-const SHARE: usize = 1 << 15;
+pub(super) const SHARE: usize = 1 << 15;
 
 /// Cuts `part` of the runs into blocks that threads may share: one, or such of about [`SHARE`] elements. It depends on the
 /// shape alone, and so do sums over the blocks.
