@@ -9,23 +9,28 @@ import { bundledDatasets, type DatasetSpec } from './config/datasetSpec.js'
 import type { CpuName } from './config/fields.js'
 import type { OptimizerConfig } from './config/optimizerConfig.js'
 import type { TaskConfig } from './config/taskConfig.js'
-import type { TrainConfig } from './config/trainConfig.js'
 import { OuterloopError } from './errors.js'
 import { codeOf, guarded, settled, toOuterloopError, wrongType } from './nativeErrors.js'
+import type {
+  AdvancePlan,
+  AdvanceResult,
+  Curve,
+  CurveJob,
+  DatasetInfo,
+  DecayOffsets,
+  Doctor,
+  InferredOptimizer,
+  JobOptions,
+  PerturbationTerm,
+  PyloModule,
+  TensorBytes,
+  ThetaLeaf,
+  UnrollerOptions,
+  UnrollerState,
+  WeightLeaf,
+} from './nativeTypes.js'
 
-/** A part of a data set. */
-export type Split = 'train' | 'innerValid' | 'outerValid' | 'test'
-
-/** What is in a data set. */
-export interface DatasetInfo {
-  name: string
-  numExamples: number
-  height: number
-  width: number
-  channels: number
-  numClasses: number
-  splits: Record<Split, number>
-}
+export type * from './nativeTypes.js'
 
 /** An immutable data set in native memory; freed with the object. */
 export class Dataset {
@@ -103,12 +108,6 @@ export function randomWords(
   )
 }
 
-/** Name and shape of one tensor. */
-export interface ThetaLeaf {
-  name: string
-  shape: number[]
-}
-
 /** Elements of a tensor; 1 for a scalar. */
 export function numElements({ shape }: ThetaLeaf): number {
   return shape.reduce((n, d) => n * d, 1)
@@ -146,44 +145,6 @@ export function describeTask(
   return { params, numParams }
 }
 
-/** How long work is watched and stopped. */
-export interface JobOptions {
-  /** CPU threads, at least 1. Default: as many as the machine has. Results do not depend on it. */
-  threads?: number
-  /** Instruction set. Default `auto`. Results do not depend on it. */
-  cpu?: CpuName
-  /** Stops the work within one inner step. */
-  signal?: AbortSignal
-  /** Called about ten times a second, in inner steps. */
-  onProgress?: (progress: { done: number; total: number }) => void
-}
-
-/** One training run. */
-export interface CurveJob {
-  task: TaskConfig
-  optimizer: OptimizerConfig
-  /** Which of the thetas, for a learned optimizer. */
-  theta?: number
-  seed: number
-  /** Runs of one seed and task that differ in initial params and minibatches. */
-  replica: number
-  innerSteps: number
-  evalEvery: number
-  evalBatches: number
-  splits: Split[]
-}
-
-/** A finished run. */
-export interface Curve {
-  /** Inner steps of the evaluations: 0, `evalEvery`, … and the last. */
-  steps: Float64Array
-  /** Mean losses; infinite once the run has diverged. */
-  losses: Partial<Record<Split, Float64Array>>
-  /** Mean normalised minibatch loss before each update. */
-  meanTrainLoss: number
-  status: 'ok' | 'diverged'
-}
-
 /**
  * Trains every job from its start, and evaluates along the way.
  *
@@ -215,59 +176,6 @@ export async function runCurves(
     meanTrainLoss,
     status: isDiverged ? 'diverged' : 'ok',
   }))
-}
-
-/** What a particle keeps after a truncation: both halves, or one state that the next pair starts from. */
-export type Carry = 'both' | 'unperturbed' | 'pos'
-
-/** One truncation of the planned particles. */
-export interface AdvancePlan {
-  truncationLength: number
-  std: number
-  particles: ParticlePlan[]
-}
-
-/** One particle's part of a plan. */
-export interface ParticlePlan {
-  particle: number
-  /** Number of the perturbation within the particle's stream. */
-  perturbation: number
-  /** A new inner problem of `numSteps` inner steps; `episode` names its randomness. */
-  restart?: { task: TaskConfig; episode: number; numSteps: number }
-}
-
-/** Meta-losses of one truncation, one entry a planned particle. */
-export interface AdvanceResult {
-  pos: Float64Array
-  neg: Float64Array
-  /** Bit 1: the positive half diverged; bit 2: the negative one. */
-  diverged: Uint8Array
-}
-
-/** `weight` times the sum of a particle's perturbations `first..=last`. */
-export interface PerturbationTerm {
-  particle: number
-  first: number
-  last: number
-  weight: number
-}
-
-/** The inner problems between two truncations. */
-export interface UnrollerState {
-  description: string
-  numbers: Float32Array
-}
-
-/** What an unroller is built from. */
-export interface UnrollerOptions {
-  optimizer: OptimizerConfig
-  seed: number
-  numParticles: number
-  threads: number
-  /** Instruction set. Default `auto`. Results do not depend on it. */
-  cpu?: CpuName
-  carry: Carry
-  metaLoss: TrainConfig['metaLoss']
 }
 
 /** Runs antithetic pairs of inner problems, truncation by truncation, on its own threads. */
@@ -402,14 +310,6 @@ export class NativeAppliedHandle {
   }
 }
 
-/** A named array as bytes. */
-export interface TensorBytes {
-  name: string
-  shape: number[]
-  dtype: 'F32' | 'F64' | 'U8'
-  data: Uint8Array
-}
-
 /** Name of the one metadata entry: several would be written in no fixed order. */
 const METADATA_KEY = 'outerloop'
 
@@ -432,11 +332,6 @@ export function decodeTensors(bytes: Uint8Array): {
   }
 }
 
-/** A named array of a weight file. */
-export interface WeightLeaf extends ThetaLeaf {
-  data: Float32Array
-}
-
 /** @throws {OuterloopError} `CHECKPOINT_INVALID` if the bytes are no theta as flax writes it. */
 export function readFlax(bytes: Uint8Array): WeightLeaf[] {
   return guarded(() => addon.readFlax(bytes))
@@ -445,26 +340,6 @@ export function readFlax(bytes: Uint8Array): WeightLeaf[] {
 /** The bytes of theta as flax writes it. */
 export function writeFlax(optimizer: OptimizerConfig, theta: Float32Array): Uint8Array {
   return guarded(() => addon.writeFlax(JSON.stringify(optimizer), theta))
-}
-
-/** A module of PyLO's as its two files have it. */
-export interface PyloModule {
-  /** Where the files are inside the target; empty: there. */
-  directory: string
-  /** Text of `config.json`. */
-  config: string
-  /** Bytes of `model.safetensors`. */
-  weights: Uint8Array
-}
-
-/** Offsets of the decays of `adafac_mlp`. */
-export interface DecayOffsets {
-  /** Of the momenta, decay 0.9 first. */
-  momentum: [number, number, number]
-  /** Of the second moment. */
-  rms: [number]
-  /** Of the factored second moments, decay 0.9 first. */
-  adafactor: [number, number, number]
 }
 
 /** Those that PyLO's `AdafacLO_naive` has by default. */
@@ -495,14 +370,6 @@ export function flatTheta(optimizer: OptimizerConfig, leaves: WeightLeaf[]): Flo
   return guarded(() => addon.flatTheta(JSON.stringify(optimizer), leaves))
 }
 
-/** What leaves tell of their optimizer. */
-export interface InferredOptimizer {
-  /** Name and sizes. */
-  config: Record<string, unknown>
-  /** Options that leaves cannot tell and that weights were trained for, with what they may be. */
-  choices: { option: string; values: string }[]
-}
-
 /** Looks at names and shapes of leaves. `dead`: those that no step depends on. */
 export function inferOptimizer(leaves: ThetaLeaf[]): { inferred?: InferredOptimizer; dead: string[] } {
   const { optimizer, dead } = guarded(() => addon.inferOptimizer(leaves))
@@ -510,21 +377,6 @@ export function inferOptimizer(leaves: ThetaLeaf[]): { inferred?: InferredOptimi
   const { config, choices } = JSON.parse(optimizer) as InferredOptimizer
   const { name, ...rest } = config
   return { inferred: { config: { name, ...rest }, choices }, dead }
-}
-
-/** What this machine and build have. */
-export interface Doctor {
-  version: string
-  arch: string
-  os: string
-  cpuModel: string
-  cpuFeatures: string[]
-  /** Instruction set that the engine uses. */
-  backend: string
-  /** All that it could use on this machine, best first. */
-  backends: string[]
-  threads: number
-  profile: string
 }
 
 /** Version of the native build. */

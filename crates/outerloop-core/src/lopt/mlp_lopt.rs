@@ -142,7 +142,7 @@ impl Optimizer for MlpLopt {
             let len = params.range(i).len();
             let runs = runs_of(&[len]).0;
             let span = spans_of(len, len, &runs).remove(0);
-            (range, state, runs, span)
+            Tensor { params: range, state, runs, span }
         });
         let longest = (0..params.num_tensors()).map(|i| params.padded_range(i).len()).max().unwrap_or(0);
         Ok(Box::new(Bound {
@@ -172,9 +172,16 @@ impl Optimizer for MlpLopt {
     }
 }
 
+/// One tensor: its places among parameters and state, its runs, and all of them.
+struct Tensor {
+    params: Range<usize>,
+    state: Range<usize>,
+    runs: Vec<Run>,
+    span: Span,
+}
+
 struct Bound {
-    /// Padded range among the parameters, range in the state, runs, and all of them.
-    tensors: Vec<(Range<usize>, Range<usize>, Vec<Run>, Span)>,
+    tensors: Vec<Tensor>,
     rule: Rule<Momenta>,
     time_weights: Vec<f32>,
     b0: Vec<f32>,
@@ -191,14 +198,14 @@ impl Update for Bound {
         let Step { workers, state, mut params, mut grads, scale, .. } = step;
         let Self { tensors, rule, time_weights, b0, bias, step_mult, exp_mult } = self;
         fold_time(bias, b0, time_weights, *state.iteration);
-        for (i, (range, arrays, runs, span)) in tensors.iter().enumerate() {
+        for (i, tensor) in tensors.iter().enumerate() {
             let mut arrays = Arrays {
-                params: params.get(i, range),
-                grads: grads.get(i, range),
-                state: &mut state.data[arrays.clone()],
+                params: params.get(i, &tensor.params),
+                grads: grads.get(i, &tensor.params),
+                state: &mut state.data[tensor.state.clone()],
             };
             let wanted = Wanted::Step { exp_mult: *exp_mult, step_mult: *step_mult * scale.of(i) };
-            rule.run(workers, &mut arrays, (runs, span), None, bias, wanted);
+            rule.run(workers, &mut arrays, (&tensor.runs, &tensor.span), None, bias, wanted);
         }
         *state.iteration += 1;
     }

@@ -57,9 +57,9 @@ impl<'a> Tensors<'a> {
     /// Tensor `i`, whose padded range in the layout is `range`.
     pub fn get(&mut self, i: usize, range: &Range<usize>) -> &mut [f32] {
         match self.separate {
-            // SAFETY: `separate` was promised that nobody else uses the place.
             Some(places) => {
                 assert!(places[i].len == range.len());
+                // SAFETY: `separate` was promised that nobody else uses the place.
                 unsafe { slice(places[i]) }
             }
             // SAFETY: `joint` borrowed the array for `'a`.
