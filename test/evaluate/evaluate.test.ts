@@ -101,10 +101,15 @@ test('more tasks than the suite has are refused', async (t) => {
   await t.throwsAsync(evaluate(subject, { tasks: 1000 }), { code: 'INVALID_OPTION' })
 })
 
-test('steps of an optimizer whose rate is in theta cannot be scaled', async (t) => {
-  const learnable = optimizerConfigSchema.parse({ name: 'learnable_sgd' })
-  const options = { ...small, stepMultipliers: [1, 2] }
-  await t.throwsAsync(evaluate({ optimizer: learnable, theta: new Float32Array([-3]) }, options), {
-    code: 'INVALID_OPTION',
-  })
+test('steps of an optimizer whose rate is in theta are scaled around it', async (t) => {
+  const optimizer = optimizerConfigSchema.parse({ name: 'learnable_sgd' })
+  const score = async (logLr: number, factor: number) => {
+    const subject = { optimizer, theta: Float32Array.of(logLr) }
+    const { horizons } = await evaluate(subject, { ...small, stepMultipliers: [factor] })
+    return horizons[0]!.rows.find(({ label }) => label.startsWith('learned'))!.normalized.curve.mean.value
+  }
+  const [one, twice, other] = [await score(-3, 1), await score(-3, 2), await score(-3 + Math.log(2), 1)]
+  // The rate itself is e^theta: the same run but for roundings of the rate, which training enlarges.
+  t.true(Math.abs(twice - other) < 1e-3, `${twice} ${other}`)
+  t.true(Math.abs(one - twice) > 1e-2, `${one} ${twice}`)
 })

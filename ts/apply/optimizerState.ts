@@ -83,6 +83,7 @@ export class OptimizerState implements Disposable {
     this.#native.close()
   }
 
+  /** {@link OptimizerState.close}, for `using`. */
   [Symbol.dispose](): void {
     this.close()
   }
