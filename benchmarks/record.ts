@@ -29,38 +29,55 @@ const OPTIMIZERS: OptimizerName[] = [
 /** Parameters of the models that are updated once at a time. */
 const APPLIED_PARAMS = [1_000_000, 25_000_000]
 
-/** The command `npm run bench -- record [--seconds 2] [--note TEXT]`. */
+/** The command `npm run bench -- record [--part inner|apply] [--seconds 2] [--note TEXT]`. */
 export async function record(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { seconds: { type: 'string', default: '2' }, note: { type: 'string' } },
+    options: {
+      part: { type: 'string' },
+      seconds: { type: 'string', default: '2' },
+      note: { type: 'string' },
+    },
   })
-  const { backend, cpuModel, threads: allThreads } = doctor()
+  const { part, note } = values
+  if (part !== undefined && part !== 'inner' && part !== 'apply') {
+    throw new Error(`expected \`--part\` to be inner or apply, got ${part}`)
+  }
+  const seconds = Number(values.seconds)
+  if (part !== 'apply') write('', note, await inner(seconds))
+  if (part !== 'inner') write('-apply', note, await applied(seconds))
+}
+
+async function inner(seconds: number): Promise<InnerResult[]> {
   const results: InnerResult[] = []
   for (const [task, batch] of TASKS) {
     for (const optimizer of OPTIMIZERS) {
-      for (const threads of new Set([1, allThreads])) {
-        const result = await measureInner({
-          task,
-          batch,
-          optimizer,
-          threads,
-          seconds: Number(values.seconds),
-        })
+      for (const threads of new Set([1, doctor().threads])) {
+        const result = await measureInner({ task, batch, optimizer, threads, seconds })
         console.log(describe(result))
         results.push(result)
       }
     }
   }
-  const applied: ApplyResult[] = []
+  return results
+}
+
+async function applied(seconds: number): Promise<ApplyResult[]> {
+  const results: ApplyResult[] = []
   for (const numParams of APPLIED_PARAMS) {
     for (const optimizer of Object.keys(appliedOptimizers)) {
-      const options = { threads: allThreads, seconds: Number(values.seconds), cpu: 'auto' } as const
+      const options = { threads: doctor().threads, seconds, cpu: 'auto' } as const
       const result = await measureApply(optimizer, numParams, options)
       console.log(describeApply(result))
-      applied.push(result)
+      results.push(result)
     }
   }
+  return results
+}
+
+/** Writes `records/<cpu-model>/<date><suffix>.json`. */
+function write(suffix: string, note: string | undefined, results: (InnerResult | ApplyResult)[]): void {
+  const { backend, cpuModel } = doctor()
   const date = new Date().toISOString().slice(0, 10)
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
   const slug = cpuModel
@@ -70,9 +87,8 @@ export async function record(args: string[]): Promise<void> {
     .replaceAll(/^-|-$/g, '')
   const directory = fileURLToPath(new URL(`records/${slug}/`, import.meta.url))
   mkdirSync(directory, { recursive: true })
-  const path = `${directory}${date}.json`
-  const note = values.note === undefined ? {} : { note: values.note }
-  const content = { date, commit, cpuModel, backend, node: process.version, ...note, results, applied }
+  const path = `${directory}${date}${suffix}.json`
+  const content = { date, commit, cpuModel, backend, node: process.version, ...(note && { note }), results }
   writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`)
   console.log(`Written: ${path}`)
 }
