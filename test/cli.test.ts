@@ -1,41 +1,8 @@
 /** The command line as a user meets it: each test starts `outerloop` as a process of its own, one at a time. */
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import test, { type ExecutionContext } from 'ava'
-
-const main = fileURLToPath(new URL('../ts/cli/main.ts', import.meta.url))
-
-interface Outcome {
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-function outerloop(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk
-    })
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk
-    })
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, stdout, stderr }))
-  })
-}
-
-async function temporaryDirectory(t: ExecutionContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'outerloop-cli-'))
-  t.teardown(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
+import test from 'ava'
+import { outerloop, temporaryDirectory } from './program.js'
 
 test.serial('--help names every command and the exit codes', async (t) => {
   const { code, stdout } = await outerloop('--help')

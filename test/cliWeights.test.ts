@@ -1,46 +1,15 @@
 /** `outerloop weights` as a user meets it: each test starts the program as a process of its own, one at a time. */
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { optimizerConfigSchema } from '../ts/config/optimizerConfig.js'
 import { initTheta } from '../ts/native.js'
 import { saveWeights } from '../ts/outer/weightFile.js'
+import { outerloop, temporaryDirectory } from './program.js'
 
-const main = fileURLToPath(new URL('../ts/cli/main.ts', import.meta.url))
 const celo = fileURLToPath(new URL('fixtures/weights/celo/celo.theta.state', import.meta.url))
-
-interface Outcome {
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-function outerloop(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk
-    })
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk
-    })
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, stdout, stderr }))
-  })
-}
-
-async function temporaryDirectory(t: ExecutionContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'outerloop-cli-weights-'))
-  t.teardown(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
 
 test.serial('--help names both commands; theirs name every flag', async (t) => {
   const help = await outerloop('weights', '--help')
@@ -117,7 +86,7 @@ const wrong: [what: string, args: string[], stderr: RegExp][] = [
   ],
   [
     'a file that holds no weights',
-    ['inspect', main],
+    ['inspect', fileURLToPath(import.meta.url)],
     /expected safetensors, flax's msgpack or a PyLO directory/,
   ],
   ['a target without a format', ['convert', celo, 'out'], /expected --to to be given/],

@@ -1,9 +1,9 @@
 //! Adafactor at work: one step over all tensors of a lane.
 
 use super::adafactor::Adafactor;
-use super::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
+use super::elementwise::{Directions, Elementwise, MAX_ARRAYS, Sweep};
 use super::rounding::pow;
-use super::tensorwise::{Decayed, Directions, Squares};
+use super::tensorwise::{Decayed, Squares};
 use super::{StateMut, Step, Update};
 use crate::lopt::runs::{Factoring, Run, blocks_of, runs_of};
 use crate::lopt::side_sums::sum_squares;

@@ -128,20 +128,40 @@ pub(crate) fn sweep_all<K: Elementwise>(
 }
 
 /// A rule and the padded arrays that it works on.
-pub(crate) struct Sweep<K> {
+#[derive(Clone, Copy)]
+struct Arrays<K> {
     kernel: K,
     params: *mut f32,
-    grads: *const f32,
+    grads: *mut f32,
     /// [`Elementwise::ARRAYS`] arrays, `stride` apart.
     state: *mut f32,
     stride: usize,
     len: usize,
 }
 
-// SAFETY: the arrays are borrowed for as long as the sweep is used, and threads get disjoint ranges of them.
-unsafe impl<K: Send> Send for Sweep<K> {}
+// SAFETY: the arrays are borrowed for as long as they are used, and threads get disjoint ranges of them.
+unsafe impl<K: Send> Send for Arrays<K> {}
 // SAFETY: as above.
-unsafe impl<K: Sync> Sync for Sweep<K> {}
+unsafe impl<K: Sync> Sync for Arrays<K> {}
+
+impl<K: Elementwise> Arrays<K> {
+    /// On `len` elements, whole registers.
+    fn new(kernel: K, [params, grads]: [*mut f32; 2], len: usize, state: &mut [f32], stride: usize) -> Self {
+        assert!(K::ARRAYS <= MAX_ARRAYS);
+        assert!(K::ARRAYS == 0 || state.len() >= (K::ARRAYS - 1) * stride + len);
+        Self { kernel, params, grads, state: state.as_mut_ptr(), stride, len }
+    }
+
+    /// Moves the parameters by `rate` times the directions, or makes the gradients directions.
+    fn run<const MOVES: bool>(&self, workers: Workers<'_>, rate: f32) {
+        workers.chunks(0..self.len, CHUNK, |cpu, part| {
+            cpu.run(Part::<K, MOVES> { arrays: self, from: part.start, to: part.end, rate });
+        });
+    }
+}
+
+/// Parameters that a rule moves along its directions.
+pub(crate) struct Sweep<K>(Arrays<K>);
 
 impl<K: Elementwise> Sweep<K> {
     /// On arrays of whole registers; those of the state start `stride` apart.
@@ -153,39 +173,59 @@ impl<K: Elementwise> Sweep<K> {
         stride: usize,
     ) -> Self {
         let len = params.len();
-        assert!(grads.len() == len && K::ARRAYS <= MAX_ARRAYS);
-        assert!(K::ARRAYS == 0 || state.len() >= (K::ARRAYS - 1) * stride + len);
-        let (params, state) = (params.as_mut_ptr(), state.as_mut_ptr());
-        Self { kernel, params, grads: grads.as_ptr(), state, stride, len }
+        assert!(grads.len() == len);
+        let arrays = [params.as_mut_ptr(), grads.as_ptr().cast_mut()];
+        Self(Arrays::new(kernel, arrays, len, state, stride))
     }
 
     /// p ← p − rate·direction.
     pub(crate) fn run(&mut self, workers: Workers<'_>, rate: f32) {
-        let sweep = &*self;
-        workers.chunks(0..self.len, CHUNK, |cpu, part| {
-            cpu.run(Part { sweep, from: part.start, to: part.end, rate });
-        });
+        self.0.run::<true>(workers, rate);
     }
 }
 
-struct Part<'a, K> {
-    sweep: &'a Sweep<K>,
+/// Gradients that are overwritten by the directions that a rule makes of them.
+pub(crate) struct Directions<K>(Arrays<K>);
+
+impl<K: Elementwise> Directions<K> {
+    /// Of arrays as those of a [`Sweep`].
+    pub(crate) fn new(
+        kernel: K,
+        params: &[f32],
+        grads: &mut [f32],
+        state: &mut [f32],
+        stride: usize,
+    ) -> Self {
+        let len = params.len();
+        assert!(grads.len() == len);
+        let arrays = [params.as_ptr().cast_mut(), grads.as_mut_ptr()];
+        Self(Arrays::new(kernel, arrays, len, state, stride))
+    }
+
+    /// g ← direction.
+    pub(crate) fn run(&mut self, workers: Workers<'_>) {
+        self.0.run::<false>(workers, 0.0);
+    }
+}
+
+struct Part<'a, K, const MOVES: bool> {
+    arrays: &'a Arrays<K>,
     from: usize,
     to: usize,
     rate: f32,
 }
 
-impl<K: Elementwise> Kernel for Part<'_, K> {
+impl<K: Elementwise, const MOVES: bool> Kernel for Part<'_, K, MOVES> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Sweep { kernel, params, grads, state, stride, len } = *self.sweep;
+        let Arrays { kernel, params, grads, state, stride, len } = *self.arrays;
         assert!(self.to <= len);
         let rate = s.splat(self.rate);
         let mut at = self.from;
         while at + S::WIDTH <= self.to {
-            // SAFETY: the range is inside the arrays, and no other thread has it.
+            // SAFETY: the range is inside the arrays, and no other thread has it; only what was lent for writing is written.
             unsafe {
                 let p = s.load(params.add(at));
                 let mut x = [p; MAX_ARRAYS];
@@ -196,7 +236,11 @@ impl<K: Elementwise> Kernel for Part<'_, K> {
                 for k in 0..K::ARRAYS {
                     s.store(state.add(k * stride + at), x[k]);
                 }
-                s.store(params.add(at), s.fnma(rate, direction, p));
+                if MOVES {
+                    s.store(params.add(at), s.fnma(rate, direction, p));
+                } else {
+                    s.store(grads.add(at), direction);
+                }
             }
             at += S::WIDTH;
         }

@@ -18,11 +18,11 @@
 
 use super::adam::Adam;
 use super::checks::{at_least_0, eps8, fraction, pattern, point_9, point_95, point_999, positive};
-use super::elementwise::{Elementwise, MAX_ARRAYS, Rule, Sweep};
+use super::elementwise::{Directions, Elementwise, MAX_ARRAYS, Rule, Sweep};
 use super::lamb::DecayedMoments;
 use super::newton_schulz::NewtonSchulz;
 use super::rounding::one_minus_power;
-use super::tensorwise::{Decayed, Directions, SumSquares};
+use super::tensorwise::{Decayed, SumSquares};
 use super::{Config, Cost, Needs, Optimizer, Overwrites, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ALIGN, ParamLayout, TensorSpec};

@@ -1,6 +1,6 @@
 //! Hand-designed rules that look at whole tensors: directions first, then their norms, then the step.
 
-use super::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
+use super::elementwise::{Directions, Elementwise, MAX_ARRAYS, Sweep};
 use super::{Cost, Needs, Optimizer, Overwrites, StateMut, Step, Tensors, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ParamLayout, TensorSpec};
@@ -11,9 +11,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const WHOLE: usize = 1 << 18;
 /// Elements of a block of a longer one.
 const SUM_BLOCK: usize = 1 << 16;
-/// Elements that one thread does at a time.
-const CHUNK: usize = 1 << 15;
-
 /// Σx², element i in lane i mod [`LANES`].
 pub(crate) struct SumSquares<'a>(pub(crate) &'a [f32]);
 
@@ -84,46 +81,6 @@ impl Squares {
     }
 }
 
-/// Overwrites gradients by the directions that a rule makes of them; arrays as those of a [`Sweep`].
-pub(crate) struct Directions<K> {
-    kernel: K,
-    params: *const f32,
-    grads: *mut f32,
-    state: *mut f32,
-    stride: usize,
-    len: usize,
-}
-
-// SAFETY: the arrays are borrowed for as long as this is used, and threads get disjoint ranges of them.
-unsafe impl<K: Send> Send for Directions<K> {}
-// SAFETY: as above.
-unsafe impl<K: Sync> Sync for Directions<K> {}
-
-impl<K: Elementwise> Directions<K> {
-    /// Of arrays of whole registers; those of the state start `stride` apart.
-    pub(crate) fn new(
-        kernel: K,
-        params: &[f32],
-        grads: &mut [f32],
-        state: &mut [f32],
-        stride: usize,
-    ) -> Self {
-        let len = params.len();
-        assert!(grads.len() == len && K::ARRAYS <= MAX_ARRAYS);
-        assert!(K::ARRAYS == 0 || state.len() >= (K::ARRAYS - 1) * stride + len);
-        let (params, grads) = (params.as_ptr(), grads.as_mut_ptr());
-        Self { kernel, params, grads, state: state.as_mut_ptr(), stride, len }
-    }
-
-    /// g ← direction.
-    pub(crate) fn run(&mut self, workers: Workers<'_>) {
-        let all = &*self;
-        workers.chunks(0..self.len, CHUNK, |cpu, part| {
-            cpu.run(Part { all, from: part.start, to: part.end });
-        });
-    }
-}
-
 /// g ← direction for all tensors; the state's arrays are padded arrays over all of them.
 pub(crate) fn direct_all<K: Elementwise>(
     workers: Workers<'_>,
@@ -140,39 +97,6 @@ pub(crate) fn direct_all<K: Elementwise>(
         let range = layout.padded_range(i);
         let state = if K::ARRAYS == 0 { &mut [] } else { &mut state[range.start..] };
         Directions::new(kernel, params.get(i, &range), grads.get(i, &range), state, stride).run(workers);
-    }
-}
-
-struct Part<'a, K> {
-    all: &'a Directions<K>,
-    from: usize,
-    to: usize,
-}
-
-impl<K: Elementwise> Kernel for Part<'_, K> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Directions { kernel, params, grads, state, stride, len } = *self.all;
-        assert!(self.to <= len);
-        let mut at = self.from;
-        while at + S::WIDTH <= self.to {
-            // SAFETY: the range is inside the arrays, and no other thread has it.
-            unsafe {
-                let p = s.load(params.add(at));
-                let mut x = [p; MAX_ARRAYS];
-                for k in 0..K::ARRAYS {
-                    x[k] = s.load(state.add(k * stride + at));
-                }
-                let direction = kernel.direction(s, p, s.load(grads.add(at)), &mut x);
-                for k in 0..K::ARRAYS {
-                    s.store(state.add(k * stride + at), x[k]);
-                }
-                s.store(grads.add(at), direction);
-            }
-            at += S::WIDTH;
-        }
     }
 }
 

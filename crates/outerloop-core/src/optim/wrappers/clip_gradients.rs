@@ -8,8 +8,8 @@
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
 use crate::optim::checks::positive;
-use crate::optim::elementwise::{Elementwise, MAX_ARRAYS};
-use crate::optim::tensorwise::{Decayed, Directions, Squares, direct_all};
+use crate::optim::elementwise::{Directions, Elementwise, MAX_ARRAYS};
+use crate::optim::tensorwise::{Decayed, Squares, direct_all};
 use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Overwrites, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;

@@ -9,8 +9,8 @@
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, pattern};
-use crate::optim::elementwise::Sweep;
-use crate::optim::tensorwise::{Decayed, Directions, Plain, Squares};
+use crate::optim::elementwise::{Directions, Sweep};
+use crate::optim::tensorwise::{Decayed, Plain, Squares};
 use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Overwrites, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::AlignedVec;
