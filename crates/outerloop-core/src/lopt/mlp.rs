@@ -2,6 +2,8 @@
 
 use super::STRIDE;
 use super::columns::{Columns, Sink, Stored};
+use crate::optim::LeafInit;
+use crate::params::TensorSpec;
 use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, relu};
 
 /// Registers of columns that go through both hidden layers together.
@@ -25,6 +27,17 @@ pub(super) struct ParamMlp {
     /// Output layer, `[num_outputs, hidden]`.
     w2: Vec<f32>,
     b2: Vec<f32>,
+}
+
+/// Leaves of a network with two hidden layers and two outputs, as Haiku names them.
+pub(super) fn mlp_leaves(inputs: usize, hidden: usize) -> Vec<(TensorSpec, LeafInit)> {
+    let mut leaves = vec![];
+    for (layer, (rows, cols)) in [(inputs, hidden), (hidden, hidden), (hidden, 2)].into_iter().enumerate() {
+        let weights = LeafInit::TruncatedNormal(1.0 / (rows as f64).sqrt());
+        leaves.push((TensorSpec::new(format!("mlp/~/linear_{layer}/b"), [cols]), LeafInit::Zero));
+        leaves.push((TensorSpec::new(format!("mlp/~/linear_{layer}/w"), [rows, cols]), weights));
+    }
+    leaves
 }
 
 /// What a thread that runs the network needs for itself.

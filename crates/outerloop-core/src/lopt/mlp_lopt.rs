@@ -8,12 +8,12 @@
 
 use super::embedding::fold_time;
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
-use super::mlp::ParamMlp;
+use super::mlp::{ParamMlp, mlp_leaves};
 use super::rule::{Rule, Span, Wanted, spans_of};
 use super::runs::{Run, runs_of};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, positive, size, size_32, thousandth};
-use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
+use crate::optim::{Config, Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -100,14 +100,8 @@ pub struct MlpLopt {
 impl MlpLopt {
     /// With the given sizes and scales; their ranges are the caller's to check.
     pub fn new(config: MlpLoptConfig) -> Self {
-        let h = config.hidden;
-        let mut leaves = vec![];
-        for (layer, (rows, cols)) in [(INPUTS, h), (h, h), (h, 2)].into_iter().enumerate() {
-            let weights = LeafInit::TruncatedNormal(1.0 / (rows as f64).sqrt());
-            leaves.push((TensorSpec::new(format!("mlp/~/linear_{layer}/b"), [cols]), LeafInit::Zero));
-            leaves.push((TensorSpec::new(format!("mlp/~/linear_{layer}/w"), [rows, cols]), weights));
-        }
-        Self { config, theta: ThetaSpec { leaves } }
+        let theta = ThetaSpec { leaves: mlp_leaves(INPUTS, config.hidden) };
+        Self { config, theta }
     }
 }
 

@@ -14,11 +14,11 @@ use super::hierarchical_features::{DECAYS, KEPT, OLD, TensorArrays, accumulate, 
 use super::hierarchical_forward::Forward;
 use super::hierarchical_theta::CONSTANTS;
 use super::lstm::Linear;
-use super::mlp::{ParamMlp, Scratch};
+use super::mlp::{ParamMlp, Scratch, mlp_leaves};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, positive, size, size_32, thousandth};
 use crate::optim::rounding::ln;
-use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
+use crate::optim::{Config, Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::AlignedVec;
 use serde::{Deserialize, Serialize};
@@ -70,14 +70,8 @@ pub struct RmsMlp {
 impl RmsMlp {
     /// With the given size and scales; their ranges are the caller's to check.
     pub fn new(config: RmsMlpConfig) -> Self {
-        let h = config.hidden;
-        let mut leaves = vec![];
-        for (layer, (rows, cols)) in [(INPUTS, h), (h, h), (h, 2)].into_iter().enumerate() {
-            let weights = LeafInit::TruncatedNormal(1.0 / (rows as f64).sqrt());
-            leaves.push((TensorSpec::new(format!("mlp/~/linear_{layer}/b"), [cols]), LeafInit::Zero));
-            leaves.push((TensorSpec::new(format!("mlp/~/linear_{layer}/w"), [rows, cols]), weights));
-        }
-        Self { config, theta: ThetaSpec { leaves } }
+        let theta = ThetaSpec { leaves: mlp_leaves(INPUTS, config.hidden) };
+        Self { config, theta }
     }
 }
 
