@@ -3,6 +3,7 @@
 use super::factored::DECAYS;
 use super::runs::SHARED;
 use crate::optim::rounding::ln;
+use crate::optim::tensorwise::SumSquares;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers, totals};
 
 /// Elements whose sums are f32; sums of such sums are f64.
@@ -75,27 +76,6 @@ pub(super) fn write_features(
 /// Half of ln(1e-8 + |10·x|) held to ±5.
 fn scaled_log(x: f64) -> f32 {
     0.5 * ln((1e-8 + (10.0 * x).abs()) as f32).clamp(-5.0, 5.0)
-}
-
-/// Σx² of an array of whole groups of lanes.
-struct SumSquares<'a>(&'a [f32]);
-
-impl Kernel for SumSquares<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f32 {
-        let mut sum = LaneSum::zero(s);
-        assert!(self.0.len().is_multiple_of(LANES));
-        for group in (0..self.0.len()).step_by(LANES) {
-            for half in 0..LANES / S::WIDTH {
-                // SAFETY: a whole group of lanes remains.
-                let x = unsafe { s.load(self.0.as_ptr().add(group + half * S::WIDTH)) };
-                sum.fma(s, half, x, x);
-            }
-        }
-        sum.total(s)
-    }
 }
 
 /// Σp², Σv, Σm of `live` elements from `from`; what is beyond them in their group is zero.
