@@ -41,7 +41,8 @@ fn main() {
         num_particles,
         threads,
         carry: Carry::Both,
-        meta_loss: MetaLoss::Train {},
+        meta_loss: MetaLoss::TRAIN,
+        frozen: vec![],
     };
     let mut unroller =
         Unroller::new(&options, random_data(widths[0], classes), Cpu::detect().unwrap()).unwrap();
@@ -54,11 +55,10 @@ fn main() {
             break;
         }
         let particles = (0..num_particles).map(|particle| {
-            let restart = || Restart { task: task.clone(), episode: 0, num_steps: 1000 };
-            ParticlePlan { particle, perturbation, restart: (perturbation == 0).then(restart) }
+            let restart = || Restart { task: task.clone(), episode: 0, num_steps: 1000, instance: None };
+            ParticlePlan::simple(particle, TRUNCATION_LENGTH, perturbation, (perturbation == 0).then(restart))
         });
-        let plan =
-            AdvancePlan { truncation_length: TRUNCATION_LENGTH, std: 0.01, particles: particles.collect() };
+        let plan = AdvancePlan { std: 0.01, particles: particles.collect() };
         let start = Instant::now();
         unroller.advance(&theta, &plan, &JobControl::default()).unwrap();
 

@@ -11,8 +11,8 @@ use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::{Backend, Cpu};
 use outerloop_core::unroll::{
-    AdvancePlan, Carry, JobControl, LaneStatus, MetaLoss, ParticlePlan, ParticleResult, Restart, Unroller,
-    UnrollerOptions,
+    AdvancePlan, Carry, JobControl, LaneStatus, LossSource, MetaLoss, ParticlePlan, Restart, SegmentResult,
+    Unroller, UnrollerOptions,
 };
 use std::time::{Duration, Instant};
 use zoo::OPTIMIZERS;
@@ -40,7 +40,7 @@ struct Setup {
 impl Setup {
     fn of(optimizer: &'static str) -> Self {
         let cpu = Cpu::detect().unwrap();
-        Self { optimizer, carry: Carry::Both, meta_loss: MetaLoss::Train {}, seed: 5, threads: 2, cpu }
+        Self { optimizer, carry: Carry::Both, meta_loss: MetaLoss::TRAIN, seed: 5, threads: 2, cpu }
     }
 
     fn build(&self, num_particles: u32) -> Unroller {
@@ -51,6 +51,7 @@ impl Setup {
             threads: self.threads,
             carry: self.carry,
             meta_loss: self.meta_loss,
+            frozen: vec![],
         };
         Unroller::new(&options, tasks::datasets(), self.cpu).unwrap()
     }
@@ -60,7 +61,7 @@ impl Setup {
         optimizer.theta_spec().init(Key::new(1, Purpose::ThetaInit))
     }
 
-    fn advance(&self, unroller: &mut Unroller, plan: &AdvancePlan) -> Vec<ParticleResult> {
+    fn advance(&self, unroller: &mut Unroller, plan: &AdvancePlan) -> Vec<SegmentResult> {
         unroller.advance(&self.theta(), plan, &JobControl::default()).unwrap()
     }
 }
@@ -68,17 +69,21 @@ impl Setup {
 /// Truncation number `index` of a particle for every task, each on a task of its own; the first one starts them.
 fn plan(index: u64, steps: u64, std: f64) -> AdvancePlan {
     let particles = (0..NUM_PARTICLES).map(|particle| {
-        let restart =
-            || Restart { task: tasks::parse(TASKS[particle as usize]), episode: 4, num_steps: 1000 };
-        ParticlePlan { particle, perturbation: index, restart: (index == 0).then(restart) }
+        let restart = || Restart {
+            task: tasks::parse(TASKS[particle as usize]),
+            episode: 4,
+            num_steps: 1000,
+            instance: None,
+        };
+        ParticlePlan::simple(particle, steps, index, (index == 0).then(restart))
     });
-    AdvancePlan { truncation_length: steps, std, particles: particles.collect() }
+    AdvancePlan { std, particles: particles.collect() }
 }
 
 type Bits = (Vec<(u64, u64)>, String, Vec<u32>);
 
 /// Results and saved state as bits: NaN equals itself, 0 differs from −0.
-fn bits(results: &[ParticleResult], unroller: &Unroller) -> Bits {
+fn bits(results: &[SegmentResult], unroller: &Unroller) -> Bits {
     let (description, numbers) = unroller.save_state();
     let losses = results.iter().map(|r| (r.pos.meta_loss.to_bits(), r.neg.meta_loss.to_bits())).collect();
     (losses, description, numbers.iter().map(|x| x.to_bits()).collect())
@@ -144,7 +149,8 @@ fn backends_threads_and_repetitions_give_the_same_bits() {
 fn a_loaded_state_continues_with_the_same_bits() {
     for &(optimizer, _) in OPTIMIZERS {
         for carry in [Carry::Both, Carry::Unperturbed] {
-            let meta_loss = MetaLoss::OuterValid { every: 4, batches: 2 };
+            let source = LossSource::OuterValid;
+            let meta_loss = MetaLoss { source, every: Some(4), batches: 2, ..MetaLoss::TRAIN };
             let setup = Setup { carry, meta_loss, ..Setup::of(optimizer) };
             let mut whole = setup.build(NUM_PARTICLES);
             setup.advance(&mut whole, &plan(0, 11, 0.02));
@@ -231,7 +237,7 @@ fn plans_out_of_range_are_refused_and_change_nothing() {
     // No problem yet, for all and for one of them.
     refuse(&mut unroller, &plan(1, 5, 0.02), &[], option);
     let mut mixed = plan(0, 5, 0.02);
-    mixed.particles[2].restart = None;
+    mixed.particles[2].segments[0].restart = None;
     refuse(&mut unroller, &mixed, &[], option);
     for (steps, std) in [(0, 0.02), (5, 0.0), (5, -1.0), (5, f64::NAN), (5, f64::INFINITY)] {
         refuse(&mut unroller, &plan(0, steps, std), &[], option);
@@ -241,6 +247,9 @@ fn plans_out_of_range_are_refused_and_change_nothing() {
     refuse(&mut unroller, &twice, &[], option);
     twice.particles[1].particle = 3;
     refuse(&mut unroller, &twice, &[], option);
+    let mut idle = plan(0, 5, 0.02);
+    idle.particles[1].segments.clear();
+    refuse(&mut unroller, &idle, &[], option);
     refuse(&mut unroller, &plan(0, 5, 0.02), &[1.0], ErrorCode::ShapeMismatch);
 }
 
@@ -257,12 +266,10 @@ fn a_diverged_lane_is_data() {
         let setup = Setup::of(optimizer);
         let mut unroller = setup.build(1);
         let mut one = plan(0, 50, 0.02);
-        one.particles.truncate(1);
-        one.particles[0].restart =
-            Some(Restart { task: tasks::parse(UNBOUNDED), episode: 0, num_steps: 1000 });
+        let problem = Restart { task: tasks::parse(UNBOUNDED), episode: 0, num_steps: 1000, instance: None };
+        one.particles = vec![ParticlePlan::simple(0, 50, 0, Some(problem))];
         let first = setup.advance(&mut unroller, &one)[0];
-        one.particles[0].restart = None;
-        one.particles[0].perturbation = 1;
+        one.particles = vec![ParticlePlan::simple(0, 50, 1, None)];
         let second = setup.advance(&mut unroller, &one)[0];
         for lane in [first.pos, first.neg, second.pos, second.neg] {
             assert_eq!(lane.status, LaneStatus::Diverged, "{optimizer}");

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use outerloop_core::reference::perturbation::{Boundary, TruncationLosses, pes, truncated_es};
-use outerloop_core::unroll::{PerturbationSums, PerturbationTerm, perturb, thread_pool};
+use outerloop_core::unroll::{Noise, PerturbationSums, PerturbationTerm, perturb, thread_pool};
 
 const SEED: u64 = 21;
 const LEN: usize = 37;
@@ -24,7 +24,7 @@ fn loss(particle: usize, truncation: u64, sign: f64) -> f64 {
 #[test]
 fn pes_and_truncated_es_follow_the_f64_sums() {
     let pool = thread_pool(2).unwrap();
-    let mut sums = PerturbationSums::new(SEED, LEN);
+    let mut sums = PerturbationSums::new(Noise::new(SEED, LEN, vec![]));
     let mut accumulator = vec![vec![0.0; LEN]; 3];
     let mut worst = 0f64;
     for t in 0..12 {
@@ -58,7 +58,7 @@ fn pes_and_truncated_es_follow_the_f64_sums() {
                     weight: delta / (2.0 * STD * STD * 3.0),
                 })
                 .collect();
-            sums.weighted(&pool, STD, &terms).unwrap()
+            sums.weighted(&pool, STD, &terms).unwrap().sum
         };
         let got_pes = gradient(&|i| t / EPISODES[i] * EPISODES[i]);
         let got_es = gradient(&|_| t);

@@ -9,8 +9,8 @@ mod tasks;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use outerloop_core::unroll::{
-    AdvancePlan, Carry, CurveJob, JobControl, MetaLoss, ParticlePlan, Restart, Unroller, UnrollerOptions,
-    run_curves, thread_pool,
+    AdvancePlan, Carry, CurveJob, JobControl, LossSource, MetaLoss, ParticlePlan, Restart, Unroller,
+    UnrollerOptions, run_curves, thread_pool,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,15 +90,22 @@ fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 
         threads: 1,
         carry: Carry::Both,
         meta_loss,
+        frozen: vec![],
     };
     let mut unroller = Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap()).unwrap();
     let theta = first_theta(optimizer);
     let mut plan = |particle_restart: bool, perturbation| {
-        let restart =
-            || particle_restart.then(|| Restart { task: tasks::parse(task), episode: 0, num_steps: 1000 });
+        let restart = || {
+            particle_restart.then(|| Restart {
+                task: tasks::parse(task),
+                episode: 0,
+                num_steps: 1000,
+                instance: None,
+            })
+        };
         let particles =
-            (0..2).map(|particle| ParticlePlan { particle, perturbation, restart: restart() }).collect();
-        let plan = AdvancePlan { truncation_length: steps, std: 0.01, particles };
+            (0..2).map(|particle| ParticlePlan::simple(particle, steps, perturbation, restart())).collect();
+        let plan = AdvancePlan { std: 0.01, particles };
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         let results = unroller.advance(&theta, &plan, &JobControl::default()).unwrap();
         let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
@@ -134,9 +141,10 @@ fn curve(task: &str, optimizer: &str, steps: u64) -> u64 {
 #[test]
 fn inner_steps_allocate_nothing() {
     const QUEUES: u64 = 8;
+    let outer_valid = MetaLoss { source: LossSource::OuterValid, every: Some(5), ..MetaLoss::TRAIN };
     for task in TASKS {
         for &optimizer in OPTIMIZERS {
-            for meta_loss in [MetaLoss::Train {}, MetaLoss::OuterValid { every: 5, batches: 1 }] {
+            for meta_loss in [MetaLoss::TRAIN, outer_valid] {
                 let [short, long] = [10, 60].map(|steps| advance(task, optimizer, meta_loss, steps));
                 println!("{optimizer} {meta_loss:?}: {short} allocations in 10 steps, {long} in 60");
                 assert!(long <= short + QUEUES, "{task} {optimizer} {meta_loss:?}: {short} and {long}");

@@ -9,7 +9,7 @@ use napi::bindgen_prelude::{
 use napi_derive::napi;
 use outerloop_core::error::ErrorCode;
 use outerloop_core::simd::Cpu;
-use outerloop_core::unroll::{AdvancePlan, ParticleResult, PerturbationSums, PerturbationTerm, Unroller};
+use outerloop_core::unroll::{AdvancePlan, PerturbationSums, PerturbationTerm, SegmentResult, Unroller};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What belongs to one run.
@@ -30,15 +30,24 @@ pub struct NativeUnroller {
     slot: Arc<Mutex<Slot>>,
 }
 
-/// Outcome of one truncation, one entry a planned particle.
+/// Outcome of one truncation, one entry a planned segment.
 #[napi(object)]
 pub struct NativeAdvanceResult {
     /// Meta-loss under theta + ε.
     pub pos: Float64Array,
     /// Meta-loss under theta − ε.
     pub neg: Float64Array,
-    /// 1 where the positive half diverged, 2 where the negative, 3 where both.
+    /// 1 where the positive half has diverged, 2 where the negative, 3 where both.
     pub diverged: Uint8Array,
+}
+
+/// A weighted sum of perturbations.
+#[napi(object)]
+pub struct NativePerturbationSum {
+    /// The sum.
+    pub sum: Float32Array,
+    /// Sum of the squared norms of the terms.
+    pub squares: f64,
 }
 
 /// The inner problems between two truncations.
@@ -106,10 +115,9 @@ impl NativeUnroller {
     ) -> Result<Self> {
         guard(|| {
             let options: outerloop_core::unroll::UnrollerOptions = parse("unroller", &options)?;
-            let seed = options.seed;
             let cpu = Cpu::choose(cpu.as_deref()).map_err(to_js)?;
             let unroller = Unroller::new(&options, collect(&datasets), cpu).map_err(to_js)?;
-            let sums = PerturbationSums::new(seed, unroller.theta_len());
+            let sums = unroller.perturbation_sums();
             let run = Box::new(Run { unroller, sums });
             Ok(Self { slot: Arc::new(Mutex::new(Slot::Idle(run))) })
         })
@@ -137,7 +145,7 @@ impl NativeUnroller {
                 borrowed.run()?.unroller.advance(&theta, &plan, control).map_err(to_js)
             },
             |_, results| {
-                let losses = |f: fn(&ParticleResult) -> f64| results.iter().map(f).collect::<Vec<_>>();
+                let losses = |f: fn(&SegmentResult) -> f64| results.iter().map(f).collect::<Vec<_>>();
                 let diverged = results
                     .iter()
                     .map(|r| u8::from(r.pos.status.is_diverged()) + 2 * u8::from(r.neg.status.is_diverged()));
@@ -151,7 +159,7 @@ impl NativeUnroller {
     }
 
     /// `std` times the weighted sum of the perturbations that the JSON terms name.
-    #[napi(ts_return_type = "Promise<Float32Array>")]
+    #[napi(ts_return_type = "Promise<NativePerturbationSum>")]
     pub fn sum_perturbations<'env>(
         &self,
         env: &'env Env,
@@ -169,7 +177,7 @@ impl NativeUnroller {
                 let Run { unroller, sums } = borrowed.run()?;
                 sums.weighted(unroller.pool(), std, &terms).map_err(to_js)
             },
-            |_, sum| Ok(Float32Array::new(sum)),
+            |_, sum| Ok(NativePerturbationSum { sum: Float32Array::new(sum.sum), squares: sum.squares }),
         )
     }
 

@@ -58,17 +58,25 @@ impl ThetaSpec {
     }
 
     /// Where leaf `name` lies in flat theta.
-    /// # Panics
-    /// If there is no such leaf: a bug of the caller.
-    pub(crate) fn range(&self, name: &str) -> std::ops::Range<usize> {
+    /// # Errors
+    /// `InvalidOption` if there is no such leaf.
+    pub fn find(&self, name: &str) -> Result<std::ops::Range<usize>> {
         let mut at = 0;
         for (leaf, _) in &self.leaves {
             if leaf.name == name {
-                return at..at + leaf.len();
+                return Ok(at..at + leaf.len());
             }
             at += leaf.len();
         }
-        panic!("theta has no leaf `{name}`")
+        let names: Vec<&str> = self.leaves.iter().map(|(leaf, _)| leaf.name.as_str()).collect();
+        Err(Error::option(format!("theta: expected a leaf of {}, got `{name}`", names.join(", "))))
+    }
+
+    /// As [`ThetaSpec::find`].
+    /// # Panics
+    /// If there is no such leaf: a bug of the caller.
+    pub(crate) fn range(&self, name: &str) -> std::ops::Range<usize> {
+        self.find(name).unwrap_or_else(|e| panic!("{}", e.message))
     }
 
     /// The slice of flat `theta` that holds leaf `name`.

@@ -154,6 +154,10 @@ impl Task for MlpTask {
             MlpPlan::new(self.layout.clone(), &self.widths, self.config.activation, self.config.batch_size);
         Box::new(plan)
     }
+
+    fn has_answers(&self) -> bool {
+        true
+    }
 }
 
 /// The chosen rows of `bytes: [examples, features]`, scaled, as the columns of `out: [features, stride]`.

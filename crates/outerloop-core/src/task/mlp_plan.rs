@@ -47,8 +47,9 @@ impl MlpPlan {
     }
 }
 
-impl Plan for MlpPlan {
-    fn loss(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) -> f32 {
+impl MlpPlan {
+    /// Writes the logits of `batch` into the last output.
+    fn forward(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) {
         let last = self.layers.len() - 1;
         for l in 0..=last {
             let (before, here) = self.outputs.split_at_mut(l);
@@ -61,6 +62,13 @@ impl Plan for MlpPlan {
                 cpu.run(activate(self.activation, &mut here[0], &mut self.derivatives[l]));
             }
         }
+    }
+}
+
+impl Plan for MlpPlan {
+    fn loss(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) -> f32 {
+        self.forward(cpu, params, batch);
+        let last = self.layers.len() - 1;
         cpu.run(cross_entropy(&mut self.outputs[last], &batch.labels, &mut self.losses))
     }
 
@@ -87,5 +95,17 @@ impl Plan for MlpPlan {
             }
         }
         loss
+    }
+
+    fn error_rate(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) -> f32 {
+        self.forward(cpu, params, batch);
+        let (logits, stride) = (&self.outputs[self.layers.len() - 1], batch.stride());
+        let is_wrong = |&(b, &label): &(usize, &u32)| {
+            let right = logits[label as usize * stride + b];
+            // A score that is no number answers nothing.
+            !logits[b..].iter().step_by(stride).all(|&score| score <= right)
+        };
+        let wrong = batch.labels.iter().enumerate().filter(is_wrong).count();
+        wrong as f32 / batch.labels.len() as f32
     }
 }

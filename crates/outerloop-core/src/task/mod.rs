@@ -88,6 +88,11 @@ pub trait Task: Send + Sync {
 
     /// The same loss as hand-written layers with its own scratch.
     fn plan(&self) -> Box<dyn Plan>;
+
+    /// Whether there are right and wrong answers.
+    fn has_answers(&self) -> bool {
+        false
+    }
 }
 
 /// A task's loss and gradient on the CPU, with the scratch they need. One per thread at a time.
@@ -97,4 +102,10 @@ pub trait Plan: Send {
 
     /// The same, and its gradient into the padded `grads` (gaps stay as they are).
     fn loss_and_grad(&mut self, cpu: Cpu, params: &[f32], batch: &Batch, grads: &mut [f32]) -> f32;
+
+    /// Share of the batch that is answered wrongly, 0 to 1; not a number where the task has no answers. Equal scores count
+    /// as right.
+    fn error_rate(&mut self, _cpu: Cpu, _params: &[f32], _batch: &Batch) -> f32 {
+        f32::NAN
+    }
 }

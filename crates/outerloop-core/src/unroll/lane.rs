@@ -98,4 +98,12 @@ impl BoundLane {
             LaneStatus::Diverged => f32::NAN,
         }
     }
+
+    /// Share of wrong answers at the current parameters; 1 if the lane has diverged.
+    pub(super) fn error_rate(&self, cpu: Cpu, plan: &mut dyn Plan, batch: &Batch) -> f32 {
+        match self.lane.status {
+            LaneStatus::Ok => plan.error_rate(cpu, &self.lane.params, batch),
+            LaneStatus::Diverged => 1.0,
+        }
+    }
 }

@@ -17,6 +17,9 @@ mod unroller;
 pub use curves::{Curve, CurveJob, CurvePoint, run_curves};
 pub use job::{JobControl, thread_pool};
 pub use lane::LaneStatus;
-pub use perturbation::{PerturbationSums, PerturbationTerm, perturb};
-pub use plan::{AdvancePlan, Carry, LaneResult, MetaLoss, ParticlePlan, ParticleResult, Restart};
+pub use perturbation::{Noise, PerturbationSum, PerturbationSums, PerturbationTerm, perturb};
+pub use plan::{
+    AdvancePlan, Carry, LaneResult, LossSource, MetaLoss, ParticlePlan, Reduce, Restart, Segment,
+    SegmentResult, Target,
+};
 pub use unroller::{Unroller, UnrollerOptions};

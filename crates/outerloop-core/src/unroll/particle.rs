@@ -1,8 +1,8 @@
 //! One particle's truncation.
 
 use super::lane::{BoundLane, Lane};
-use super::plan::{AdvancePlan, Carry, LaneResult, MetaLoss, ParticlePlan, ParticleResult, Restart};
-use super::{JobControl, perturb, truncation};
+use super::plan::{Carry, LaneResult, MetaLoss, ParticlePlan, Restart, Segment, SegmentResult, Target};
+use super::{JobControl, Noise, truncation};
 use crate::error::{Error, Result};
 use crate::optim::{Optimizer, Theta};
 use crate::rng::{Key, Purpose};
@@ -16,6 +16,7 @@ pub(super) struct Shared {
     pub(super) optimizer: Arc<dyn Optimizer>,
     pub(super) datasets: Datasets,
     pub(super) seed: u64,
+    pub(super) noise: Noise,
     pub(super) carry: Carry,
     pub(super) meta_loss: MetaLoss,
 }
@@ -31,8 +32,14 @@ pub(super) struct Particle {
 
 impl Particle {
     /// The problem named by `problem`, without lanes yet.
-    pub(super) fn new(problem: Restart, datasets: &Datasets) -> Result<Self> {
-        let task = build_task(&problem.task, datasets)?;
+    pub(super) fn new(problem: Restart, shared: &Shared) -> Result<Self> {
+        let task = build_task(&problem.task, &shared.datasets)?;
+        if shared.meta_loss.target == Target::ErrorRate && !task.has_answers() {
+            let got = serde_json::to_string(&problem.task).unwrap_or_default();
+            return Err(Error::option(format!(
+                "advance: expected a classification for the meta-loss target `errorRate`, got {got}"
+            )));
+        }
         Ok(Self { problem, task, inner_step: 0, lanes: vec![] })
     }
 
@@ -41,58 +48,81 @@ impl Particle {
     }
 }
 
-/// Runs one truncation; `before` is left as it is.
+/// Runs the segments of a plan one after the other; `before` is left as it is.
 pub(super) fn advance(
     shared: &Shared,
     before: Option<&Particle>,
-    plan: &AdvancePlan,
+    std: f64,
     part: &ParticlePlan,
-    theta: &[f32],
+    theta: &Theta,
     control: &JobControl,
-) -> Result<(Particle, ParticleResult)> {
+) -> Result<(Particle, Vec<SegmentResult>)> {
     let _flush = FlushDenormals::on();
-    let mut particle = match (&part.restart, before) {
-        (Some(problem), _) => Particle::new(problem.clone(), &shared.datasets)?,
-        (None, Some(before)) => before.clone(),
-        (None, None) => {
+    let mut particle = before.cloned();
+    let mut results = vec![];
+    for segment in &part.segments {
+        if let Some(problem) = &segment.restart {
+            particle = Some(Particle::new(problem.clone(), shared)?);
+        }
+        let Some(running) = &mut particle else {
             let message = format!(
                 "advance: expected `restart` for particle {}, which has no problem yet",
                 part.particle
             );
             return Err(Error::option(message));
-        }
-    };
-    let key = particle.key(shared.seed, part.particle);
-    let [pos, neg] = perturb(theta, shared.seed, part.particle, part.perturbation, plan.std as f32);
-    let mut thetas: Vec<Theta> = vec![pos.into(), neg.into()];
-    if shared.carry == Carry::Unperturbed {
-        thetas.push(theta.into());
-    }
-    let is_fresh = particle.lanes.is_empty();
-    let optimizer = &*shared.optimizer;
-    let mut lanes = vec![];
-    for (i, theta) in thetas.into_iter().enumerate() {
-        let lane = match particle.lanes.get(i).or(particle.lanes.first()) {
-            Some(lane) => lane.clone(),
-            None => Lane::new(&*particle.task, optimizer, key, particle.problem.num_steps),
         };
-        let mut lane = BoundLane::new(lane, &*particle.task, optimizer, theta)?;
-        if is_fresh {
-            lane.init();
-        }
-        lanes.push(lane);
+        results.push(running.run(shared, std, part.particle, segment, theta, control)?);
     }
-    let end = particle.inner_step + plan.truncation_length;
-    let losses =
-        truncation::run(shared, &*particle.task, key, &mut lanes, particle.inner_step..end, control)?;
-    particle.inner_step = end;
-    let result = |i: usize| LaneResult { meta_loss: losses[i], status: lanes[i].lane.status };
-    let result = ParticleResult { pos: result(0), neg: result(1) };
-    let kept = match shared.carry {
-        Carry::Both => 0..2,
-        Carry::Pos => 0..1,
-        Carry::Unperturbed => 2..3,
-    };
-    particle.lanes = lanes.into_iter().map(|l| l.lane).skip(kept.start).take(kept.len()).collect();
-    Ok((particle, result))
+    // A plan has at least one segment, so there is a problem.
+    particle.map(|particle| (particle, results)).ok_or_else(|| Error::option("advance: expected a segment"))
+}
+
+impl Particle {
+    /// Runs one segment of the problem.
+    fn run(
+        &mut self,
+        shared: &Shared,
+        std: f64,
+        particle: u32,
+        segment: &Segment,
+        theta: &Theta,
+        control: &JobControl,
+    ) -> Result<SegmentResult> {
+        let key = self.key(shared.seed, self.problem.instance.unwrap_or(particle));
+        let [pos, neg]: [Theta; 2] = match segment.perturbation {
+            Some(number) => shared.noise.perturb(theta, particle, number, std as f32).map(Theta::from),
+            None => [theta.clone(), theta.clone()],
+        };
+        let mut thetas = vec![pos, neg];
+        if shared.carry == Carry::Unperturbed {
+            thetas.push(theta.clone());
+        }
+        let is_fresh = self.lanes.is_empty();
+        let optimizer = &*shared.optimizer;
+        let mut lanes = vec![];
+        for (i, theta) in thetas.into_iter().enumerate() {
+            let lane = match self.lanes.get(i).or(self.lanes.first()) {
+                Some(lane) => lane.clone(),
+                None => Lane::new(&*self.task, optimizer, key, self.problem.num_steps),
+            };
+            let mut lane = BoundLane::new(lane, &*self.task, optimizer, theta)?;
+            if is_fresh {
+                lane.init();
+            }
+            lanes.push(lane);
+        }
+        let end = self.inner_step + segment.inner_steps;
+        let mut problem = truncation::Problem::new(shared, &*self.task, key);
+        let losses = problem.run(&mut lanes, self.inner_step..end, control)?;
+        self.inner_step = end;
+        let result = |i: usize| LaneResult { meta_loss: losses[i], status: lanes[i].lane.status };
+        let result = SegmentResult { pos: result(0), neg: result(1) };
+        let kept = match shared.carry {
+            Carry::Both => 0..2,
+            Carry::Pos => 0..1,
+            Carry::Unperturbed => 2..3,
+        };
+        self.lanes = lanes.into_iter().map(|l| l.lane).skip(kept.start).take(kept.len()).collect();
+        Ok(result)
+    }
 }

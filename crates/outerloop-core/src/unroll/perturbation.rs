@@ -4,17 +4,44 @@ use crate::error::{Error, Result};
 use crate::rng::{Key, Purpose};
 use rayon::prelude::*;
 use serde::Deserialize;
+use std::ops::Range;
 
-fn key(seed: u64, particle: u32, perturbation: u64) -> Key {
-    Key::new(seed, Purpose::Perturbation).fold(u64::from(particle)).fold(perturbation)
+/// The perturbations of a run: names for noise on theta.
+#[derive(Clone, Debug)]
+pub struct Noise {
+    seed: u64,
+    theta_len: usize,
+    /// Weights that get none.
+    frozen: Vec<Range<usize>>,
 }
 
-/// (theta + ε, theta − ε) with ε ~ N(0, std²) named by (seed, particle, perturbation).
+impl Noise {
+    /// For thetas of `theta_len` weights under the run's `seed`; weights in `frozen` stay as they are.
+    pub fn new(seed: u64, theta_len: usize, frozen: Vec<Range<usize>>) -> Self {
+        Self { seed, theta_len, frozen }
+    }
+
+    /// Fills `out` with perturbation number `perturbation` of `particle` in units of its standard deviation.
+    fn fill(&self, particle: u32, perturbation: u64, out: &mut [f32]) {
+        let key = Key::new(self.seed, Purpose::Perturbation).fold(u64::from(particle)).fold(perturbation);
+        key.fill_normal(out);
+        for range in &self.frozen {
+            out[range.clone()].fill(0.0);
+        }
+    }
+
+    /// (theta + ε, theta − ε) with ε ~ N(0, std²) named by (particle, perturbation).
+    pub fn perturb(&self, theta: &[f32], particle: u32, perturbation: u64, std: f32) -> [Vec<f32>; 2] {
+        let mut noise = vec![0.0; theta.len()];
+        self.fill(particle, perturbation, &mut noise);
+        let shifted = |sign: f32| theta.iter().zip(&noise).map(|(t, z)| t + sign * (std * z)).collect();
+        [shifted(1.0), shifted(-1.0)]
+    }
+}
+
+/// [`Noise::perturb`] of a whole theta.
 pub fn perturb(theta: &[f32], seed: u64, particle: u32, perturbation: u64, std: f32) -> [Vec<f32>; 2] {
-    let mut noise = vec![0.0; theta.len()];
-    key(seed, particle, perturbation).fill_normal(&mut noise);
-    let shifted = |sign: f32| theta.iter().zip(&noise).map(|(t, z)| t + sign * (std * z)).collect();
-    [shifted(1.0), shifted(-1.0)]
+    Noise::new(seed, theta.len(), vec![]).perturb(theta, particle, perturbation, std)
 }
 
 /// One particle's share of a gradient: `weight` times the sum of its perturbations `first..=last`.
@@ -31,16 +58,25 @@ pub struct PerturbationTerm {
     pub weight: f64,
 }
 
+/// A weighted sum of perturbations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PerturbationSum {
+    /// `std · Σ_terms weight · Σ_k ε_k`.
+    pub sum: Vec<f32>,
+    /// `Σ_terms ‖std · weight · Σ_k ε_k‖²`: the squared norm that the sum would have if its terms were orthogonal.
+    pub squares: f64,
+}
+
 /// Weighted sums of perturbations, for the gradients of evolution strategies.
 ///
 /// Sums that grow by one perturbation a call, as those of PES do, are remembered: a cache, not state. A sum adds its
 /// perturbations in order in f32 whether it was remembered or not, so the result is a function of the terms alone.
 pub struct PerturbationSums {
-    seed: u64,
-    theta_len: usize,
+    noise: Noise,
     remembered: Vec<Remembered>,
 }
 
+/// The last sum of a particle.
 #[derive(Clone, Default)]
 struct Remembered {
     span: Option<(u64, u64)>,
@@ -48,66 +84,116 @@ struct Remembered {
 }
 
 impl Remembered {
-    fn reach(&mut self, seed: u64, theta_len: usize, term: &PerturbationTerm) {
+    fn reach(&mut self, noise: &Noise, term: &PerturbationTerm) {
         let from = match self.span {
             Some((first, last)) if first == term.first && last <= term.last => last + 1,
             _ => {
-                self.sum = vec![0.0; theta_len];
+                self.sum = vec![0.0; noise.theta_len];
                 term.first
             }
         };
-        let mut noise = vec![0.0; theta_len];
+        let mut unit = vec![0.0; noise.theta_len];
         for perturbation in from..=term.last {
-            key(seed, term.particle, perturbation).fill_normal(&mut noise);
-            self.sum.iter_mut().zip(&noise).for_each(|(sum, z)| *sum += z);
+            noise.fill(term.particle, perturbation, &mut unit);
+            self.sum.iter_mut().zip(&unit).for_each(|(sum, z)| *sum += z);
         }
         self.span = Some((term.first, term.last));
     }
 }
 
 impl PerturbationSums {
-    /// For thetas of `theta_len` weights under the run's `seed`.
-    pub fn new(seed: u64, theta_len: usize) -> Self {
-        Self { seed, theta_len, remembered: vec![] }
+    /// Sums of `noise`.
+    pub fn new(noise: Noise) -> Self {
+        Self { noise, remembered: vec![] }
     }
 
-    /// `std · Σ_terms weight · Σ_k ε_k` with unit perturbations ε, added in the order of the terms in f64.
+    /// The sum of `terms`, with unit perturbations ε, added in the order of the terms in f64. A particle's terms stand
+    /// together.
     /// # Errors
-    /// `InvalidOption` if a particle appears twice or is above 2²⁰, a span is empty or a weight is not finite.
+    /// `InvalidOption` if a particle is above 2²⁰ or its terms are apart, a span is empty or a weight is not finite.
     pub fn weighted(
         &mut self,
         pool: &rayon::ThreadPool,
         std: f64,
         terms: &[PerturbationTerm],
-    ) -> Result<Vec<f32>> {
-        let mut seen = vec![];
-        for term in terms {
-            let ok = term.particle < 1 << 20 && term.first <= term.last && term.weight.is_finite();
-            if !ok || seen.contains(&term.particle) {
-                return Err(Error::option(format!(
-                    "perturbation sum: expected terms of different particles with first <= last and a finite weight, got {term:?}"
-                )));
-            }
-            seen.push(term.particle);
-            if self.remembered.len() <= term.particle as usize {
-                self.remembered.resize(term.particle as usize + 1, Remembered::default());
-            }
-        }
-        let (seed, theta_len) = (self.seed, self.theta_len);
+    ) -> Result<PerturbationSum> {
+        let groups: Vec<&[PerturbationTerm]> = terms.chunk_by(|a, b| a.particle == b.particle).collect();
+        self.check(&groups)?;
+        // Every particle's memory with its terms, in the order of the terms.
+        let mut slots: Vec<Option<&mut Remembered>> = self.remembered.iter_mut().map(Some).collect();
+        let mut work: Vec<_> = groups
+            .iter()
+            .filter_map(|&group| Some((slots[group[0].particle as usize].take()?, group, vec![])))
+            .collect();
+        let noise = &self.noise;
         pool.install(|| {
-            self.remembered.par_iter_mut().enumerate().for_each(|(particle, remembered)| {
-                if let Some(term) = terms.iter().find(|t| t.particle as usize == particle) {
-                    remembered.reach(seed, theta_len, term);
+            work.par_iter_mut().with_max_len(1).for_each(|(remembered, group, earlier)| {
+                for (i, term) in group.iter().enumerate() {
+                    if i > 0 {
+                        earlier.push(remembered.sum.clone());
+                    }
+                    remembered.reach(noise, term);
                 }
             });
         });
-        let mut total = vec![0f64; theta_len];
-        for term in terms {
-            let sum = &self.remembered[term.particle as usize].sum;
-            total.iter_mut().zip(sum).for_each(|(t, &s)| *t += term.weight * f64::from(s));
-        }
-        Ok(total.into_iter().map(|t| (std * t) as f32).collect())
+        let sums: Vec<(f64, &[f32])> = work
+            .iter()
+            .flat_map(|(remembered, group, earlier)| {
+                let sums = earlier.iter().chain(std::iter::once(&remembered.sum)).map(|s| &s[..]);
+                group.iter().map(|term| term.weight).zip(sums)
+            })
+            .collect();
+        Ok(pool.install(|| total(std, noise.theta_len, &sums)))
     }
+
+    /// Makes room for the particles of all groups.
+    fn check(&mut self, groups: &[&[PerturbationTerm]]) -> Result<()> {
+        let mut seen = vec![false; self.remembered.len()];
+        for group in groups {
+            let particle = group[0].particle as usize;
+            let bad = group.iter().find(|t| t.first > t.last || !t.weight.is_finite());
+            if seen.get(particle) == Some(&true) || particle >= 1 << 20 || bad.is_some() {
+                let got = bad.unwrap_or(&group[0]);
+                return Err(Error::option(format!(
+                    "perturbation sum: expected terms with first <= last and a finite weight, those of a particle together, got {got:?}"
+                )));
+            }
+            if self.remembered.len() <= particle {
+                self.remembered.resize(particle + 1, Remembered::default());
+                seen.resize(particle + 1, false);
+            }
+            seen[particle] = true;
+        }
+        Ok(())
+    }
+}
+
+/// Weights of theta that are summed together.
+const BLOCK: usize = 4096;
+
+/// Adds the weighted sums, block by block of theta; within a block in order.
+fn total(std: f64, theta_len: usize, sums: &[(f64, &[f32])]) -> PerturbationSum {
+    let mut sum = vec![0f32; theta_len];
+    let squares: Vec<f64> = sum
+        .par_chunks_mut(BLOCK)
+        .enumerate()
+        .map(|(block, out)| {
+            let mut totals = vec![0f64; out.len()];
+            let mut squares = 0.0;
+            for (weight, values) in sums {
+                let mut square = 0.0;
+                for (total, &value) in totals.iter_mut().zip(&values[block * BLOCK..]) {
+                    let value = f64::from(value);
+                    *total += weight * value;
+                    square += value * value;
+                }
+                squares += weight * weight * square;
+            }
+            out.iter_mut().zip(&totals).for_each(|(o, t)| *o = (std * t) as f32);
+            squares
+        })
+        .collect();
+    PerturbationSum { sum, squares: std * std * squares.iter().sum::<f64>() }
 }
 
 #[cfg(test)]
@@ -119,32 +205,53 @@ mod tests {
         PerturbationTerm { particle, first, last, weight }
     }
 
+    fn sums(seed: u64, len: usize) -> PerturbationSums {
+        PerturbationSums::new(Noise::new(seed, len, vec![]))
+    }
+
     /// The sums are those of the very noise that `perturb` adds: recovered from it to f32 rounding.
     #[test]
     fn sums_are_of_the_noise_that_was_added() {
-        let (pool, n, std) = (thread_pool(2).expect("pool"), 50, 0.25);
-        let sum = PerturbationSums::new(9, n)
-            .weighted(&pool, std, &[term(3, 1, 2, 2.0), term(0, 7, 7, -1.0)])
-            .expect("valid terms");
+        let (pool, n, std) = (thread_pool(2).expect("pool"), BLOCK + 30, 0.25);
+        let terms = [term(3, 1, 2, 2.0), term(3, 5, 5, 0.5), term(0, 7, 7, -1.0)];
+        let got = sums(9, n).weighted(&pool, std, &terms).expect("valid terms");
         let noise = |particle, index| perturb(&vec![0.0; n], 9, particle, index, std as f32);
-        for (j, got) in sum.iter().enumerate() {
-            let want = 2.0 * (noise(3, 1)[0][j] + noise(3, 2)[0][j]) - noise(0, 7)[0][j];
-            assert!((got - want).abs() < 1e-5, "{j}");
-            assert_eq!(noise(3, 1)[0][j], -noise(3, 1)[1][j]);
+        let [one, two, five, seven] = [(3, 1), (3, 2), (3, 5), (0, 7)].map(|(p, i)| noise(p, i));
+        let mut squares = 0.0;
+        for (j, got) in got.sum.iter().enumerate() {
+            let parts = [2.0 * (one[0][j] + two[0][j]), 0.5 * five[0][j], -seven[0][j]];
+            assert!((got - parts.iter().sum::<f32>()).abs() < 1e-5, "{j}");
+            assert_eq!(one[0][j], -one[1][j]);
+            squares += parts.iter().map(|&p| f64::from(p).powi(2)).sum::<f64>();
         }
+        assert!((got.squares - squares).abs() < 1e-5 * squares, "{} {squares}", got.squares);
     }
 
     #[test]
     fn remembering_does_not_change_bits() {
         let pool = thread_pool(1).expect("pool");
-        let mut growing = PerturbationSums::new(1, 33);
+        let mut growing = sums(1, 33);
         for last in 0..6 {
-            let terms = [term(0, 0, last, 1.0), term(1, last / 2, last, 0.3)];
-            let fresh = PerturbationSums::new(1, 33).weighted(&pool, 0.1, &terms).expect("valid");
+            let terms = [term(1, last / 2, last, 0.3), term(0, 0, last, 1.0), term(0, last, last, 2.0)];
+            let fresh = sums(1, 33).weighted(&pool, 0.1, &terms).expect("valid");
             assert_eq!(growing.weighted(&pool, 0.1, &terms).expect("valid"), fresh);
         }
         assert!(growing.weighted(&pool, 0.1, &[term(0, 2, 1, 1.0)]).is_err());
         assert!(growing.weighted(&pool, 0.1, &[term(0, 0, 1, f64::NAN)]).is_err());
-        assert!(growing.weighted(&pool, 0.1, &[term(0, 0, 1, 1.0), term(0, 0, 1, 1.0)]).is_err());
+        let apart = [term(0, 0, 1, 1.0), term(1, 0, 1, 1.0), term(0, 0, 1, 1.0)];
+        assert!(growing.weighted(&pool, 0.1, &apart).is_err());
+    }
+
+    #[test]
+    fn frozen_weights_are_not_perturbed() {
+        let noise = Noise::new(4, 6, vec![1..3, 5..6]);
+        let theta = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        for half in noise.perturb(&theta, 0, 0, 0.5) {
+            let moved: Vec<bool> = half.iter().zip(&theta).map(|(a, b)| a != b).collect();
+            assert_eq!(moved, [true, false, false, true, true, false]);
+        }
+        let pool = thread_pool(1).expect("pool");
+        let sum = PerturbationSums::new(noise).weighted(&pool, 1.0, &[term(0, 0, 2, 1.0)]).expect("valid");
+        assert!(sum.sum.iter().enumerate().all(|(i, x)| (*x == 0.0) == [1, 2, 5].contains(&i)));
     }
 }

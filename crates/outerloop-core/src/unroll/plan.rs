@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AdvancePlan {
-    /// Inner steps of every lane, at least 1.
-    pub truncation_length: u64,
     /// Standard deviation of the perturbations, above 0.
     pub std: f64,
     /// Particles to advance; each number at most once.
@@ -22,9 +20,27 @@ pub struct AdvancePlan {
 pub struct ParticlePlan {
     /// Number of the particle.
     pub particle: u32,
-    /// Number of the perturbation within the particle's stream.
-    pub perturbation: u64,
-    /// A new inner problem; needed at a particle's first truncation.
+    /// What it does, one after the other; at least one.
+    pub segments: Vec<Segment>,
+}
+
+impl ParticlePlan {
+    /// A truncation of one segment under perturbation number `perturbation`.
+    pub fn simple(particle: u32, inner_steps: u64, perturbation: u64, restart: Option<Restart>) -> Self {
+        Self { particle, segments: vec![Segment { inner_steps, perturbation: Some(perturbation), restart }] }
+    }
+}
+
+/// Inner steps under one perturbation, measured together.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Segment {
+    /// Inner steps of every lane, 1 to 2³².
+    pub inner_steps: u64,
+    /// Number of the perturbation within the particle's stream; none: all lanes run under theta itself.
+    #[serde(default)]
+    pub perturbation: Option<u64>,
+    /// A new inner problem to begin with; needed where a particle has none yet.
     #[serde(default)]
     pub restart: Option<Restart>,
 }
@@ -39,6 +55,10 @@ pub struct Restart {
     pub episode: u64,
     /// Inner steps that the problem lasts: what the optimizer is told.
     pub num_steps: u64,
+    /// The particle whose randomness the problem has; none: its own. Particles that share one differ in their
+    /// perturbations alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<u32>,
 }
 
 /// Which state a particle keeps after a truncation.
@@ -53,33 +73,96 @@ pub enum Carry {
     Pos,
 }
 
-/// What the outer loop minimises, before the task's normaliser.
+/// What the outer loop minimises.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(tag = "source", rename_all = "camelCase", deny_unknown_fields)]
-pub enum MetaLoss {
-    /// Mean over the truncation of the train loss before each update.
-    Train {},
-    /// Mean over every `every`-th step of the loss of `batches` outer-validation minibatches.
-    OuterValid {
-        /// Inner steps from one evaluation to the next, at least 1.
-        every: u64,
-        /// Minibatches an evaluation, at least 1.
-        batches: u64,
-    },
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetaLoss {
+    /// Where losses come from.
+    pub source: LossSource,
+    /// What of a minibatch is taken.
+    #[serde(default)]
+    pub target: Target,
+    /// Inner steps from one measurement to the next, at least 1; none: one at the end of every segment. `Train` is measured
+    /// at every step.
+    #[serde(default)]
+    pub every: Option<u64>,
+    /// Minibatches a measurement, at least 1. `Train` and `SameData` have one.
+    #[serde(default = "one")]
+    pub batches: u64,
+    /// How the measurements of a segment become one number.
+    #[serde(default)]
+    pub reduce: Reduce,
+}
+
+impl MetaLoss {
+    /// Mean over a segment of the train loss before each update.
+    pub const TRAIN: Self = Self {
+        source: LossSource::Train,
+        target: Target::Loss,
+        every: Some(1),
+        batches: 1,
+        reduce: Reduce::Mean,
+    };
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// Where measured losses come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LossSource {
+    /// The training minibatch, before the update: costs nothing.
+    Train,
+    /// The training minibatch, after the update.
+    SameData,
+    /// Further minibatches of the train split, after an update.
+    FreshTrain,
+    /// Minibatches of the inner-validation split, after an update.
+    InnerValid,
+    /// Minibatches of the outer-validation split, after an update.
+    OuterValid,
+    /// Minibatches of the test split, after an update.
+    Test,
+}
+
+/// What is measured on a minibatch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// The loss, through the task's normaliser.
+    #[default]
+    Loss,
+    /// The share of wrong answers, of tasks that have answers.
+    ErrorRate,
+}
+
+/// How the measurements of a segment become one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reduce {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// The least; not a number if any is not.
+    Min,
+    /// The last.
+    Last,
 }
 
 /// One half's outcome.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LaneResult {
-    /// Mean normalised loss; not finite only where the task has no clipping normaliser.
+    /// The segment's meta-loss; not finite only where the task has no clipping normaliser.
     pub meta_loss: f64,
-    /// Whether the lane diverged.
+    /// Whether the lane has diverged.
     pub status: LaneStatus,
 }
 
-/// One particle's outcome.
+/// One segment's outcome.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ParticleResult {
+pub struct SegmentResult {
     /// Under theta + ε.
     pub pos: LaneResult,
     /// Under theta − ε.

@@ -85,7 +85,7 @@ pub(super) fn read(
                 saved.lanes.len()
             )));
         }
-        let mut particle = Particle::new(saved.problem, &shared.datasets).map_err(|e| invalid(e.message))?;
+        let mut particle = Particle::new(saved.problem, shared).map_err(|e| invalid(e.message))?;
         particle.inner_step = saved.inner_step;
         let layout = &particle.task.spec().params;
         for lane in saved.lanes {

@@ -1,62 +1,97 @@
-//! One truncation under way: all lanes of a particle step together and share the minibatches.
+//! A segment under way: all lanes of a particle step together and share the minibatches.
 
 use super::JobControl;
 use super::lane::BoundLane;
 use super::particle::Shared;
-use super::plan::MetaLoss;
+use super::plan::{LossSource, Reduce, Target};
 use crate::data::Split;
 use crate::error::Result;
 use crate::rng::Key;
 use crate::task::{Batch, Plan, Task};
+use std::ops::Range;
 
-/// Scratch and sums of a truncation.
-struct Truncation<'a> {
+/// Minibatch numbers of measurements start here, beyond those of training.
+const MEASURED: u64 = 1 << 41;
+/// Most lanes of a particle.
+pub(super) const MAX_LANES: usize = 3;
+
+/// A particle's problem, with the scratch of running it.
+pub(super) struct Problem<'a> {
     shared: &'a Shared,
     task: &'a dyn Task,
     key: Key,
-    lanes: &'a mut [BoundLane],
     plan: Box<dyn Plan>,
     train: Batch,
     valid: Batch,
-    outer: Batch,
-    /// Sum of every lane's normalised losses, and how many there are.
-    sums: Vec<f64>,
+    measured: Batch,
+}
+
+/// Meta-losses of one lane, reduced as they come.
+#[derive(Clone, Copy)]
+struct Reduced {
+    reduce: Reduce,
+    value: f64,
     count: u64,
 }
 
-/// Runs the inner steps `inner_steps` of `lanes` on the problem named by `key`; returns each lane's meta-loss.
-pub(super) fn run(
-    shared: &Shared,
-    task: &dyn Task,
-    key: Key,
-    lanes: &mut [BoundLane],
-    inner_steps: std::ops::Range<u64>,
-    control: &JobControl,
-) -> Result<Vec<f64>> {
-    let (train, valid, outer) = (Batch::default(), Batch::default(), Batch::default());
-    let (sums, plan) = (vec![0.0; lanes.len()], task.plan());
-    let mut truncation = Truncation { shared, task, key, lanes, plan, train, valid, outer, sums, count: 0 };
-    for t in inner_steps.clone() {
-        control.check()?;
-        if let MetaLoss::OuterValid { every, batches } = shared.meta_loss
-            && t.is_multiple_of(every)
-        {
-            truncation.measure(t, batches);
-        }
-        truncation.step(t);
-        control.add(truncation.lanes.len() as u64);
+impl Reduced {
+    fn new(reduce: Reduce) -> Self {
+        Self { reduce, value: 0.0, count: 0 }
     }
-    if let (0, MetaLoss::OuterValid { batches, .. }) = (truncation.count, shared.meta_loss) {
-        // No evaluation fell into this truncation: its last parameters stand for it.
-        truncation.measure(inner_steps.end, batches);
+
+    fn add(&mut self, loss: f64) {
+        self.value = match self.reduce {
+            Reduce::Mean => self.value + loss,
+            Reduce::Last => loss,
+            Reduce::Min if self.count == 0 || loss.is_nan() || loss < self.value => loss,
+            // Once it is no number, nothing is less.
+            Reduce::Min => self.value,
+        };
+        self.count += 1;
     }
-    let count = truncation.count as f64;
-    Ok(truncation.sums.into_iter().map(|sum| sum / count).collect())
+
+    fn total(self) -> f64 {
+        if self.reduce == Reduce::Mean { self.value / self.count as f64 } else { self.value }
+    }
 }
 
-impl Truncation<'_> {
-    /// One inner step of every lane.
-    fn step(&mut self, t: u64) {
+impl<'a> Problem<'a> {
+    /// The problem that `key` names.
+    pub(super) fn new(shared: &'a Shared, task: &'a dyn Task, key: Key) -> Self {
+        let plan = task.plan();
+        let (train, valid, measured) = (Batch::default(), Batch::default(), Batch::default());
+        Self { shared, task, key, plan, train, valid, measured }
+    }
+
+    /// Runs the inner steps `inner_steps` of `lanes`; returns each lane's meta-loss.
+    pub(super) fn run(
+        &mut self,
+        lanes: &mut [BoundLane],
+        inner_steps: Range<u64>,
+        control: &JobControl,
+    ) -> Result<Vec<f64>> {
+        let meta_loss = self.shared.meta_loss;
+        let mut reduced = vec![Reduced::new(meta_loss.reduce); lanes.len()];
+        let is_apart = meta_loss.source != LossSource::Train;
+        for t in inner_steps.clone() {
+            control.check()?;
+            self.step(lanes, t, (!is_apart).then_some(&mut reduced));
+            let is_due = match meta_loss.every {
+                Some(every) => (t + 1).is_multiple_of(every),
+                None => t + 1 == inner_steps.end,
+            };
+            // Where none fell into the segment, its end stands for it.
+            let is_last_chance = t + 1 == inner_steps.end && reduced[0].count == 0;
+            if is_apart && (is_due || is_last_chance) {
+                self.measure(lanes, t, &mut reduced);
+            }
+            control.add(lanes.len() as u64);
+        }
+        Ok(reduced.into_iter().map(Reduced::total).collect())
+    }
+
+    /// One inner step of every lane; `before` takes the normalised losses before it.
+    fn step(&mut self, lanes: &mut [BoundLane], t: u64, mut before: Option<&mut Vec<Reduced>>) {
         let cpu = self.shared.cpu;
         self.task.sample(cpu, Split::Train, self.key, t, &mut self.train);
         let has_valid =
@@ -64,26 +99,64 @@ impl Truncation<'_> {
         if has_valid {
             self.task.sample(cpu, Split::InnerValid, self.key, t, &mut self.valid);
         }
-        let is_measured = matches!(self.shared.meta_loss, MetaLoss::Train {});
-        for (sum, lane) in self.sums.iter_mut().zip(self.lanes.iter_mut()) {
+        for (i, lane) in lanes.iter_mut().enumerate() {
             let loss = lane.step(cpu, &mut *self.plan, &self.train, has_valid.then_some(&self.valid));
-            if is_measured {
-                *sum += f64::from(self.task.spec().normalizer.apply(loss));
+            if let Some(reduced) = &mut before {
+                reduced[i].add(f64::from(self.task.spec().normalizer.apply(loss)));
             }
         }
-        self.count += u64::from(is_measured);
     }
 
-    /// Adds the losses of `batches` outer-validation minibatches at the current parameters.
-    fn measure(&mut self, t: u64, batches: u64) {
-        let cpu = self.shared.cpu;
+    /// Measures every lane after inner step `t`: the mean over a measurement's minibatches.
+    fn measure(&mut self, lanes: &[BoundLane], t: u64, reduced: &mut [Reduced]) {
+        let Self { shared, task, key, plan, train, measured, .. } = self;
+        let batches = shared.meta_loss.batches;
+        let split = match shared.meta_loss.source {
+            LossSource::Train | LossSource::SameData => None,
+            LossSource::FreshTrain => Some(Split::Train),
+            LossSource::InnerValid => Some(Split::InnerValid),
+            LossSource::OuterValid => Some(Split::OuterValid),
+            LossSource::Test => Some(Split::Test),
+        };
+        let mut sums = [0.0; MAX_LANES];
         for i in 0..batches {
-            self.task.sample(cpu, Split::OuterValid, self.key, t * batches + i, &mut self.outer);
-            for (sum, lane) in self.sums.iter_mut().zip(self.lanes.iter()) {
-                let loss = lane.loss(cpu, &mut *self.plan, &self.outer);
-                *sum += f64::from(self.task.spec().normalizer.apply(loss));
+            let batch = match split {
+                None => &*train,
+                Some(split) => {
+                    task.sample(shared.cpu, split, *key, MEASURED + t * batches + i, measured);
+                    &*measured
+                }
+            };
+            for (sum, lane) in sums.iter_mut().zip(lanes) {
+                *sum += f64::from(match shared.meta_loss.target {
+                    Target::Loss => task.spec().normalizer.apply(lane.loss(shared.cpu, &mut **plan, batch)),
+                    Target::ErrorRate => lane.error_rate(shared.cpu, &mut **plan, batch),
+                });
             }
         }
-        self.count += batches;
+        for (reduced, sum) in reduced.iter_mut().zip(sums) {
+            reduced.add(sum / batches as f64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reduce(reduce: Reduce, losses: &[f64]) -> f64 {
+        let mut reduced = Reduced::new(reduce);
+        losses.iter().for_each(|&loss| reduced.add(loss));
+        reduced.total()
+    }
+
+    #[test]
+    fn measurements_are_reduced() {
+        let losses = [3.0, 1.0, 2.0];
+        assert_eq!(reduce(Reduce::Mean, &losses), 2.0);
+        assert_eq!(reduce(Reduce::Min, &losses), 1.0);
+        assert_eq!(reduce(Reduce::Last, &losses), 2.0);
+        assert!(reduce(Reduce::Min, &[1.0, f64::NAN, 0.5]).is_nan());
+        assert!(reduce(Reduce::Mean, &[]).is_nan());
     }
 }

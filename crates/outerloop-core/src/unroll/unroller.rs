@@ -1,11 +1,11 @@
 //! All particles of a run, advanced together.
 
 use super::particle::{Particle, Shared, advance};
-use super::plan::{AdvancePlan, Carry, MetaLoss, ParticleResult};
+use super::plan::{AdvancePlan, Carry, MetaLoss, SegmentResult};
 use super::saved::{read, write};
-use super::{JobControl, thread_pool};
+use super::{JobControl, Noise, PerturbationSums, thread_pool};
 use crate::error::{Error, Result};
-use crate::optim::{OptimizerConfig, build_optimizer};
+use crate::optim::{OptimizerConfig, Theta, build_optimizer};
 use crate::simd::Cpu;
 use crate::task::Datasets;
 use rayon::prelude::*;
@@ -30,6 +30,9 @@ pub struct UnrollerOptions {
     pub carry: Carry,
     /// What is measured.
     pub meta_loss: MetaLoss,
+    /// Leaves of theta that are not perturbed.
+    #[serde(default)]
+    pub frozen: Vec<String>,
 }
 
 /// Holds the inner problems of a run between truncations.
@@ -50,18 +53,22 @@ impl Unroller {
                 "expected `numParticles` to be 1 to {MAX_PARTICLES}, got {got}"
             )));
         }
-        if let MetaLoss::OuterValid { every, batches } = options.meta_loss
-            && (every == 0 || batches == 0)
-        {
+        let MetaLoss { every, batches, .. } = options.meta_loss;
+        if every == Some(0) || !(1..=1 << 20).contains(&batches) {
             return Err(Error::option(format!(
-                "expected `metaLoss.every` and `metaLoss.batches` to be at least 1, got {every} and {batches}"
+                "expected `metaLoss.every` to be at least 1 and `metaLoss.batches` to be 1 to 2^20, got {every:?} and {batches}"
             )));
         }
+        let optimizer = build_optimizer(&options.optimizer)?;
+        let theta = optimizer.theta_spec();
+        let frozen: Result<Vec<_>> = options.frozen.iter().map(|name| theta.find(name)).collect();
+        let noise = Noise::new(options.seed, theta.len(), frozen?);
         let shared = Shared {
             cpu,
-            optimizer: build_optimizer(&options.optimizer)?,
+            optimizer,
             datasets,
             seed: options.seed,
+            noise,
             carry: options.carry,
             meta_loss: options.meta_loss,
         };
@@ -79,10 +86,15 @@ impl Unroller {
         self.shared.optimizer.theta_spec().len()
     }
 
+    /// Sums of the run's perturbations.
+    pub fn perturbation_sums(&self) -> PerturbationSums {
+        PerturbationSums::new(self.shared.noise.clone())
+    }
+
     /// Runs one truncation of the planned particles under theta ± ε.
     ///
     /// # Shapes
-    /// `theta: f32[theta_length]`; one result per planned particle, in the plan's order.
+    /// `theta: f32[theta_length]`; one result per planned segment, in the plan's order.
     /// # Errors
     /// `ShapeMismatch` when `theta` was not made for this optimizer; `InvalidOption` for a plan out of range; `Aborted`
     /// after [`JobControl::cancel`]. After any error all particles are as they were.
@@ -91,34 +103,29 @@ impl Unroller {
         theta: &[f32],
         plan: &AdvancePlan,
         control: &JobControl,
-    ) -> Result<Vec<ParticleResult>> {
+    ) -> Result<Vec<SegmentResult>> {
         self.check(theta, plan)?;
-        let (shared, particles) = (&self.shared, &self.particles);
+        let (shared, particles, theta) = (&self.shared, &self.particles, Theta::from(theta));
         let outcomes: Result<Vec<_>> = self.pool.install(|| {
             plan.particles
                 .par_iter()
                 .with_max_len(1)
                 .map(|part| {
-                    advance(shared, particles[part.particle as usize].as_ref(), plan, part, theta, control)
+                    let before = particles[part.particle as usize].as_ref();
+                    advance(shared, before, plan.std, part, &theta, control)
                 })
                 .collect()
         });
         let mut results = vec![];
-        for (part, (particle, result)) in plan.particles.iter().zip(outcomes?) {
+        for (part, (particle, of_segments)) in plan.particles.iter().zip(outcomes?) {
             self.particles[part.particle as usize] = Some(particle);
-            results.push(result);
+            results.extend(of_segments);
         }
         Ok(results)
     }
 
     fn check(&self, theta: &[f32], plan: &AdvancePlan) -> Result<()> {
         self.shared.optimizer.theta_spec().check(theta)?;
-        if !(1..=1 << 32).contains(&plan.truncation_length) {
-            let got = plan.truncation_length;
-            return Err(Error::option(format!(
-                "advance: expected `truncationLength` to be 1 to 2^32, got {got}"
-            )));
-        }
         if !(plan.std > 0.0 && plan.std.is_finite()) {
             return Err(Error::option(format!(
                 "advance: expected `std` to be finite and > 0, got {}",
@@ -127,6 +134,14 @@ impl Unroller {
         }
         let mut planned = vec![false; self.particles.len()];
         for part in &plan.particles {
+            let lengths = part.segments.iter().map(|segment| segment.inner_steps);
+            if part.segments.is_empty() || lengths.clone().any(|steps| !(1..=1 << 32).contains(&steps)) {
+                let got: Vec<u64> = lengths.collect();
+                return Err(Error::option(format!(
+                    "advance: expected particle {} to have segments with `innerSteps` of 1 to 2^32, got {got:?}",
+                    part.particle
+                )));
+            }
             match planned.get_mut(part.particle as usize) {
                 Some(seen) if !*seen => *seen = true,
                 _ => {

@@ -1,0 +1,176 @@
+//! Truncations of several segments, and what is measured along them.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod golden;
+mod tasks;
+
+use outerloop_core::error::ErrorCode;
+use outerloop_core::optim::{OptimizerConfig, build_optimizer};
+use outerloop_core::rng::{Key, Purpose};
+use outerloop_core::simd::Cpu;
+use outerloop_core::unroll::{
+    AdvancePlan, Carry, JobControl, LossSource, MetaLoss, ParticlePlan, Reduce, Restart, Segment,
+    SegmentResult, Target, Unroller, UnrollerOptions,
+};
+
+const OPTIMIZER: &str = r#"{"name":"adafac_mlp","hidden":4,"stepMult":0.01}"#;
+const MLP: &str = r#"{"family":"mlp","dataset":"grey","hidden":[7],"batchSize":13}"#;
+const QUADRATIC: &str = r#"{"family":"quadratic","dims":4,"matrix":{"kind":"normal","mean":0,"std":1},"start":{"kind":"normal","mean":0,"std":1},"output":"identity","lossScale":1,"noise":null,"instanceSeed":0}"#;
+
+fn unroller(meta_loss: MetaLoss, num_particles: u32) -> Unroller {
+    let options = UnrollerOptions {
+        optimizer: OptimizerConfig::from_json(OPTIMIZER).unwrap(),
+        seed: 8,
+        num_particles,
+        threads: 2,
+        carry: Carry::Both,
+        meta_loss,
+        frozen: vec![],
+    };
+    Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap()).unwrap()
+}
+
+fn theta() -> Vec<f32> {
+    let optimizer = build_optimizer(&OptimizerConfig::from_json(OPTIMIZER).unwrap()).unwrap();
+    optimizer.theta_spec().init(Key::new(1, Purpose::ThetaInit))
+}
+
+fn restart(task: &str, episode: u64) -> Option<Restart> {
+    Some(Restart { task: tasks::parse(task), episode, num_steps: 100, instance: None })
+}
+
+fn segment(inner_steps: u64, perturbation: Option<u64>, restart: Option<Restart>) -> Segment {
+    Segment { inner_steps, perturbation, restart }
+}
+
+fn advance(unroller: &mut Unroller, segments: Vec<Segment>) -> Vec<SegmentResult> {
+    let plan = AdvancePlan { std: 0.02, particles: vec![ParticlePlan { particle: 0, segments }] };
+    unroller.advance(&theta(), &plan, &JobControl::default()).unwrap()
+}
+
+/// One truncation cut into segments is the same run: same state to the bit, and the mean of the segments' means is that
+/// of the whole (1e-6: the same f32 losses, summed in another order in f64).
+#[test]
+fn cutting_a_truncation_changes_nothing() {
+    let (mut whole, mut cut) = (unroller(MetaLoss::TRAIN, 1), unroller(MetaLoss::TRAIN, 1));
+    let one = advance(&mut whole, vec![segment(10, Some(0), restart(MLP, 0))]);
+    let parts = [6, 3, 1].iter().enumerate();
+    let parts =
+        parts.map(|(i, &n)| segment(n, Some(0), (i == 0).then(|| restart(MLP, 0)).flatten())).collect();
+    let three = advance(&mut cut, parts);
+    assert_eq!(whole.save_state(), cut.save_state());
+    let mean = (6.0 * three[0].pos.meta_loss + 3.0 * three[1].pos.meta_loss + three[2].pos.meta_loss) / 10.0;
+    assert!((mean - one[0].pos.meta_loss).abs() < 1e-6, "{mean} {one:?}");
+}
+
+/// A restart inside a truncation is the restart at its boundary.
+#[test]
+fn a_restart_inside_a_truncation() {
+    let (mut one, mut two) = (unroller(MetaLoss::TRAIN, 1), unroller(MetaLoss::TRAIN, 1));
+    let mut first = advance(&mut one, vec![segment(4, Some(0), restart(MLP, 0))]);
+    first.extend(advance(&mut one, vec![segment(5, Some(1), restart(QUADRATIC, 1))]));
+    let together = vec![segment(4, Some(0), restart(MLP, 0)), segment(5, Some(1), restart(QUADRATIC, 1))];
+    assert_eq!(advance(&mut two, together), first);
+    assert_eq!(one.save_state(), two.save_state());
+}
+
+/// Without a perturbation both halves are theta itself.
+#[test]
+fn an_unperturbed_segment_has_equal_halves() {
+    let mut unroller = unroller(MetaLoss::TRAIN, 1);
+    let results = advance(&mut unroller, vec![segment(5, None, restart(MLP, 0)), segment(5, Some(0), None)]);
+    assert_eq!(results[0].pos, results[0].neg);
+    assert_ne!(results[1].pos, results[1].neg);
+}
+
+/// Particles of one instance have the same problem: without perturbation, the same losses.
+#[test]
+fn particles_may_share_a_problem() {
+    let mut unroller = unroller(MetaLoss::TRAIN, 3);
+    let particles = (0..3).map(|particle| {
+        let instance = (particle < 2).then_some(7);
+        let restart = restart(MLP, 0).map(|restart| Restart { instance, ..restart });
+        ParticlePlan { particle, segments: vec![segment(5, None, restart), segment(5, Some(0), None)] }
+    });
+    let plan = AdvancePlan { std: 0.02, particles: particles.collect() };
+    let results = unroller.advance(&theta(), &plan, &JobControl::default()).unwrap();
+    assert_eq!(results[0], results[2]);
+    assert_ne!(results[1], results[3]);
+    assert_ne!(results[0], results[4]);
+    // A saved state knows the instance.
+    let (description, numbers) = unroller.save_state();
+    unroller.load_state(&description, &numbers).unwrap();
+    assert_eq!(unroller.save_state(), (description, numbers));
+}
+
+fn measured(meta_loss: MetaLoss, steps: u64) -> f64 {
+    advance(&mut unroller(meta_loss, 1), vec![segment(steps, None, restart(MLP, 0))])[0].pos.meta_loss
+}
+
+/// Every reduction of the losses is that of the single steps', which segments of one step give.
+#[test]
+fn reductions_are_those_of_single_steps() {
+    let single = |source| {
+        let meta_loss = MetaLoss { source, ..MetaLoss::TRAIN };
+        let segments =
+            (0..12).map(|t| segment(1, None, if t == 0 { restart(MLP, 0) } else { None })).collect();
+        advance(&mut unroller(meta_loss, 1), segments).iter().map(|r| r.pos.meta_loss).collect::<Vec<_>>()
+    };
+    for source in [LossSource::Train, LossSource::SameData, LossSource::OuterValid, LossSource::FreshTrain] {
+        let losses = single(source);
+        let of = |reduce| measured(MetaLoss { source, reduce, ..MetaLoss::TRAIN }, 12);
+        assert_eq!(of(Reduce::Min), losses.iter().copied().fold(f64::INFINITY, f64::min), "{source:?}");
+        assert_eq!(of(Reduce::Last), losses[11], "{source:?}");
+        // The same numbers, added in the same order.
+        assert_eq!(of(Reduce::Mean), losses.iter().sum::<f64>() / 12.0, "{source:?}");
+        if source != LossSource::Train {
+            // Every fourth step, after the update; at the end alone.
+            let fourth = MetaLoss { source, every: Some(4), ..MetaLoss::TRAIN };
+            assert_eq!(measured(fourth, 12), (losses[3] + losses[7] + losses[11]) / 3.0, "{source:?}");
+            let end = MetaLoss { source, every: None, ..MetaLoss::TRAIN };
+            assert_eq!(measured(end, 12), losses[11], "{source:?}");
+            // A segment that is shorter is measured at its end.
+            assert_eq!(measured(MetaLoss { every: Some(40), ..end }, 12), losses[11], "{source:?}");
+        }
+    }
+}
+
+/// The loss after an update on the same minibatch is less than before it, and another than on a fresh one.
+#[test]
+fn sources_differ() {
+    let of = |source| measured(MetaLoss { source, ..MetaLoss::TRAIN }, 1);
+    let all =
+        [LossSource::Train, LossSource::SameData, LossSource::FreshTrain, LossSource::InnerValid].map(of);
+    for (i, a) in all.iter().enumerate() {
+        assert!(all[i + 1..].iter().all(|b| a != b), "{all:?}");
+    }
+}
+
+/// A share of 13 answers; tasks without answers are refused before anything runs.
+#[test]
+fn error_rates_are_shares_of_the_minibatch() {
+    let target = Target::ErrorRate;
+    let meta_loss =
+        MetaLoss { source: LossSource::OuterValid, target, reduce: Reduce::Last, ..MetaLoss::TRAIN };
+    let rate = measured(meta_loss, 3) * 13.0;
+    assert!((0.0..=13.0).contains(&rate) && (rate - rate.round()).abs() < 1e-5, "{rate}");
+    let plan =
+        AdvancePlan { std: 0.1, particles: vec![ParticlePlan::simple(0, 1, 0, restart(QUADRATIC, 0))] };
+    let refused = unroller(meta_loss, 1).advance(&theta(), &plan, &JobControl::default());
+    assert_eq!(refused.unwrap_err().code, ErrorCode::InvalidOption);
+}
+
+#[test]
+fn unknown_frozen_leaves_are_refused() {
+    let options = UnrollerOptions {
+        optimizer: OptimizerConfig::from_json(OPTIMIZER).unwrap(),
+        seed: 8,
+        num_particles: 1,
+        threads: 1,
+        carry: Carry::Both,
+        meta_loss: MetaLoss::TRAIN,
+        frozen: vec!["nn/nowhere".into()],
+    };
+    let refused = Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap());
+    assert_eq!(refused.err().unwrap().code, ErrorCode::InvalidOption);
+}
