@@ -60,7 +60,7 @@ export declare class NativeUnroller {
   /** Runs one truncation of the JSON plan's particles. `theta` is copied. */
   advance(theta: Float32Array, plan: string, token: NativeCancelToken, onProgress?: ((arg: number) => void) | undefined | null): Promise<NativeAdvanceResult>
   /** `std` times the weighted sum of the perturbations that the JSON terms name. */
-  sumPerturbations(std: number, terms: string): Promise<Float32Array>
+  sumPerturbations(std: number, terms: string): Promise<NativePerturbationSum>
   /** The inner problems as they are now. */
   saveState(): NativeUnrollerState
   /** Takes up saved inner problems. */
@@ -105,13 +105,13 @@ export declare function loadDataset(spec: string): Promise<NativeDataset>
 /** Offsets of the decays that PyLO's `AdafacLO_naive` has by default, as JSON. */
 export declare function muloDecayOffsets(): string
 
-/** Outcome of one truncation, one entry a planned particle. */
+/** Outcome of one truncation, one entry a planned segment. */
 export interface NativeAdvanceResult {
   /** Meta-loss under theta + ε. */
   pos: Float64Array
   /** Meta-loss under theta − ε. */
   neg: Float64Array
-  /** 1 where the positive half diverged, 2 where the negative, 3 where both. */
+  /** 1 where the positive half has diverged, 2 where the negative, 3 where both. */
   diverged: Uint8Array
 }
 
@@ -207,6 +207,14 @@ export interface NativeNeeds {
   numSteps: boolean
   /** Steps from one validation loss to the next. */
   validEvery?: number
+}
+
+/** A weighted sum of perturbations. */
+export interface NativePerturbationSum {
+  /** The sum. */
+  sum: Float32Array
+  /** Sum of the squared norms of the terms. */
+  squares: number
 }
 
 /** A learned optimizer as PyLO has it. */

@@ -218,7 +218,7 @@ class Lanes implements Disposable {
         threads,
         cpu,
         carry: 'both',
-        metaLoss: { source: 'train' },
+        metaLoss: { source: 'train', reduce: 'mean' },
       },
       [dataset],
     )
@@ -229,12 +229,16 @@ class Lanes implements Disposable {
     const restart = { task: { ...this.#task, hidden: [...this.#task.hidden] }, episode: 0, numSteps: 1000 }
     const particles = Array.from({ length: this.#numPairs }, (_, particle) => ({
       particle,
-      perturbation: this.#truncation,
-      ...(this.#truncation === 0 && { restart }),
+      segments: [
+        {
+          innerSteps: this.truncationLength,
+          perturbation: this.#truncation,
+          ...(this.#truncation === 0 && { restart }),
+        },
+      ],
     }))
     this.#truncation += 1
     const { pos, neg } = await this.#unroller.advance(this.#theta, {
-      truncationLength: this.truncationLength,
       std: 0.01,
       particles,
     })

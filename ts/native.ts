@@ -21,6 +21,7 @@ import type {
   Doctor,
   InferredOptimizer,
   JobOptions,
+  PerturbationSum,
   PerturbationTerm,
   PyloModule,
   TensorBytes,
@@ -186,9 +187,12 @@ export class Unroller implements Disposable {
    * @throws {OuterloopError} `INVALID_OPTION` if an option is out of range, `DEVICE_UNAVAILABLE` if this machine lacks
    *  the instruction set that `cpu` names.
    */
-  constructor({ cpu, ...options }: UnrollerOptions, datasets: Dataset[]) {
+  constructor({ cpu, metaLoss, ...options }: UnrollerOptions, datasets: Dataset[]) {
     const handles = datasets.map((dataset) => dataset.native)
-    this.#native = guarded(() => new addon.NativeUnroller(JSON.stringify(options), handles, cpu))
+    const { every, ...rest } = { every: 1, ...metaLoss }
+    const measured = { ...rest, ...(every !== 'end' && { every }) }
+    const json = JSON.stringify({ ...options, metaLoss: measured })
+    this.#native = guarded(() => new addon.NativeUnroller(json, handles, cpu))
   }
 
   /**
@@ -200,19 +204,20 @@ export class Unroller implements Disposable {
   async advance(theta: Float32Array, plan: AdvancePlan, options: JobOptions = {}): Promise<AdvanceResult> {
     if (!(theta instanceof Float32Array)) throw wrongType('theta', 'Float32Array', theta)
     const { signal, onProgress } = options
-    const lanes = plan.truncationLength * plan.particles.length * 2
+    const segments = plan.particles.flatMap((part) => part.segments)
+    const total = 2 * segments.reduce((sum, { innerSteps }) => sum + innerSteps, 0)
     return cancellable(signal, (token) =>
       this.#native.advance(
         theta,
         JSON.stringify(plan),
         token,
-        onProgress && ((done) => onProgress({ done, total: lanes })),
+        onProgress && ((done) => onProgress({ done, total })),
       ),
     )
   }
 
-  /** `std` times the weighted sum of the perturbations that the terms name. */
-  async sumPerturbations(std: number, terms: PerturbationTerm[]): Promise<Float32Array> {
+  /** `std` times the weighted sum of the perturbations that the terms name; those of a particle stand together. */
+  async sumPerturbations(std: number, terms: PerturbationTerm[]): Promise<PerturbationSum> {
     return settled(this.#native.sumPerturbations(std, JSON.stringify(terms)))
   }
 

@@ -1,8 +1,8 @@
 /** What goes into the native engine and comes out of it. */
 import type { CpuName } from './config/fields.js'
+import type { MetaLossConfig } from './config/metaLossConfig.js'
 import type { OptimizerConfig } from './config/optimizerConfig.js'
 import type { TaskConfig } from './config/taskConfig.js'
-import type { TrainConfig } from './config/trainConfig.js'
 
 /** A part of a data set. */
 export type Split = 'train' | 'innerValid' | 'outerValid' | 'test'
@@ -67,7 +67,6 @@ export type Carry = 'both' | 'unperturbed' | 'pos'
 
 /** One truncation of the planned particles. */
 export interface AdvancePlan {
-  truncationLength: number
   std: number
   particles: ParticlePlan[]
 }
@@ -75,17 +74,30 @@ export interface AdvancePlan {
 /** One particle's part of a plan. */
 export interface ParticlePlan {
   particle: number
-  /** Number of the perturbation within the particle's stream. */
-  perturbation: number
-  /** A new inner problem of `numSteps` inner steps; `episode` names its randomness. */
-  restart?: { task: TaskConfig; episode: number; numSteps: number }
+  segments: Segment[]
 }
 
-/** Meta-losses of one truncation, one entry a planned particle. */
+/** Inner steps under one perturbation, measured together. */
+export interface Segment {
+  innerSteps: number
+  /** Number of the perturbation within the particle's stream; none: both halves run under theta itself. */
+  perturbation?: number
+  restart?: Restart
+}
+
+/** A new inner problem of `numSteps` inner steps. `episode`, and `instance` if it is not the particle, name its randomness. */
+export interface Restart {
+  task: TaskConfig
+  episode: number
+  numSteps: number
+  instance?: number
+}
+
+/** Meta-losses of one truncation, one entry a planned segment, in the plan's order. */
 export interface AdvanceResult {
   pos: Float64Array
   neg: Float64Array
-  /** Bit 1: the positive half diverged; bit 2: the negative one. */
+  /** Bit 1: the positive half has diverged; bit 2: the negative one. */
   diverged: Uint8Array
 }
 
@@ -95,6 +107,13 @@ export interface PerturbationTerm {
   first: number
   last: number
   weight: number
+}
+
+/** A weighted sum of perturbations. */
+export interface PerturbationSum {
+  sum: Float32Array
+  /** Sum of the squared norms of the terms. */
+  squares: number
 }
 
 /** The inner problems between two truncations. */
@@ -112,7 +131,9 @@ export interface UnrollerOptions {
   /** Instruction set. Default `auto`. Results do not depend on it. */
   cpu?: CpuName
   carry: Carry
-  metaLoss: TrainConfig['metaLoss']
+  metaLoss: MetaLossConfig
+  /** Leaves of theta that are not perturbed. Default: none. */
+  frozen?: string[]
 }
 
 /** A named array as bytes. */

@@ -29,16 +29,14 @@ const options: UnrollerOptions = {
   numParticles: 2,
   threads: 2,
   carry: 'both',
-  metaLoss: { source: 'train' },
+  metaLoss: { source: 'train', reduce: 'mean' },
 }
 const theta = initTheta(options.optimizer, 1, 0)
-const plan = (truncationLength: number) => ({
-  truncationLength,
+const plan = (innerSteps: number) => ({
   std: 0.01,
   particles: [0, 1].map((particle) => ({
     particle,
-    perturbation: 0,
-    restart: { task: mlp!, episode: 0, numSteps: 100 },
+    segments: [{ innerSteps, perturbation: 0, restart: { task: mlp!, episode: 0, numSteps: 100 } }],
   })),
 })
 let datasets: Dataset[]
@@ -153,7 +151,7 @@ const csv = async (text: string) => {
 const mmx = 'mmx' as CpuName
 const foreignBackend = process.arch === 'arm64' ? 'avx2' : 'neon'
 const unrollerOn = (cpu: string) => new Unroller({ ...options, cpu: cpu as CpuName }, datasets)
-const unstarted = { truncationLength: 5, std: 0.1, particles: [{ particle: 0, perturbation: 0 }] }
+const unstarted = { std: 0.1, particles: [{ particle: 0, segments: [{ innerSteps: 5, perturbation: 0 }] }] }
 const foreignState = (u: Unroller) => u.loadState({ description: '[]', numbers: new Float32Array(0) })
 const arrays = (images: Uint8Array) =>
   datasetFromArrays({

@@ -57,6 +57,12 @@ const discriminators = ['name', 'kind', 'source', 'family', 'variant']
 /** True if `over` is of another variant than `base`, so that nothing of `base` may shine through. */
 function isOtherVariant(base: PlainObject, over: PlainObject): boolean {
   const isOtherKind = discriminators.some((key) => key in over && over[key] !== base[key])
-  const isOtherMixture = 'tasks' in over && 'family' in base
+  // A mixture is told by which of these it has.
+  const isOtherMixture =
+    ['tasks', 'family', 'families'].some((key) => key in over && !(key in base)) && isMixture(base)
   return isOtherKind || isOtherMixture
+}
+
+function isMixture(value: PlainObject): boolean {
+  return 'families' in value || 'family' in value || Array.isArray(value.tasks)
 }

@@ -92,12 +92,30 @@ export const quadraticFamilySchema = z.strictObject({
   noiseProbability: probability().default(0.5),
 })
 
-/** Any distribution of tasks. */
-export const taskMixtureSchema = z.union([
+/** One distribution of tasks. */
+export const singleMixtureSchema = z.union([
   fixedMixtureSchema,
   z.discriminatedUnion('family', [mlpFamilySchema, quadraticFamilySchema]),
 ])
 
+/**
+ * Several distributions at once: particles are dealt to them in turn, each gives a gradient of its own, and their mean by
+ * weight moves theta.
+ */
+export const familiesSchema = z.strictObject({
+  families: z
+    .array(z.strictObject({ name: text(), weight: positive().default(1), tasks: singleMixtureSchema }))
+    .min(1, { error: 'an array of at least one family' })
+    .refine((families) => new Set(families.map(({ name }) => name)).size === families.length, {
+      error: 'families of different names',
+    }),
+})
+
+/** Any distribution of tasks. */
+export const taskMixtureSchema = z.union([...singleMixtureSchema.options, familiesSchema])
+
+/** One distribution of tasks. */
+export type SingleMixture = z.infer<typeof singleMixtureSchema>
 /** A complete distribution of tasks, every default filled in. */
 export type TaskMixture = z.infer<typeof taskMixtureSchema>
 /** What a user may write for a {@link TaskMixture}. */

@@ -1,112 +1,50 @@
 /** The meta-training config: one schema, and the only place where its defaults are written. */
 import { z } from 'zod'
 import { bundledDatasets, datasetSpecSchema } from './datasetSpec.js'
-import { cpuName, fraction, integer, nonNegative, positive, refuseReversed, threadCount } from './fields.js'
+import { estimatorSchema } from './estimatorConfig.js'
+import { cpuName, fraction, integer, nonNegative, text, threadCount } from './fields.js'
+import { metaLossSchema } from './metaLossConfig.js'
 import { learnedOptimizerSchema } from './optimizerConfig.js'
+import { clipSchema, freezeSchema, outerOptimizerSchema } from './outerOptimizerConfig.js'
 import { parseWith } from './parse.js'
 import { presetNames, withPreset } from './presets.js'
+import {
+  initialOffsetSchema,
+  resetsSchema,
+  truncationScheduleSchema,
+  unrollLengthSchema,
+} from './scheduleConfig.js'
+import { taskConfigSchema } from './taskConfig.js'
 import { type TaskMixture, taskMixtureSchema } from './taskMixture.js'
 
-const antitheticPairs = {
-  /** Antithetic pairs advanced in every outer step. More lower the gradient's variance, at proportional cost. */
-  numParticles: integer(1, 65536),
-  /** Inner steps between two outer updates. Short is cheap but (without PES) blind to later effects. */
-  truncationLength: integer(1, 1_000_000),
-  /**
-   * Standard deviation of each perturbation, in units of theta. Too small: float noise swamps the loss difference.
-   * Too large: the estimate is of a blurred meta-loss.
-   */
-  std: positive().default(0.01),
-}
-
-/** How the gradient of the meta-loss is estimated. */
-export const estimatorSchema = z.discriminatedUnion('name', [
-  /** Persistent evolution strategies: unbiased over whole unrolls. */
-  z.strictObject({ name: z.literal('pes'), ...antitheticPairs }),
-  /** Truncated evolution strategies: each truncation on its own. */
-  z.strictObject({
-    name: z.literal('truncatedEs'),
-    ...antitheticPairs,
-    /** State the next truncation starts from: a re-run without perturbation (half as much work again), or the pos lane's end. */
-    carry: z.enum(['unperturbed', 'pos']).default('unperturbed'),
-  }),
-])
-
-/** Length of a whole inner problem, rounded up to a multiple of the truncation length. */
-export const unrollLengthSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('constant'), innerSteps: integer(1, 10_000_000) }),
-  /** Drawn anew for every unroll, log-uniform from `min` to `max`. */
-  z
-    .strictObject({
-      kind: z.literal('logUniform'),
-      min: integer(1, 10_000_000),
-      max: integer(1, 10_000_000),
-    })
-    .superRefine(refuseReversed('min', 'max')),
-  /** From `from` to `to` while `overOuterSteps` outer steps go by, then constant. */
-  z.strictObject({
-    kind: z.literal('linear'),
-    from: integer(1, 10_000_000),
-    to: integer(1, 10_000_000),
-    overOuterSteps: integer(1),
-  }),
-])
-
-/** Truncation length as outer steps go by, in place of the estimator's constant one. */
-export const truncationScheduleSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('linear'),
-    from: integer(1, 1_000_000),
-    to: integer(1, 1_000_000),
-    overOuterSteps: integer(1),
-  }),
-  /** Drawn for every outer step, uniform integer. */
-  z
-    .strictObject({ kind: z.literal('uniform'), min: integer(1, 1_000_000), max: integer(1, 1_000_000) })
-    .superRefine(refuseReversed('min', 'max')),
-])
-
-/** What is averaged along a truncation. */
-export const metaLossSchema = z.discriminatedUnion('source', [
-  /** The minibatch loss before each update: costs nothing extra. */
-  z.strictObject({ source: z.literal('train') }),
-  /** Every `every` inner steps, the mean loss of `batches` outer-validation minibatches. */
-  z.strictObject({
-    source: z.literal('outerValid'),
-    every: integer(1, 1_000_000),
-    batches: integer(1, 10_000),
-  }),
-])
-
-/** What moves theta. */
-export const outerOptimizerSchema = z.strictObject({
-  name: z.literal('adam').default('adam'),
-  /** Learning rate; the schedule multiplies it. */
-  lr: positive(),
-  beta1: fraction().default(0.9),
-  beta2: fraction().default(0.999),
-  eps: nonNegative().default(1e-8),
-  /** Added to the second moment inside the root. */
-  epsRoot: nonNegative().default(0),
-  schedule: z
-    .discriminatedUnion('kind', [
-      z.strictObject({ kind: z.literal('constant') }),
-      /** Half a cosine from `lr` to `finalFraction`·`lr` over `outerSteps`. */
-      z.strictObject({ kind: z.literal('cosine'), finalFraction: fraction() }),
-    ])
-    .default({ kind: 'constant' }),
-  /** First outer steps at learning rate 0: only the moments move. */
-  warmupOuterSteps: integer(0).default(0),
+/** Several workers in one process, whose gradients arrive in the order that a simulated clock gives. */
+export const asynchronousSchema = z.strictObject({
+  /** Each with `estimator.numParticles` inner problems of its own. */
+  workers: integer(1, 4096),
+  /** Outer steps by which the theta of a gradient may be older than the one it moves; older ones are dropped. */
+  maxStaleness: integer(0, 1_000_000).default(5),
+  /** Gradients that make an outer step. */
+  gradientsPerStep: integer(1, 4096).default(1),
+  /** The slowest worker takes 1 + this many times as long as the fastest. */
+  speedSpread: nonNegative().default(1),
+  /** Every truncation takes up to 1 + this many times as long as the worker's shortest. */
+  jitter: nonNegative().default(0.5),
 })
 
-/** How the gradient is limited before the outer optimizer sees it. */
-export const clipSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('none') }),
-  /** Every component to [−max, max]. */
-  z.strictObject({ kind: z.literal('value'), max: positive() }),
-  /** The whole gradient scaled down to norm `max`. */
-  z.strictObject({ kind: z.literal('globalNorm'), max: positive() }),
-])
+/** Measuring theta while it is trained. */
+export const evaluationSchema = z.strictObject({
+  everyOuterSteps: integer(1),
+  /** The first so many tasks of the held-out suite, or tasks of one's own. */
+  tasks: z
+    .union([integer(1, 24), z.array(taskConfigSchema).min(1)], {
+      error: 'an integer from 1 to 24 or an array of at least one task',
+    })
+    .default(6),
+  /** Inner steps of every run. */
+  innerSteps: integer(1, 10_000_000).default(500),
+  /** Runs of every task, with different initial params and minibatches. */
+  seeds: integer(1, 1000).default(1),
+})
 
 /** A whole meta-training run. */
 export const trainConfigSchema = z.strictObject({
@@ -131,20 +69,30 @@ export const trainConfigSchema = z.strictObject({
   unrollLength: unrollLengthSchema,
   /** Default: the estimator's `truncationLength` throughout. */
   truncationSchedule: truncationScheduleSchema.optional(),
-  metaLoss: metaLossSchema.default({ source: 'train' }),
+  resets: resetsSchema.default('boundary'),
+  initialOffset: initialOffsetSchema.default({ kind: 'none' }),
+  metaLoss: metaLossSchema.prefault({ source: 'train' }),
   /** Updates of theta. */
   outerSteps: integer(1, 100_000_000),
   outerOptimizer: outerOptimizerSchema,
   clip: clipSchema.default({ kind: 'none' }),
+  /** Clipped gradients that are averaged for one step of the outer optimizer. */
+  accumulate: integer(1, 1_000_000).default(1),
+  freeze: freezeSchema.prefault({}),
+  /** Gradients from several workers at their own pace, as in the paper. Default: all wait for each other. */
+  asynchronous: asynchronousSchema.optional(),
   /** Decay of the exponential moving average of theta that is saved and evaluated; 0 switches it off. */
   thetaAverage: fraction().default(0.98),
-  /** Theta starts as the best of `candidates` random draws, judged on unrolls of `innerSteps`. */
+  /** Theta starts as the best of `candidates` random draws, judged on unrolls of `innerSteps`; or as that of a file. */
   start: z
     .strictObject({
+      theta: text().optional(),
       candidates: integer(1, 10_000).default(16),
       innerSteps: integer(1, 1_000_000).default(200),
     })
     .prefault({}),
+  /** Theta is measured on tasks that it is not trained on; the best one is kept. Default: never. */
+  evaluation: evaluationSchema.optional(),
   /** A checkpoint every so many outer steps, of which the last `keep` are kept. */
   checkpoint: z
     .strictObject({
@@ -154,18 +102,10 @@ export const trainConfigSchema = z.strictObject({
     .prefault({}),
 })
 
-/** How the gradient of the meta-loss is estimated. */
-export type EstimatorConfig = z.infer<typeof estimatorSchema>
-/** Length of a whole inner problem. */
-export type UnrollLengthConfig = z.infer<typeof unrollLengthSchema>
-/** Truncation length as outer steps go by. */
-export type TruncationScheduleConfig = z.infer<typeof truncationScheduleSchema>
-/** What is averaged along a truncation. */
-export type MetaLossConfig = z.infer<typeof metaLossSchema>
-/** What moves theta. */
-export type OuterOptimizerConfig = z.infer<typeof outerOptimizerSchema>
-/** How the gradient is limited. */
-export type ClipConfig = z.infer<typeof clipSchema>
+/** Several workers in one process. */
+export type AsynchronousConfig = z.infer<typeof asynchronousSchema>
+/** Measuring theta while it is trained. */
+export type TrainEvaluationConfig = z.infer<typeof evaluationSchema>
 /** A complete meta-training config, every default filled in. */
 export type TrainConfig = z.infer<typeof trainConfigSchema>
 /** What a user may write for a {@link TrainConfig}, once any preset is merged in. */
@@ -199,14 +139,29 @@ export function parseTrainConfig(input: unknown): TrainConfig {
 
 const checkedSchema = trainConfigSchema.superRefine((config, context) => {
   const known = new Set([...bundledDatasets, ...config.datasets.map((spec) => spec.name)])
-  for (const { name, path } of namedDatasets(config.tasks)) {
+  const evaluated = Array.isArray(config.evaluation?.tasks) ? config.evaluation.tasks : []
+  const named = [
+    ...namedDatasets(config.tasks).map(({ name, path }) => ({ name, path: ['tasks', ...path] })),
+    ...evaluated.flatMap((task, i) =>
+      task.family === 'mlp' ? [{ name: task.dataset, path: ['evaluation', 'tasks', i, 'dataset'] }] : [],
+    ),
+  ]
+  for (const { name, path } of named) {
     if (known.has(name)) continue
     const message = `the name of a bundled data set or of one in \`datasets\` (${[...known].join(', ')})`
-    context.addIssue({ code: 'custom', path: ['tasks', ...path], message, input: name })
+    context.addIssue({ code: 'custom', path, message, input: name })
   }
 })
 
 function namedDatasets(tasks: TaskMixture): { name: string; path: (string | number)[] }[] {
+  if ('families' in tasks) {
+    return tasks.families.flatMap((family, i) =>
+      namedDatasets(family.tasks).map(({ name, path }) => ({
+        name,
+        path: ['families', i, 'tasks', ...path],
+      })),
+    )
+  }
   if ('tasks' in tasks) {
     return tasks.tasks.flatMap(({ config }, i) =>
       config.family === 'mlp' ? [{ name: config.dataset, path: ['tasks', i, 'config', 'dataset'] }] : [],

@@ -3,23 +3,36 @@
  *
  * A pair's loss difference is credited to all perturbations since its problem started:
  * g = mean_i( (L⁺ − L⁻)/(2·std²) · Σ_k ε_ik ), L averaged over the truncation. Both halves keep their own state.
- * Problems start at the boundary of a truncation only, so the sum starts afresh exactly there: the exclusive boundary,
- * without the bias of the published code (which credits the first losses after a restart to the old sum).
+ * The sum starts afresh exactly where a problem does: the exclusive boundary. The published code credits the last inner
+ * step of a problem to the newest perturbation alone, which is biased by about 2/length (`compatBoundary`).
  *
  * @see Vicol, Metz, Sohl-Dickstein 2021, arXiv:2112.13835, equation 8. Reference implementation:
  * google/learned_optimization, outer_trainers/truncated_pes.py, 32186aa.
  */
-import { combine, type Estimator } from './estimator.js'
-import { freshParticles, type PopulationConfig, planTruncation } from './particles.js'
+import type { EstimatorConfig } from '../config/estimatorConfig.js'
+import { taskFamilies } from '../tasks/families.js'
+import { combine } from './combine.js'
+import type { Estimator, PlannedSegment } from './estimator.js'
+import { freshParticles, type LifeRules, type PopulationConfig, planTruncation } from './particles.js'
 
 /** The estimator of a config with `estimator.name: 'pes'`. */
-export function createPes(config: PopulationConfig): Estimator {
+export function createPes(
+  config: PopulationConfig,
+  { numParticles, pairsPerParticle, signDelta, compatBoundary }: EstimatorConfig & { name: 'pes' },
+): Estimator {
+  const numPairs = numParticles * pairsPerParticle
+  const rules: LifeRules = { carry: 'both', draw: 'truncation', isolatesEnds: compatBoundary }
+  const shares = taskFamilies(config.tasks).map(({ share }) => share)
+  const own = ({ perturbation = 0 }: PlannedSegment) => perturbation
   return {
-    carry: 'both',
-    lanesPerParticle: 2,
-    init: () => freshParticles(config.estimator.numParticles),
-    plan: (state, outerStep) => planTruncation(config, state, outerStep),
-    estimate: ({ plan, next }, result, sums) =>
-      combine(plan, result, ({ particle }) => next.particles[particle]!.firstPerturbation, sums),
+    carry: rules.carry,
+    numPairs,
+    init: (firstParticle = 0) => freshParticles(numPairs, firstParticle),
+    plan: (state, outerStep) => planTruncation(config, rules, state, outerStep),
+    estimate: (planned, result, sums) => {
+      const first = (segment: PlannedSegment) =>
+        compatBoundary && segment.isEnd ? own(segment) : segment.first
+      return combine(planned, result, { first, shares, signDelta }, sums)
+    },
   }
 }

@@ -1,15 +1,25 @@
 /** Estimators by name. */
 import type { Estimator } from './estimator.js'
+import { createFullEs } from './fullEs.js'
+import { createGpes } from './gpes.js'
+import { createNres } from './nres.js'
 import type { PopulationConfig } from './particles.js'
 import { createPes } from './pes.js'
 import { createTruncatedEs } from './truncatedEs.js'
 
 /** The estimator that a config names. */
 export function createEstimator(config: PopulationConfig): Estimator {
-  switch (config.estimator.name) {
+  const { estimator } = config
+  switch (estimator.name) {
     case 'pes':
-      return createPes(config)
+      return createPes(config, estimator)
     case 'truncatedEs':
-      return createTruncatedEs(config, config.estimator.carry)
+      return createTruncatedEs(config, estimator)
+    case 'fullEs':
+      return createFullEs(config, estimator)
+    case 'nres':
+      return createNres(config, estimator)
+    case 'gpes':
+      return createGpes(config, estimator)
   }
 }

@@ -7,16 +7,26 @@
  * @see Metz et al. 2019, arXiv:1810.10180. Reference implementation: google/learned_optimization,
  * outer_trainers/truncated_es.py, 32186aa.
  */
-import { combine, type Estimator } from './estimator.js'
-import { freshParticles, type PopulationConfig, planTruncation } from './particles.js'
+import type { EstimatorConfig } from '../config/estimatorConfig.js'
+import { taskFamilies } from '../tasks/families.js'
+import { combine } from './combine.js'
+import type { Estimator } from './estimator.js'
+import { freshParticles, type LifeRules, type PopulationConfig, planTruncation } from './particles.js'
 
 /** The estimator of a config with `estimator.name: 'truncatedEs'`. */
-export function createTruncatedEs(config: PopulationConfig, carry: 'unperturbed' | 'pos'): Estimator {
+export function createTruncatedEs(
+  config: PopulationConfig,
+  { numParticles, pairsPerParticle, carry, signDelta }: EstimatorConfig & { name: 'truncatedEs' },
+): Estimator {
+  const numPairs = numParticles * pairsPerParticle
+  const rules: LifeRules = { carry, draw: 'truncation' }
+  const shares = taskFamilies(config.tasks).map(({ share }) => share)
   return {
     carry,
-    lanesPerParticle: carry === 'unperturbed' ? 3 : 2,
-    init: () => freshParticles(config.estimator.numParticles),
-    plan: (state, outerStep) => planTruncation(config, state, outerStep),
-    estimate: ({ plan }, result, sums) => combine(plan, result, ({ perturbation }) => perturbation, sums),
+    numPairs,
+    init: (firstParticle = 0) => freshParticles(numPairs, firstParticle),
+    plan: (state, outerStep) => planTruncation(config, rules, state, outerStep),
+    estimate: (planned, result, sums) =>
+      combine(planned, result, { first: ({ perturbation = 0 }) => perturbation, shares, signDelta }, sums),
   }
 }

@@ -3,24 +3,12 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
-import type { EstimatorState } from '../es/estimator.js'
 import { engineVersion } from '../native.js'
 import { readTensorFile, writeTensorFile } from './tensorFile.js'
-import type { TrainerState } from './trainer.js'
+import type { TrainerFacts, TrainerState } from './trainerState.js'
 
-const FORMAT = 'outerloop-checkpoint-1'
+const FORMAT = 'outerloop-checkpoint-2'
 const NAME = /^checkpoint-(\d{8})\.safetensors$/
-
-/** What of a state is text. */
-interface Description {
-  outerStep: number
-  innerSteps: number
-  startLoss: number
-  beta1Power: number
-  beta2Power: number
-  estimator: EstimatorState
-  unroller: string
-}
 
 /** Writes the checkpoint of `state` into `directory`, then deletes all but the newest `keep`. */
 export async function saveCheckpoint(
@@ -28,25 +16,12 @@ export async function saveCheckpoint(
   config: TrainConfig,
   state: TrainerState,
 ): Promise<void> {
-  const { outerStep, innerSteps, startLoss, theta, average, adam, estimator, unroller } = state
-  const { m, v, beta1Power, beta2Power } = adam
-  const unrollerText = unroller.description
-  const description: Description = {
-    outerStep,
-    innerSteps,
-    startLoss,
-    beta1Power,
-    beta2Power,
-    estimator,
-    unroller: unrollerText,
-  }
-  const arrays = { theta, average, 'adam/m': m, 'adam/v': v, unroller: unroller.numbers }
-  const tensors = Object.entries(arrays).map(([name, data]) => ({ name, shape: [data.length], data }))
-  await writeTensorFile(join(directory, fileName(outerStep)), tensors, {
+  const tensors = Object.entries(state.arrays).map(([name, data]) => ({ name, shape: [data.length], data }))
+  await writeTensorFile(join(directory, fileName(state.facts.outerStep)), tensors, {
     format: FORMAT,
     version: engineVersion(),
     config: fingerprint(config),
-    state: JSON.stringify(description),
+    state: JSON.stringify(state.facts),
   })
   const old = (await listCheckpoints(directory)).slice(config.checkpoint.keep)
   await Promise.all(old.map((name) => rm(join(directory, name), { force: true })))
@@ -88,28 +63,9 @@ async function loadCheckpoint(path: string, config: TrainConfig): Promise<Traine
     const message = `${path}: expected a checkpoint of the config in config.json, got one of another config`
     throw new OuterloopError('CHECKPOINT_INVALID', message)
   }
-  const array = (name: string) => {
-    const found = tensors.get(name)
-    if (found) return found
-    throw new OuterloopError('CHECKPOINT_INVALID', `${path}: expected a tensor \`${name}\`, got none`)
-  }
   // The checksum vouches for what we wrote ourselves.
-  const text = JSON.parse(metadata.state ?? '') as Description
-  return {
-    outerStep: text.outerStep,
-    innerSteps: text.innerSteps,
-    startLoss: text.startLoss,
-    theta: array('theta'),
-    average: array('average'),
-    adam: {
-      m: array('adam/m'),
-      v: array('adam/v'),
-      beta1Power: text.beta1Power,
-      beta2Power: text.beta2Power,
-    },
-    estimator: text.estimator,
-    unroller: { description: text.unroller, numbers: array('unroller') },
-  }
+  const facts = JSON.parse(metadata.state ?? '') as TrainerFacts
+  return { facts, arrays: Object.fromEntries(tensors) }
 }
 
 /** Names of the checkpoints in a directory, newest first. */

@@ -1,18 +1,17 @@
 /** Limits on the meta-gradient before the outer optimizer sees it. */
-import type { TrainConfig } from '../config/trainConfig.js'
+import type { ClipConfig } from '../config/outerOptimizerConfig.js'
+import { numElements, type ThetaLeaf } from '../native.js'
+import { norm } from './vectors.js'
 
 /**
  * Clips `grad` in place, after setting its non-finite entries to zero.
  *
+ * @param leaves - Leaves of theta, for limits by leaf.
  * @returns The norm before clipping.
  */
-export function clipGradient(clip: TrainConfig['clip'], grad: Float32Array): number {
-  let squared = 0
-  for (let i = 0; i < grad.length; i++) {
-    if (!Number.isFinite(grad[i])) grad[i] = 0
-    squared += grad[i]! * grad[i]!
-  }
-  const norm = Math.sqrt(squared)
+export function clipGradient(clip: ClipConfig, grad: Float32Array, leaves: readonly ThetaLeaf[]): number {
+  for (let i = 0; i < grad.length; i++) if (!Number.isFinite(grad[i])) grad[i] = 0
+  const before = norm(grad)
   switch (clip.kind) {
     case 'none':
       break
@@ -20,7 +19,22 @@ export function clipGradient(clip: TrainConfig['clip'], grad: Float32Array): num
       for (let i = 0; i < grad.length; i++) grad[i] = Math.min(clip.max, Math.max(-clip.max, grad[i]!))
       break
     case 'globalNorm':
-      if (norm > clip.max) for (let i = 0; i < grad.length; i++) grad[i] = grad[i]! * (clip.max / norm)
+      scaleDown(grad, clip.max)
+      break
+    case 'leafNorm': {
+      let end = 0
+      for (const leaf of leaves) {
+        const start = end
+        end += numElements(leaf)
+        scaleDown(grad.subarray(start, end), clip.max)
+      }
+    }
   }
-  return norm
+  return before
+}
+
+/** Scales `values` to norm `max` if theirs is greater. */
+function scaleDown(values: Float32Array, max: number): void {
+  const factor = max / norm(values)
+  if (factor < 1) for (let i = 0; i < values.length; i++) values[i] = values[i]! * factor
 }

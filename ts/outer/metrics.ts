@@ -3,7 +3,7 @@ import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OuterloopError } from '../errors.js'
 import { writeAtomically } from './atomicFile.js'
-import type { StepRecord } from './trainer.js'
+import type { StepRecord } from './stepRecord.js'
 
 /** Appends step records to `metrics.jsonl`, one line each. */
 export class MetricsWriter {

@@ -1,9 +1,12 @@
-/** The first theta: the best of several random ones. */
+/** The first theta: the best of several random ones, or that of a file. */
 import type { TrainConfig } from '../config/trainConfig.js'
-import { type CurveJob, type Dataset, initTheta, type JobOptions, runCurves } from '../native.js'
+import { OuterloopError } from '../errors.js'
+import { type CurveJob, type Dataset, initTheta, type JobOptions, runCurves, thetaLayout } from '../native.js'
+import { taskFamilies } from '../tasks/families.js'
 import { Key, purposes } from '../tasks/key.js'
 import { taskStreams } from '../tasks/streams.js'
 import { sampleTask } from '../tasks/taskSampler.js'
+import { loadTheta } from './thetaFile.js'
 
 /** Tasks that every candidate is judged on. */
 const NUM_TASKS = 8
@@ -18,17 +21,22 @@ export interface Start {
 
 /**
  * Draws `start.candidates` thetas and keeps the one with the lowest mean train loss over unrolls of
- * `start.innerSteps` inner steps on eight tasks, the same for all.
+ * `start.innerSteps` inner steps on eight tasks, the same for all. A theta from a file is the only candidate.
+ *
+ * @throws {OuterloopError} `CHECKPOINT_INVALID` if the file is unusable, or of an optimizer with other leaves.
  */
 export async function chooseStart(
   config: TrainConfig,
   datasets: Dataset[],
   options: JobOptions,
 ): Promise<Start> {
-  const { candidates, innerSteps } = config.start
+  const { innerSteps } = config.start
   const key = new Key(config.seed, purposes.taskSample).fold(taskStreams.start)
-  const tasks = Array.from({ length: NUM_TASKS }, (_, i) => sampleTask(config.tasks, key.fold(i)))
-  const thetas = Array.from({ length: candidates }, (_, i) => initTheta(config.optimizer, config.seed, i))
+  const families = taskFamilies(config.tasks)
+  const tasks = Array.from({ length: NUM_TASKS }, (_, i) =>
+    sampleTask(families[i % families.length]!.tasks, key.fold(i)),
+  )
+  const thetas = await candidateThetas(config)
   const jobs: CurveJob[] = thetas.flatMap((_, theta) =>
     tasks.map((task, replica) => ({
       task,
@@ -50,4 +58,15 @@ export async function chooseStart(
   // A loss that is not finite (tasks without a clipping normaliser) never wins, unless all are.
   const best = losses.reduce((a, loss, c) => (loss < losses[a]! || !Number.isFinite(losses[a]) ? c : a), 0)
   return { theta: thetas[best]!, meanLoss: losses[best]!, innerSteps: jobs.length * innerSteps }
+}
+
+async function candidateThetas({ optimizer, seed, start }: TrainConfig): Promise<Float32Array[]> {
+  if (start.theta === undefined) {
+    return Array.from({ length: start.candidates }, (_, i) => initTheta(optimizer, seed, i))
+  }
+  const { theta, optimizer: trained } = await loadTheta(start.theta)
+  const [got, expected] = [trained, optimizer].map((config) => JSON.stringify(thetaLayout(config)))
+  if (got === expected) return [theta]
+  const message = `${start.theta}: expected the leaves of ${optimizer.name} ${expected}, got those of ${trained.name} ${got}`
+  throw new OuterloopError('CHECKPOINT_INVALID', message)
 }

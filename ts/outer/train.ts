@@ -6,10 +6,11 @@ import { doctor } from '../native.js'
 import { loadNewestCheckpoint, saveCheckpoint } from './checkpoint.js'
 import { MetricsWriter } from './metrics.js'
 import { createRunDirectory, readRunConfig } from './runDirectory.js'
+import type { StepRecord } from './stepRecord.js'
 import { saveTheta } from './thetaFile.js'
-import { type StepRecord, Trainer } from './trainer.js'
+import { Trainer } from './trainer.js'
 
-export type { StepRecord } from './trainer.js'
+export type { StepRecord } from './stepRecord.js'
 
 /** What a run starts with. */
 export interface StartInfo {

@@ -1,58 +1,33 @@
 /**
- * The outer loop: plans a truncation, lets the engine run it, estimates the gradient, clips it and moves theta.
+ * The outer loop: takes a gradient from its source, clips it and moves theta.
  *
  * All state is in {@link TrainerState}: what a checkpoint holds, and all that a resumed run needs for the same bits.
  */
-
 import { bundledDatasets } from '../config/datasetSpec.js'
 import type { TrainConfig } from '../config/trainConfig.js'
-import type { Estimator, EstimatorState } from '../es/estimator.js'
 import { createEstimator } from '../es/registry.js'
-import { type Dataset, doctor, loadDatasets, Unroller, type UnrollerState } from '../native.js'
-import { type AdamState, adamStep, initAdam, learningRateAt } from './adam.js'
+import { type Dataset, doctor, loadDatasets, thetaLayout } from '../native.js'
+import { taskFamilies } from '../tasks/families.js'
+import { LocalTransport } from '../transport/local.js'
+import type { Transport } from '../transport/transport.js'
+import { GradientAccumulator } from './accumulator.js'
 import { clipGradient } from './clip.js'
+import { type Frozen, frozenLeaves } from './frozenLeaves.js'
+import {
+  createGradientSource,
+  type GradientSource,
+  numPairs,
+  type SourcedGradient,
+} from './gradientSource.js'
+import { heldOutLoss } from './heldOut.js'
+import type { OuterOptimizer } from './optimizers/outerOptimizer.js'
+import { createOuterOptimizer } from './optimizers/registry.js'
 import { chooseStart } from './start.js'
+import type { StepRecord } from './stepRecord.js'
 import { updateAverage } from './thetaAverage.js'
-
-/** What one outer step did. */
-export interface StepRecord {
-  /** Number of the step, from 1. */
-  outerStep: number
-  /** Mean normalised loss over all lanes of the truncation. NaN (null in JSON) if no pair was finite. */
-  metaLoss: number
-  /** Norm of the estimated gradient before clipping. */
-  gradientNorm: number
-  /** Norm of the change of theta. */
-  updateNorm: number
-  /** Learning rate of the outer optimizer. */
-  lr: number
-  /** Lanes that diverged. */
-  numDiverged: number
-  /** Pairs that contributed nothing because a meta-loss was not finite. */
-  numNonFinitePairs: number
-  /** Inner steps of the run so far, over all lanes. */
-  innerSteps: number
-  /** Of this outer step. */
-  innerStepsPerSecond: number
-  /** Wall time of this outer step. */
-  seconds: number
-}
-
-/** All that a run is between two outer steps. */
-export interface TrainerState {
-  /** Outer steps done. */
-  outerStep: number
-  /** Inner steps done, over all lanes. */
-  innerSteps: number
-  /** Mean train loss of the chosen start. */
-  startLoss: number
-  theta: Float32Array
-  /** Moving average of theta. */
-  average: Float32Array
-  adam: AdamState
-  estimator: EstimatorState
-  unroller: UnrollerState
-}
+import type { TrainerFacts, TrainerState } from './trainerState.js'
+import { arraysNamed, prefixed } from './trainerState.js'
+import { cosine, norm } from './vectors.js'
 
 /** How a run is watched and stopped. */
 export interface RunOptions {
@@ -62,33 +37,28 @@ export interface RunOptions {
   stopSignal?: AbortSignal | undefined
 }
 
+/** The parts of a trainer. */
+interface Parts {
+  config: TrainConfig
+  datasets: Dataset[]
+  frozen: Frozen
+  transport: Transport
+  source: GradientSource
+  outerOptimizer: OuterOptimizer
+  accumulator: GradientAccumulator
+  facts: Omit<TrainerFacts, 'source' | 'outerOptimizer' | 'accumulated' | 'unroller'>
+  theta: Float32Array
+  average: Float32Array
+  lastGrad: Float32Array
+  best: Float32Array
+}
+
 /** A meta-training run in memory. */
 export class Trainer implements Disposable {
-  /** The config of the run. */
-  readonly config: TrainConfig
-  /** Threads of the engine. */
-  readonly threads: number
-  readonly #estimator: Estimator
-  readonly #unroller: Unroller
-  #state: Omit<TrainerState, 'unroller'>
+  readonly #parts: Parts
 
-  private constructor(config: TrainConfig, datasets: Dataset[], state: Omit<TrainerState, 'unroller'>) {
-    this.config = config
-    this.threads = threadsOf(config)
-    this.#estimator = createEstimator(config)
-    this.#state = state
-    const { optimizer, seed, metaLoss, cpu } = config
-    const { numParticles } = config.estimator
-    const options = {
-      optimizer,
-      seed,
-      metaLoss,
-      numParticles,
-      threads: this.threads,
-      cpu,
-      carry: this.#estimator.carry,
-    }
-    this.#unroller = new Unroller(options, datasets)
+  private constructor(parts: Parts) {
+    this.#parts = parts
   }
 
   /** A fresh run: loads the data and chooses the start. */
@@ -100,49 +70,110 @@ export class Trainer implements Disposable {
     const { signal } = options
     const job = { threads: threadsOf(config), cpu: config.cpu, ...(signal && { signal }) }
     const { theta, meanLoss, innerSteps } = await chooseStart(config, datasets, job)
-    return new Trainer(config, datasets, {
-      outerStep: 0,
-      innerSteps,
-      startLoss: meanLoss,
+    const frozen = frozenLeaves(config.optimizer, config.freeze)
+    const transport = localTransport(config, datasets, frozen)
+    return new Trainer({
+      config,
+      datasets,
+      frozen,
+      transport,
+      source: createGradientSource(config, transport),
+      outerOptimizer: await createOuterOptimizer(config, frozen.ranges, theta),
+      accumulator: new GradientAccumulator(config.accumulate, theta.length),
+      facts: { outerStep: 0, innerSteps, startLoss: meanLoss, bestLoss: null, bestOuterStep: 0 },
       theta,
       average: theta.slice(),
-      adam: initAdam(theta.length),
-      estimator: createEstimator(config).init(),
+      lastGrad: new Float32Array(theta.length),
+      best: theta.slice(),
     })
   }
 
   /** A run as it was when `state` was taken. */
-  static async restore(config: TrainConfig, state: TrainerState): Promise<Trainer> {
-    const { unroller, ...rest } = state
-    const trainer = new Trainer(config, await datasetsOf(config), rest)
-    trainer.#unroller.loadState(unroller)
-    return trainer
+  static async restore(config: TrainConfig, { facts, arrays }: TrainerState): Promise<Trainer> {
+    const datasets = await datasetsOf(config)
+    const frozen = frozenLeaves(config.optimizer, config.freeze)
+    const { unroller, source, outerOptimizer, accumulated, ...rest } = facts
+    const transport = localTransport(config, datasets, frozen)
+    transport.loadState({ description: unroller, numbers: arrays.unroller! })
+    const theta = arrays.theta!.slice()
+    const saved = { facts: outerOptimizer, arrays: arraysNamed(arrays, 'outerOptimizer/') }
+    const sum = arrays['accumulator/sum']
+    return new Trainer({
+      config,
+      datasets,
+      frozen,
+      transport,
+      source: createGradientSource(config, transport, source),
+      outerOptimizer: await createOuterOptimizer(config, frozen.ranges, theta, saved),
+      accumulator: new GradientAccumulator(
+        config.accumulate,
+        theta.length,
+        sum && { sum, count: accumulated },
+      ),
+      facts: rest,
+      theta,
+      average: arrays.average!.slice(),
+      lastGrad: arrays.lastGrad!.slice(),
+      best: arrays.best!.slice(),
+    })
+  }
+
+  /** The config of the run. */
+  get config(): TrainConfig {
+    return this.#parts.config
+  }
+
+  /** Threads of the engine. */
+  get threads(): number {
+    return threadsOf(this.config)
   }
 
   /** Outer steps done. */
   get outerStep(): number {
-    return this.#state.outerStep
+    return this.#parts.facts.outerStep
   }
 
   /** Mean train loss of the start. */
   get startLoss(): number {
-    return this.#state.startLoss
+    return this.#parts.facts.startLoss
   }
 
   /** The trained theta: the moving average. A copy. */
   get theta(): Float32Array {
-    return this.#state.average.slice()
+    return this.#parts.average.slice()
+  }
+
+  /** The theta with the lowest loss on the tasks of `evaluation` so far. Undefined before the first measurement. */
+  get best(): { theta: Float32Array; heldOutLoss: number; outerStep: number } | undefined {
+    const { bestLoss, bestOuterStep } = this.#parts.facts
+    if (bestLoss === null) return undefined
+    return { theta: this.#parts.best.slice(), heldOutLoss: bestLoss, outerStep: bestOuterStep }
   }
 
   /** The state, copied. */
   state(): TrainerState {
-    const { theta, average, adam } = this.#state
+    const { facts, source, outerOptimizer, accumulator, transport, theta, average, lastGrad, best } =
+      this.#parts
+    const unroller = transport.saveState()
+    const outer = outerOptimizer.state()
+    const { sum, count } = accumulator.state()
     return {
-      ...this.#state,
-      theta: theta.slice(),
-      average: average.slice(),
-      adam: { ...adam, m: adam.m.slice(), v: adam.v.slice() },
-      unroller: this.#unroller.saveState(),
+      facts: {
+        ...facts,
+        source: source.state(),
+        outerOptimizer: outer.facts,
+        accumulated: count,
+        unroller: unroller.description,
+      },
+      arrays: {
+        theta: theta.slice(),
+        average: average.slice(),
+        lastGrad: lastGrad.slice(),
+        best: best.slice(),
+        ...prefixed('outerOptimizer/', outer.arrays),
+        ...(count > 0 && { 'accumulator/sum': sum }),
+        unroller: unroller.numbers,
+      },
     }
   }
 
@@ -154,50 +185,102 @@ export class Trainer implements Disposable {
    * for await (const step of trainer.run()) console.log(step.outerStep, step.metaLoss)
    */
   async *run(options: RunOptions = {}): AsyncGenerator<StepRecord, void, void> {
-    while (this.#state.outerStep < this.config.outerSteps && !options.stopSignal?.aborted) {
-      yield await this.#step(options.signal)
+    const { facts } = this.#parts
+    while (facts.outerStep < this.config.outerSteps && !options.stopSignal?.aborted) {
+      const record = await this.#step(options.signal)
+      yield await this.#evaluated(record, options.signal)
     }
   }
 
   async #step(signal: AbortSignal | undefined): Promise<StepRecord> {
     const start = performance.now()
-    const { config } = this
-    const { theta, outerStep } = this.#state
-    const planned = this.#estimator.plan(this.#state.estimator, outerStep)
-    const result = await this.#unroller.advance(theta, planned.plan, signal && { signal })
-    const { meanLoss, grad, info } = await this.#estimator.estimate(planned, result, this.#unroller)
-    const gradientNorm = clipGradient(config.clip, grad)
-    const lr = learningRateAt(config.outerOptimizer, outerStep, config.outerSteps)
-    const updateNorm = adamStep(config.outerOptimizer, this.#state.adam, theta, grad, lr)
-    updateAverage(this.#state.average, theta, config.thetaAverage, outerStep + 1)
-    const { truncationLength, particles } = planned.plan
-    const innerSteps = truncationLength * particles.length * this.#estimator.lanesPerParticle
-    this.#state.estimator = planned.next
-    this.#state.outerStep += 1
-    this.#state.innerSteps += innerSteps
-    const seconds = (performance.now() - start) / 1000
+    const { config, facts, theta } = this.#parts
+    const { outerStep } = facts
+    const sourced = await this.#parts.source.next(theta, outerStep, signal)
+    const outerStart = performance.now()
+    const { grad, meanLoss, familyLosses, info, innerSteps } = sourced
+    const gradientNorm = clipGradient(config.clip, grad, thetaLayout(config.optimizer))
+    const gradientCosine = cosine(grad, this.#parts.lastGrad)
+    this.#parts.lastGrad.set(grad)
+    const { lr, updateNorm } = this.#move(grad, outerStep, meanLoss)
+    updateAverage(this.#parts.average, theta, config.thetaAverage, outerStep + 1)
+    facts.outerStep += 1
+    facts.innerSteps += innerSteps
+    const end = performance.now()
+    const seconds = (end - start) / 1000
     return {
       outerStep: outerStep + 1,
       metaLoss: meanLoss,
+      ...('families' in config.tasks && { familyLosses: named(config, familyLosses) }),
       gradientNorm,
+      gradientCosine,
+      signalToNoise: info.signalToNoise,
+      thetaNorm: norm(theta),
       updateNorm,
       lr,
-      ...info,
-      innerSteps: this.#state.innerSteps,
+      numDiverged: info.numDiverged,
+      numNonFinitePairs: info.numNonFinitePairs,
+      nonFiniteFraction: info.numNonFinitePairs / Math.max(1, info.numPairs),
+      ...(config.asynchronous && ages(sourced)),
+      innerSteps: facts.innerSteps,
       innerStepsPerSecond: innerSteps / seconds,
       seconds,
+      phases: { ...sourced.seconds, outer: (end - outerStart) / 1000 },
     }
+  }
+
+  /** Moves theta, or keeps the gradient until there are enough for a mean. */
+  #move(grad: Float32Array, outerStep: number, metaLoss: number): { lr: number; updateNorm: number } {
+    const mean = this.#parts.accumulator.add(grad)
+    if (mean === undefined) return { lr: 0, updateNorm: 0 }
+    return this.#parts.outerOptimizer.update(this.#parts.theta, mean, { outerStep, metaLoss })
+  }
+
+  async #evaluated(record: StepRecord, signal: AbortSignal | undefined): Promise<StepRecord> {
+    const { config, facts, average, datasets } = this.#parts
+    const { evaluation } = config
+    const isDue =
+      evaluation !== undefined &&
+      (record.outerStep % evaluation.everyOuterSteps === 0 || record.outerStep === config.outerSteps)
+    if (!isDue) return record
+    const job = { threads: this.threads, cpu: config.cpu, ...(signal && { signal }) }
+    const { loss, innerSteps } = await heldOutLoss(config, evaluation, average, datasets, job)
+    facts.innerSteps += innerSteps
+    if (facts.bestLoss === null || loss < facts.bestLoss) {
+      facts.bestLoss = loss
+      facts.bestOuterStep = record.outerStep
+      this.#parts.best.set(average)
+    }
+    return { ...record, heldOutLoss: loss, innerSteps: facts.innerSteps }
   }
 
   /** Frees the engine. May be called twice. */
   close(): void {
-    this.#unroller.close()
+    this.#parts.transport.close()
   }
 
   /** {@link Trainer.close}, for `using`. */
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+function localTransport(config: TrainConfig, datasets: Dataset[], frozen: Frozen): LocalTransport {
+  const { optimizer, seed, metaLoss, cpu } = config
+  const { carry } = createEstimator(config)
+  const options = { optimizer, seed, metaLoss, cpu, carry, frozen: frozen.names }
+  return new LocalTransport(
+    { ...options, numParticles: numPairs(config), threads: threadsOf(config) },
+    datasets,
+  )
+}
+
+function named({ tasks }: TrainConfig, losses: readonly number[]): Record<string, number> {
+  return Object.fromEntries(taskFamilies(tasks).map(({ name }, i) => [name, losses[i]!]))
+}
+
+function ages({ numStale, staleness }: SourcedGradient): { numStale: number; staleness: number } {
+  return { numStale, staleness }
 }
 
 function threadsOf({ threads, cpu }: TrainConfig): number {

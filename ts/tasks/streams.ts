@@ -8,4 +8,8 @@ export const taskStreams = {
   truncations: 2,
   /** The tasks that candidate starts are judged on; then task. */
   start: 3,
+  /** How far the first problem of a particle is begun; then particle. */
+  offsets: 4,
+  /** How long truncations take in a simulation of several workers; then worker, truncation. */
+  durations: 5,
 } as const

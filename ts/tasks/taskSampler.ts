@@ -13,6 +13,10 @@ import { sampleQuadratic } from './quadraticFamily.js'
  * `key.fold(outerStep).fold(particle)`.
  */
 export function sampleTask(mixture: TaskMixture, key: Key): TaskConfig {
+  if ('families' in mixture) {
+    const index = key.weightedIndex(mixture.families.map(({ weight }) => weight))
+    return sampleTask(mixture.families[index]!.tasks, key)
+  }
   if ('tasks' in mixture) {
     const index = key.weightedIndex(mixture.tasks.map(({ weight }) => weight))
     return withLabelNoise(mixture.tasks[index]!.config, mixture.labelNoise, key)

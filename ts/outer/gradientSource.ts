@@ -1,0 +1,46 @@
+/** Where the trainer's gradients come from: all pairs in step, or several workers at their own pace. */
+import type { TrainConfig } from '../config/trainConfig.js'
+import type { GradientEstimate } from '../es/estimator.js'
+import type { Transport } from '../transport/transport.js'
+import { AsynchronousSource } from './asynchronousSource.js'
+import { SynchronousSource } from './synchronousSource.js'
+
+/** The gradient of an outer step, and what it took. */
+export interface SourcedGradient extends GradientEstimate {
+  /** Inner steps run, over all lanes. */
+  innerSteps: number
+  /** Gradients that were dropped because theta had moved on too far. */
+  numStale: number
+  /** Outer steps by which the theta of the gradient was older; mean. */
+  staleness: number
+  /** Wall time by phase. */
+  seconds: { plan: number; inner: number; estimate: number }
+}
+
+/** Gives one gradient after another. */
+export interface GradientSource {
+  /**
+   * The gradient that moves theta at outer step `outerStep`.
+   *
+   * @throws The reason of `signal` when it fires; the source is then as before.
+   */
+  next(theta: Float32Array, outerStep: number, signal?: AbortSignal): Promise<SourcedGradient>
+  /** All that {@link createGradientSource} needs to go on: plain JSON. The pairs' states are the transport's. */
+  state(): unknown
+}
+
+/** The source that a config names. `saved`: what its `state` gave. */
+export function createGradientSource(
+  config: TrainConfig,
+  transport: Transport,
+  saved?: unknown,
+): GradientSource {
+  return config.asynchronous === undefined
+    ? new SynchronousSource(config, transport, saved)
+    : new AsynchronousSource(config, config.asynchronous, transport, saved)
+}
+
+/** Pairs that an engine has to hold for a config. */
+export function numPairs({ estimator, asynchronous }: TrainConfig): number {
+  return estimator.numParticles * estimator.pairsPerParticle * (asynchronous?.workers ?? 1)
+}

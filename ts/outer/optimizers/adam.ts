@@ -1,0 +1,62 @@
+/**
+ * Adam on theta.
+ *
+ * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², theta ← theta − lr·m̂/(√(v̂ + epsRoot) + eps). Arrays are f32, arithmetic f64.
+ * @see Kingma, Ba 2014, arXiv:1412.6980.
+ */
+import type { OuterOptimizerConfig } from '../../config/outerOptimizerConfig.js'
+import { learningRateAt } from './learningRate.js'
+import type { OuterOptimizer, OuterOptimizerState, OuterStep, OuterUpdate } from './outerOptimizer.js'
+
+/** Adam's state. The powers β^t are carried along, since `Math.pow` may differ between machines. */
+export class OuterAdam implements OuterOptimizer {
+  readonly #config: OuterOptimizerConfig & { name: 'adam' }
+  readonly #outerSteps: number
+  readonly #m: Float32Array
+  readonly #v: Float32Array
+  #beta1Power: number
+  #beta2Power: number
+
+  /** @param saved - What {@link OuterAdam.state} gave. Default: the state before the first update. */
+  constructor(
+    config: OuterOptimizerConfig & { name: 'adam' },
+    { thetaLength, outerSteps }: { thetaLength: number; outerSteps: number },
+    saved?: OuterOptimizerState,
+  ) {
+    this.#config = config
+    this.#outerSteps = outerSteps
+    this.#m = saved?.arrays.m?.slice() ?? new Float32Array(thetaLength)
+    this.#v = saved?.arrays.v?.slice() ?? new Float32Array(thetaLength)
+    this.#beta1Power = saved?.facts.beta1Power ?? 1
+    this.#beta2Power = saved?.facts.beta2Power ?? 1
+  }
+
+  update(theta: Float32Array, grad: Float32Array, { outerStep }: OuterStep): OuterUpdate {
+    const { beta1, beta2, eps, epsRoot } = this.#config
+    const [m, v] = [this.#m, this.#v]
+    const lr = learningRateAt(this.#config, outerStep, this.#outerSteps)
+    this.#beta1Power *= beta1
+    this.#beta2Power *= beta2
+    const mScale = 1 / (1 - this.#beta1Power)
+    const vScale = 1 / (1 - this.#beta2Power)
+    let squared = 0
+    for (let i = 0; i < theta.length; i++) {
+      const g = grad[i]!
+      m[i] = beta1 * m[i]! + (1 - beta1) * g
+      v[i] = beta2 * v[i]! + (1 - beta2) * g * g
+      const root = Math.sqrt(v[i]! * vScale + epsRoot) + eps
+      // Never moved and eps 0: no step.
+      const step = root > 0 ? (lr * m[i]! * mScale) / root : 0
+      theta[i] = theta[i]! - step
+      squared += step * step
+    }
+    return { lr, updateNorm: Math.sqrt(squared) }
+  }
+
+  state(): OuterOptimizerState {
+    return {
+      arrays: { m: this.#m.slice(), v: this.#v.slice() },
+      facts: { beta1Power: this.#beta1Power, beta2Power: this.#beta2Power },
+    }
+  }
+}
