@@ -41,7 +41,7 @@ export async function heldOutLoss(
   const losses = curves.map(({ losses: { outerValid = new Float64Array() } }) => {
     const [initial = Number.NaN, ...rest] = outerValid
     const ratio = rest.reduce((sum, loss) => sum + loss, 0) / rest.length / initial
-    return ratio < 1 ? ratio : 1
+    return Number.isFinite(ratio) ? Math.min(1, ratio) : 1
   })
   const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length
   return { loss, innerSteps: jobs.length * innerSteps }
