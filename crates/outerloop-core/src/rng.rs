@@ -34,18 +34,22 @@ pub enum Purpose {
     Evaluation = 6,
 }
 
+/// Rounds of Philox4x32-10.
+pub(crate) const PHILOX_ROUNDS: usize = 10;
+
+/// One round of Philox4x32.
+#[inline(always)]
+pub(crate) fn philox_round(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let p0 = u64::from(M0) * u64::from(counter[0]);
+    let p1 = u64::from(M1) * u64::from(counter[2]);
+    [(p1 >> 32) as u32 ^ counter[1] ^ key[0], p1 as u32, (p0 >> 32) as u32 ^ counter[3] ^ key[1], p0 as u32]
+}
+
 /// Philox4x32-10: ten rounds over `counter` under `key`.
 pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    for _ in 0..10 {
-        let p0 = u64::from(M0) * u64::from(counter[0]);
-        let p1 = u64::from(M1) * u64::from(counter[2]);
-        counter = [
-            (p1 >> 32) as u32 ^ counter[1] ^ key[0],
-            p1 as u32,
-            (p0 >> 32) as u32 ^ counter[3] ^ key[1],
-            p0 as u32,
-        ];
-        key = [key[0].wrapping_add(W0), key[1].wrapping_add(W1)];
+    for _ in 0..PHILOX_ROUNDS {
+        counter = philox_round(counter, key);
+        key = Key::next_round(key);
     }
     counter
 }
@@ -68,7 +72,19 @@ impl Key {
 
     /// Block `index` of the stream: words `4 * index ..  4 * index + 4`.
     pub fn block(self, index: u64) -> [u32; 4] {
-        philox4x32([index as u32, (index >> 32) as u32, 0, DOMAIN_STREAM], self.words())
+        philox4x32(Self::stream_counter(index), self.words())
+    }
+
+    /// What Philox encrypts for block `index` of a stream.
+    #[inline(always)]
+    pub(crate) fn stream_counter(index: u64) -> [u32; 4] {
+        [index as u32, (index >> 32) as u32, 0, DOMAIN_STREAM]
+    }
+
+    /// Philox's key of the next round.
+    #[inline(always)]
+    pub(crate) fn next_round(key: [u32; 2]) -> [u32; 2] {
+        [key[0].wrapping_add(W0), key[1].wrapping_add(W1)]
     }
 
     /// Fills `out` with words `0..out.len()` of the stream.
@@ -126,22 +142,20 @@ impl Key {
         }
     }
 
-    fn words(self) -> [u32; 2] {
+    pub(crate) fn words(self) -> [u32; 2] {
         [self.0 as u32, (self.0 >> 32) as u32]
     }
 }
 
-const TWO_POW_MINUS_32: f64 = 1.0 / 4_294_967_296.0;
+pub(crate) const TWO_POW_MINUS_32: f64 = 1.0 / 4_294_967_296.0;
 
 fn normal_from_word(word: u32) -> f64 {
     normal_quantile((f64::from(word) + 0.5) * TWO_POW_MINUS_32)
 }
 
-/// Quantile of the standard normal distribution at `p` in (0, 1), to about 1e-16 relative (AS 241, PPND16).
-///
-/// Only additions, multiplications, divisions, a square root and a portable logarithm: the same bits everywhere.
-pub fn normal_quantile(p: f64) -> f64 {
-    const A: [f64; 8] = [
+/// Numerator and denominator of the quantile within 0.425 of ½, lowest power first.
+pub(crate) const QUANTILE_CENTRE: [[f64; 8]; 2] = [
+    [
         3.387_132_872_796_366_5,
         133.141_667_891_784_38,
         1_971.590_950_306_551_3,
@@ -150,8 +164,8 @@ pub fn normal_quantile(p: f64) -> f64 {
         67_265.770_927_008_7,
         33_430.575_583_588_13,
         2_509.080_928_730_122_7,
-    ];
-    const B: [f64; 8] = [
+    ],
+    [
         1.0,
         42.313_330_701_600_91,
         687.187_007_492_057_9,
@@ -160,8 +174,11 @@ pub fn normal_quantile(p: f64) -> f64 {
         39_307.895_800_092_71,
         28_729.085_735_721_943,
         5_226.495_278_852_545,
-    ];
-    const C: [f64; 8] = [
+    ],
+];
+/// The same for √(−ln p) up to 5 in a tail of probability p.
+pub(crate) const QUANTILE_TAIL: [[f64; 8]; 2] = [
+    [
         1.423_437_110_749_683_5,
         4.630_337_846_156_546,
         5.769_497_221_460_691,
@@ -170,8 +187,8 @@ pub fn normal_quantile(p: f64) -> f64 {
         0.241_780_725_177_450_6,
         0.022_723_844_989_269_184,
         7.745_450_142_783_414e-4,
-    ];
-    const D: [f64; 8] = [
+    ],
+    [
         1.0,
         2.053_191_626_637_759,
         1.676_384_830_183_803_8,
@@ -180,7 +197,13 @@ pub fn normal_quantile(p: f64) -> f64 {
         0.015_198_666_563_616_457,
         5.475_938_084_995_345e-4,
         1.050_750_071_644_416_9e-9,
-    ];
+    ],
+];
+
+/// Quantile of the standard normal distribution at `p` in (0, 1), to about 1e-16 relative (AS 241, PPND16).
+///
+/// Only additions, multiplications, divisions, a square root and a portable logarithm: the same bits everywhere.
+pub fn normal_quantile(p: f64) -> f64 {
     const E: [f64; 8] = [
         6.657_904_643_501_103,
         5.463_784_911_164_114,
@@ -207,10 +230,12 @@ pub fn normal_quantile(p: f64) -> f64 {
     }
     let q = p - 0.5;
     if q.abs() <= 0.425 {
-        return q * ratio(&A, &B, 0.180_625 - q * q);
+        let [a, b] = &QUANTILE_CENTRE;
+        return q * ratio(a, b, 0.180_625 - q * q);
     }
     let tail = libm::sqrt(-libm::log(if q < 0.0 { p } else { 1.0 - p }));
-    let z = if tail <= 5.0 { ratio(&C, &D, tail - 1.6) } else { ratio(&E, &F, tail - 5.0) };
+    let [c, d] = &QUANTILE_TAIL;
+    let z = if tail <= 5.0 { ratio(c, d, tail - 1.6) } else { ratio(&E, &F, tail - 5.0) };
     if q < 0.0 { -z } else { z }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use outerloop_core::reference::perturbation::{Boundary, TruncationLosses, pes, truncated_es};
+use outerloop_core::simd::Cpu;
 use outerloop_core::unroll::{Noise, PerturbationSums, PerturbationTerm, perturb, thread_pool};
 
 const SEED: u64 = 21;
@@ -24,7 +25,7 @@ fn loss(particle: usize, truncation: u64, sign: f64) -> f64 {
 #[test]
 fn pes_and_truncated_es_follow_the_f64_sums() {
     let pool = thread_pool(2).unwrap();
-    let mut sums = PerturbationSums::new(Noise::new(SEED, LEN, vec![]));
+    let mut sums = PerturbationSums::new(Noise::new(Cpu::detect().unwrap(), SEED, LEN, vec![]));
     let mut accumulator = vec![vec![0.0; LEN]; 3];
     let mut worst = 0f64;
     for t in 0..12 {

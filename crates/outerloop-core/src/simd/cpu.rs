@@ -125,6 +125,11 @@ impl Cpu {
         ))
     }
 
+    /// The backend that every machine has.
+    pub const fn portable() -> Self {
+        Self(Backend::Portable)
+    }
+
     /// Which one it is.
     pub fn backend(self) -> Backend {
         self.0

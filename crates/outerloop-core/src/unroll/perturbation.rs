@@ -2,46 +2,74 @@
 
 use crate::error::{Error, Result};
 use crate::rng::{Key, Purpose};
+use crate::simd::{Cpu, fill_normal};
 use rayon::prelude::*;
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The perturbations of a run: names for noise on theta.
 #[derive(Clone, Debug)]
 pub struct Noise {
+    cpu: Cpu,
     seed: u64,
     theta_len: usize,
     /// Weights that get none.
     frozen: Vec<Range<usize>>,
+    /// The newest perturbation of each particle. A cache, not state: a truncation makes it and its gradient needs it again.
+    newest: Arc<Mutex<HashMap<u32, Newest>>>,
 }
+
+#[derive(Debug)]
+struct Newest {
+    perturbation: u64,
+    unit: Arc<[f32]>,
+}
+
+/// Weights of noise that are kept for the gradient, 64 MiB; beyond them it is made again.
+const MAX_KEPT: usize = 1 << 24;
 
 impl Noise {
     /// For thetas of `theta_len` weights under the run's `seed`; weights in `frozen` stay as they are.
-    pub fn new(seed: u64, theta_len: usize, frozen: Vec<Range<usize>>) -> Self {
-        Self { seed, theta_len, frozen }
+    pub fn new(cpu: Cpu, seed: u64, theta_len: usize, frozen: Vec<Range<usize>>) -> Self {
+        Self { cpu, seed, theta_len, frozen, newest: Arc::default() }
     }
 
-    /// Fills `out` with perturbation number `perturbation` of `particle` in units of its standard deviation.
-    fn fill(&self, particle: u32, perturbation: u64, out: &mut [f32]) {
+    /// Perturbation number `perturbation` of `particle` in units of its standard deviation.
+    fn unit(&self, particle: u32, perturbation: u64) -> Arc<[f32]> {
+        if let Some(newest) = self.newest().get(&particle).filter(|n| n.perturbation == perturbation) {
+            return newest.unit.clone();
+        }
         let key = Key::new(self.seed, Purpose::Perturbation).fold(u64::from(particle)).fold(perturbation);
-        key.fill_normal(out);
+        let mut out = vec![0.0; self.theta_len];
+        fill_normal(self.cpu, key, &mut out);
         for range in &self.frozen {
             out[range.clone()].fill(0.0);
         }
+        out.into()
+    }
+
+    fn newest(&self) -> MutexGuard<'_, HashMap<u32, Newest>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// (theta + ε, theta − ε) with ε ~ N(0, std²) named by (particle, perturbation).
     pub fn perturb(&self, theta: &[f32], particle: u32, perturbation: u64, std: f32) -> [Vec<f32>; 2] {
-        let mut noise = vec![0.0; theta.len()];
-        self.fill(particle, perturbation, &mut noise);
-        let shifted = |sign: f32| theta.iter().zip(&noise).map(|(t, z)| t + sign * (std * z)).collect();
-        [shifted(1.0), shifted(-1.0)]
+        let unit = self.unit(particle, perturbation);
+        let shifted = |sign: f32| theta.iter().zip(&*unit).map(|(t, z)| t + sign * (std * z)).collect();
+        let halves = [shifted(1.0), shifted(-1.0)];
+        let mut newest = self.newest();
+        if newest.contains_key(&particle) || (newest.len() + 1) * self.theta_len <= MAX_KEPT {
+            newest.insert(particle, Newest { perturbation, unit });
+        }
+        halves
     }
 }
 
-/// [`Noise::perturb`] of a whole theta.
+/// [`Noise::perturb`] of a whole theta, on any backend: all give the same bits.
 pub fn perturb(theta: &[f32], seed: u64, particle: u32, perturbation: u64, std: f32) -> [Vec<f32>; 2] {
-    Noise::new(seed, theta.len(), vec![]).perturb(theta, particle, perturbation, std)
+    Noise::new(Cpu::portable(), seed, theta.len(), vec![]).perturb(theta, particle, perturbation, std)
 }
 
 /// One particle's share of a gradient: `weight` times the sum of its perturbations `first..=last`.
@@ -92,10 +120,9 @@ impl Remembered {
                 term.first
             }
         };
-        let mut unit = vec![0.0; noise.theta_len];
         for perturbation in from..=term.last {
-            noise.fill(term.particle, perturbation, &mut unit);
-            self.sum.iter_mut().zip(&unit).for_each(|(sum, z)| *sum += z);
+            let unit = noise.unit(term.particle, perturbation);
+            self.sum.iter_mut().zip(&*unit).for_each(|(sum, z)| *sum += z);
         }
         self.span = Some((term.first, term.last));
     }
@@ -206,7 +233,7 @@ mod tests {
     }
 
     fn sums(seed: u64, len: usize) -> PerturbationSums {
-        PerturbationSums::new(Noise::new(seed, len, vec![]))
+        PerturbationSums::new(Noise::new(Cpu::portable(), seed, len, vec![]))
     }
 
     /// The sums are those of the very noise that `perturb` adds: recovered from it to f32 rounding.
@@ -242,9 +269,26 @@ mod tests {
         assert!(growing.weighted(&pool, 0.1, &apart).is_err());
     }
 
+    /// What a truncation left behind is what would be made anew.
+    #[test]
+    fn noise_that_was_kept_is_the_same() {
+        let pool = thread_pool(2).expect("pool");
+        let terms = [term(0, 3, 5, 1.5), term(2, 5, 5, -1.0)];
+        let fresh = sums(3, 50).weighted(&pool, 0.1, &terms).expect("valid");
+        let noise = Noise::new(Cpu::portable(), 3, 50, vec![]);
+        let mut kept = PerturbationSums::new(noise.clone());
+        for (particle, perturbation) in [(0, 4), (0, 5), (2, 4), (2, 5)] {
+            assert_eq!(
+                noise.perturb(&[1.0; 50], particle, perturbation, 0.1),
+                perturb(&[1.0; 50], 3, particle, perturbation, 0.1)
+            );
+        }
+        assert_eq!(kept.weighted(&pool, 0.1, &terms).expect("valid"), fresh);
+    }
+
     #[test]
     fn frozen_weights_are_not_perturbed() {
-        let noise = Noise::new(4, 6, vec![1..3, 5..6]);
+        let noise = Noise::new(Cpu::portable(), 4, 6, vec![1..3, 5..6]);
         let theta = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         for half in noise.perturb(&theta, 0, 0, 0.5) {
             let moved: Vec<bool> = half.iter().zip(&theta).map(|(a, b)| a != b).collect();

@@ -62,7 +62,7 @@ impl Unroller {
         let optimizer = build_optimizer(&options.optimizer)?;
         let theta = optimizer.theta_spec();
         let frozen: Result<Vec<_>> = options.frozen.iter().map(|name| theta.find(name)).collect();
-        let noise = Noise::new(options.seed, theta.len(), frozen?);
+        let noise = Noise::new(cpu, options.seed, theta.len(), frozen?);
         let shared = Shared {
             cpu,
             optimizer,
