@@ -2,7 +2,7 @@
 import { OuterloopError } from '../errors.js'
 import type { NativeAppliedHandle, ThetaLeaf } from '../native.js'
 import type { Optimizer } from './optimizer.js'
-import { encodeState } from './stateFile.js'
+import { encodeState, type StateNumbers } from './stateFile.js'
 import { type Grads, orderedGrads } from './tensors.js'
 
 /** Losses at the parameters before an update. */
@@ -65,12 +65,12 @@ export class OptimizerState implements Disposable {
 
   /** Everything that {@link Optimizer.restore} needs besides the parameters: bytes of a safetensors file. */
   save(): Uint8Array {
-    const numbers = {
-      data: this.#native.save(),
-      iteration: this.iteration,
-      numSteps: this.#native.numSteps(),
-    }
-    return encodeState(numbers, this.#optimizer, this.#leaves)
+    return encodeState(this.numbers(), this.#optimizer, this.#leaves)
+  }
+
+  /** @internal What changes with every update; {@link OptimizerState.load} takes it over. */
+  numbers(): StateNumbers {
+    return { data: this.#native.save(), iteration: this.iteration, numSteps: this.#native.numSteps() }
   }
 
   /** @internal */

@@ -52,3 +52,14 @@ export type OptimizerConfig = z.infer<typeof plainSchema> | Around<z.infer<Wrapp
 export type OptimizerConfigInput = z.input<typeof plainSchema> | Around<z.input<WrapperSchema>, 'input'>
 /** A complete learned optimizer: one that has a theta. */
 export type LearnedOptimizerConfig = z.infer<typeof learnedOptimizerSchema>
+
+/** Whether an optimizer has a theta: it is a learned one, or one is inside. */
+export function isLearned(optimizer: OptimizerConfig): boolean {
+  return learnedOptimizerSchema.safeParse(optimizer).success || inside(optimizer).some(isLearned)
+}
+
+function inside(optimizer: OptimizerConfig): OptimizerConfig[] {
+  if ('inner' in optimizer) return [optimizer.inner]
+  if ('first' in optimizer) return [optimizer.first, optimizer.second]
+  return 'magnitude' in optimizer ? [optimizer.magnitude, optimizer.direction] : []
+}

@@ -1,7 +1,7 @@
 /** What moves theta, and what happens to the gradient before. */
 import { z } from 'zod'
 import { fraction, integer, nonNegative, positive, text } from './fields.js'
-import { optimizerConfigSchema } from './optimizerConfig.js'
+import { isLearned, optimizerConfigSchema } from './optimizerConfig.js'
 
 const learningRate = {
   /** Learning rate; the schedule multiplies it. */
@@ -27,6 +27,28 @@ const moments = {
   epsRoot: nonNegative().default(0),
 }
 
+/** Any optimizer of the package, learned or hand-designed, with the meta-loss as its train and validation loss. */
+const applySchema = z
+  .strictObject({
+    name: z.literal('apply'),
+    /** Its options, whole. Default: those of the file `weights`, or of the optimizer that is trained. */
+    optimizer: optimizerConfigSchema.optional(),
+    /** Weights of a learned one: a file, or `self`: the theta that is being trained, as it is at every outer step. */
+    weights: text().optional(),
+    /** Factor on its steps. */
+    factor: positive().default(1),
+  })
+  .superRefine(({ optimizer, weights }, context) => {
+    const issue = (message: string) =>
+      context.addIssue({ code: 'custom', path: ['weights'], message, input: weights })
+    if (optimizer === undefined) {
+      if (weights === undefined) issue('a file or "self", unless `outerOptimizer.optimizer` is hand-designed')
+    } else if (isLearned(optimizer) !== (weights !== undefined)) {
+      const { name } = optimizer
+      issue(weights === undefined ? `a file or "self" with weights of ${name}` : `left out: ${name} has none`)
+    }
+  })
+
 /** What moves theta. */
 export const outerOptimizerSchema = z.discriminatedUnion('name', [
   z.strictObject({ name: z.literal('adam'), ...learningRate, ...moments }),
@@ -40,16 +62,7 @@ export const outerOptimizerSchema = z.discriminatedUnion('name', [
     decayFrozen: z.boolean().default(false),
   }),
   z.strictObject({ name: z.literal('sgd'), ...learningRate, momentum: fraction().default(0) }),
-  /** Any optimizer of the package, learned or hand-designed, with the meta-loss as its loss. */
-  z.strictObject({
-    name: z.literal('apply'),
-    /** Its options. Default: those of the file `weights`, or of the optimizer that is trained. */
-    optimizer: optimizerConfigSchema.optional(),
-    /** Weights of a learned one: a file, or `self`: the theta that is being trained. */
-    weights: text().optional(),
-    /** Factor on its steps. */
-    factor: positive().default(1),
-  }),
+  applySchema,
 ])
 
 /** How the gradient is limited before the outer optimizer sees it. */

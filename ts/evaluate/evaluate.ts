@@ -5,6 +5,7 @@
  * minibatches. Rates are chosen on outer-validation and reported on test; the scales are those of normalize.ts.
  */
 import type { OptimizerConfig } from '../config/optimizerConfig.js'
+import { scaleSteps } from '../config/scaleSteps.js'
 import { OuterloopError } from '../errors.js'
 import { type Dataset, loadDatasets } from '../native.js'
 import { loadTheta } from '../outer/thetaFile.js'
@@ -67,12 +68,6 @@ export async function evaluate(
   const { tasks: _tasks, threads: _threads, cpu: _cpu, cacheDir: _cacheDir, ...recorded } = settings
   const header = { optimizer, tasks, settings: { ...recorded, poolVersion: POOL_VERSION } }
   return assembleEvaluation(header, pool, learned, (n) => random.integer(n))
-}
-
-function scaleSteps(optimizer: OptimizerConfig, factor: number): OptimizerConfig {
-  if ('lr' in optimizer) return { ...optimizer, lr: optimizer.lr * factor }
-  if ('stepMult' in optimizer) return { ...optimizer, stepMult: optimizer.stepMult * factor }
-  return { name: 'scaled', inner: optimizer, factor, tensors: [], mupBaseWidth: null }
 }
 
 function chooseTasks(tasks: EvaluationSettings['tasks']): EvaluationTask[] {

@@ -19,7 +19,7 @@ export interface Frozen {
 /**
  * The frozen leaves of an optimizer.
  *
- * @throws {OuterloopError} `INVALID_OPTION` if a pattern matches no leaf.
+ * @throws {OuterloopError} `INVALID_OPTION` if a pattern matches no leaf, or all are frozen.
  */
 export function frozenLeaves(optimizer: LearnedOptimizerConfig, freeze: FreezeConfig): Frozen {
   const leaves = thetaLayout(optimizer)
@@ -32,6 +32,11 @@ export function frozenLeaves(optimizer: LearnedOptimizerConfig, freeze: FreezeCo
       throw new OuterloopError('INVALID_OPTION', message)
     }
     for (const { name } of matching) names.add(name)
+  }
+  if (leaves.every(({ name }) => names.has(name))) {
+    const got = JSON.stringify(freeze.leaves)
+    const message = `expected \`freeze.leaves\` to leave some of ${optimizer.name} to be trained, got ${got}`
+    throw new OuterloopError('INVALID_OPTION', message)
   }
   let end = 0
   const ranges = leaves.flatMap((leaf) => {

@@ -10,7 +10,8 @@ export type LearningRateConfig = Pick<
 /**
  * Learning rate of outer step `outerStep` of `outerSteps`.
  *
- * Rounded to nine digits, so that machines whose cosine differs in the last bit agree.
+ * A linear warm-up has lr·(outerStep + 1)/warmupOuterSteps, so that no step is of rate 0 (optax starts at 0). The cosine is
+ * rounded to nine digits, so that machines whose cosine differs in the last bit agree.
  */
 export function learningRateAt(
   { lr, schedule, warmupOuterSteps, warmup }: LearningRateConfig,

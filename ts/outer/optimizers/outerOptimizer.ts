@@ -26,7 +26,7 @@ export interface OuterOptimizerState {
 
 /** Moves theta. */
 export interface OuterOptimizer {
-  /** One update of `theta` in place. Frozen weights have a gradient of zero, and stay. */
+  /** One update of `theta` in place. Frozen weights have a gradient of zero, and stay (see AdamW's `decayFrozen`). */
   update(theta: Float32Array, grad: Float32Array, step: OuterStep): OuterUpdate
   /** The state, copied. */
   state(): OuterOptimizerState
