@@ -7,11 +7,11 @@ import { outerloop, temporaryDirectory } from './program.js'
 test.serial('--help names every command and the exit codes', async (t) => {
   const { code, stdout } = await outerloop('--help')
   t.is(code, 0)
-  for (const word of ['train', 'eval', 'tasks', 'doctor', '--verbose', '130'])
+  for (const word of ['train', 'eval', 'presets', 'tasks', 'doctor', '--verbose', '130'])
     t.true(stdout.includes(word), word)
 })
 
-for (const command of ['train', 'eval', 'tasks', 'doctor']) {
+for (const command of ['train', 'eval', 'presets', 'tasks', 'doctor']) {
   test.serial(`${command} --help exits with 0 and writes only to stdout`, async (t) => {
     const { code, stdout, stderr } = await outerloop(command, '--help')
     t.is(code, 0)

@@ -24,7 +24,7 @@ test('every npm script that the documents name exists', (t) => {
 
 test('every file that the documents name exists', (t) => {
   const paths =
-    /(?<![\w/.-])((?:ts|test|crates|scripts|examples|benchmarks|data)\/[\w/.-]*\.(?:ts|rs|md|json|gz))/g
+    /(?<![\w/.-])((?:ts|test|crates|scripts|examples|benchmarks|data|presets)\/[\w/.-]*\.(?:ts|rs|md|json|gz))/g
   for (const name of ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'PARITY.md']) {
     const text = readFileSync(new URL(name, root), 'utf8')
     for (const [, path] of text.matchAll(paths)) {
@@ -35,6 +35,6 @@ test('every file that the documents name exists', (t) => {
 })
 
 test('presets that the README names exist', (t) => {
-  for (const [, name] of readme.matchAll(/[Pp]reset `(\w+)`/g))
+  for (const [, name] of readme.matchAll(/[Pp]reset `([\w-]+)`/g))
     t.true((presetNames as readonly string[]).includes(name!))
 })

@@ -157,6 +157,37 @@ test('a fixed mixture draws in proportion to the weights', (t) => {
   t.true(agrees(numFirst, NUM_DRAWS, 0.75), String(numFirst))
 })
 
+test('the scale rule draws log-uniform factors, one for a task or one for each of its tensors', (t) => {
+  const config = { family: 'mlp', dataset: 'mnist8', hidden: [8, 8] }
+  const drawn = (per: string) =>
+    draw<MlpTaskConfig>({ tasks: [{ config }], paramScale: { min: 1e-3, max: 1e3, per } })
+  const whole = drawn('task').map((task) => task.paramScale as number)
+  t.true(whole.every((scale) => scale >= 1e-3 && scale <= 1e3))
+  // A third of the logarithm lies below 1e-1.
+  const numLow = whole.filter((scale) => scale < 1e-1).length
+  t.true(agrees(numLow, NUM_DRAWS, 1 / 3), String(numLow))
+  // Biases and weights of three layers.
+  const lists = drawn('tensor').map((task) => task.paramScale as number[])
+  t.true(lists.every((scales) => scales.length === 6 && new Set(scales).size > 1))
+  t.true(lists.flat().every((scale) => scale >= 1e-3 && scale <= 1e3))
+})
+
+test('a mixture with scales draws the same tasks and the same label noise as without', (t) => {
+  const { tasks, labelNoise } = presets.quick.tasks as { tasks: object; labelNoise: object }
+  const without = draw<MlpTaskConfig>({ tasks, labelNoise }, 100)
+  const scaled = draw<MlpTaskConfig>({ tasks, labelNoise, paramScale: { min: 0.5, max: 2 } }, 100)
+  t.deepEqual(
+    scaled.map(({ paramScale: _paramScale, ...task }) => task),
+    without,
+  )
+})
+
+test('a quadratic in a mixture with scales stays as it is', (t) => {
+  const config = draw<QuadraticTaskConfig>({ family: 'quadratic' }, 1)[0]!
+  const tasks = draw<QuadraticTaskConfig>({ tasks: [{ config }], paramScale: { min: 0.5, max: 2 } }, 3)
+  t.deepEqual(tasks, [config, config, config])
+})
+
 test('the label-noise rule hits its share of the tasks, with rates below its maximum', (t) => {
   const tasks = draw<MlpTaskConfig>(presets.quick.tasks)
   const noisy = tasks.filter((task) => task.labelNoise > 0)

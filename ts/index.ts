@@ -13,7 +13,9 @@ export type {
   OptimizerConfigInput,
 } from './config/optimizerConfig.js'
 export { numOptListConfigs, optList } from './config/optList.js'
-export { presetNames, presets } from './config/presets.js'
+export type { CompletePreset, PresetName } from './config/presets.js'
+export { presetNames, presets, recipes } from './config/presets.js'
+export type { Recipe } from './config/recipe.js'
 export type { TaskConfig, TaskConfigInput } from './config/taskConfig.js'
 export type { TaskMixture } from './config/taskMixture.js'
 export type { TrainConfig, TrainConfigInput } from './config/trainConfig.js'

@@ -9,7 +9,7 @@ export function describeTaskConfig(config: TaskConfig): string {
       `${config.output} output × ${config.lossScale}, instance ${config.instanceSeed}`
     )
   }
-  const { dataset, hidden, activation, init, batchSize, pixels, labelNoise, numTrain } = config
+  const { dataset, hidden, activation, init, batchSize, pixels, labelNoise, numTrain, paramScale } = config
   return [
     `MLP on ${dataset}`,
     hidden.length === 0 ? 'no hidden layer' : `hidden ${hidden.join(', ')} ${activation}`,
@@ -18,6 +18,7 @@ export function describeTaskConfig(config: TaskConfig): string {
     `${pixels} pixels`,
     ...(numTrain === undefined ? [] : [`${numTrain} examples`]),
     ...(labelNoise === 0 ? [] : [`${(100 * labelNoise).toFixed(0)} % random labels`]),
+    ...(paramScale === undefined ? [] : [`parameters × ${[paramScale].flat().join(', ')}`]),
   ].join(', ')
 }
 

@@ -70,8 +70,8 @@ and reported on test, both the best single one for all tasks and the best for ea
 1 before training, 0 for the best baseline run of the task. Intervals are 95 % bootstrap over tasks and seeds.
 Tables go to stdout, progress to stderr.
 
-The tasks are those that \`outerloop tasks list\` calls heldOut: preset quick trains on none of them. Preset paper2020
-trains on MLPs on the same three data sets, so for it only the exact nets are unseen.
+The tasks are those that \`outerloop tasks list\` calls heldOut: preset quick trains on none of them. The other
+presets train on MLPs on the same three data sets, so for them at most the exact nets are unseen.
 
 Examples:
   outerloop eval runs/quick-0/theta.safetensors --out runs/quick-0

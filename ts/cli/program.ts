@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addDoctorCommand } from './doctorCommand.js'
 import { addEvalCommand } from './evalCommand.js'
+import { addPresetsCommand } from './presetsCommand.js'
 import { addTasksCommand } from './tasksCommand.js'
 import { addTrainCommand } from './trainCommand.js'
 import { addWeightsCommand } from './weightsCommand.js'
@@ -20,6 +21,7 @@ export function createProgram(): Command {
     .exitOverride()
   addTrainCommand(program)
   addEvalCommand(program)
+  addPresetsCommand(program)
   addTasksCommand(program)
   addWeightsCommand(program)
   addDoctorCommand(program)

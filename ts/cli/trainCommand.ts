@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { loadConfigFile } from '../config/configFile.js'
-import { presetNames, presets } from '../config/presets.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import { readRunConfig } from '../outer/runDirectory.js'
@@ -24,8 +23,6 @@ interface TrainFlags {
   resume?: string
 }
 
-const presetSteps = presetNames.map((name) => `${name} ${presets[name].outerSteps}`).join(', ')
-
 /** Adds `outerloop train`. */
 export function addTrainCommand(program: Command): void {
   program
@@ -33,7 +30,7 @@ export function addTrainCommand(program: Command): void {
     .description('Meta-train a learned optimizer and write it, its metrics and a report into a directory.')
     .option(
       '--preset <name>',
-      `config to start from: ${presetNames.join(' or ')} (default: quick, unless --config is given)`,
+      'config to start from, of `outerloop presets list` (default: quick, unless --config is given)',
     )
     .option('--config <file>', 'JSON file of options; laid over the preset it names or --preset names')
     .option('--seed <integer>', 'names every random number of the run, >= 0 (default: 0)', numeric)
@@ -43,7 +40,7 @@ export function addTrainCommand(program: Command): void {
       numeric,
     )
     .option('--cpu <name>', `${cpuHelp} (default: auto)`)
-    .option('--outer-steps <count>', `updates of theta (default: the preset’s; ${presetSteps})`, numeric)
+    .option('--outer-steps <count>', 'updates of theta (default: the preset’s)', numeric)
     .option('--out <dir>', 'directory to write (default: runs/<preset>-<seed>); must not hold a run')
     .option(
       '--resume <dir>',

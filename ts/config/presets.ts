@@ -1,19 +1,55 @@
 /** Named configs, and how a user's options are laid over one. */
 import type { z } from 'zod'
 import { OuterloopError } from '../errors.js'
+import { isPlainObject, mergeOver, type PlainObject } from './merge.js'
 import { nearest } from './parse.js'
-import { paper2020 } from './presetPaper2020.js'
-import { quick } from './presetQuick.js'
+import { loadRecipe, type Recipe } from './recipe.js'
 import type { trainConfigSchema } from './trainConfig.js'
 
 /** A preset is all of a train config that has no default, and what differs from the defaults. */
 export type CompletePreset = Omit<z.input<typeof trainConfigSchema>, 'preset'>
 
-/** Names of the presets. */
-export const presetNames = ['quick', 'paper2020'] as const
+/** Names of the recipes: the files of `presets/`. */
+export const recipeNames = ['quick', 'broad', 'paper2020', 'velo', 'celo', 'celo2'] as const
+
+/** Names of the presets: the phases of the recipes. */
+export const presetNames = [
+  'quick',
+  'broad',
+  'paper2020',
+  'paper2020-2',
+  'paper2020-2-pes',
+  'velo',
+  'velo-2',
+  'velo-3',
+  'velo-4',
+  'celo',
+  'celo-2',
+  'celo2',
+  'celo2-base',
+] as const
+
+/** Name of a preset. */
+export type PresetName = (typeof presetNames)[number]
+
+/** The recipes, in the order of their names. */
+export const recipes: readonly Recipe[] = recipeNames.map(loadRecipe)
 
 /** The presets by name. */
-export const presets: Record<(typeof presetNames)[number], CompletePreset> = { quick, paper2020 }
+export const presets = Object.fromEntries(recipes.flatMap(configsOf)) as unknown as Record<
+  PresetName,
+  CompletePreset
+>
+
+/** Name and config of every phase, laid over the phase that it names. */
+function configsOf({ phases }: Recipe): [name: string, config: PlainObject][] {
+  const configs = new Map<string, PlainObject>()
+  for (const { name, over, config } of phases) {
+    const base = over === undefined ? {} : configs.get(over)
+    configs.set(name, mergeOver(base, config) as PlainObject)
+  }
+  return [...configs]
+}
 
 /**
  * The preset of a name.
@@ -21,8 +57,17 @@ export const presets: Record<(typeof presetNames)[number], CompletePreset> = { q
  * @throws {OuterloopError} `INVALID_OPTION` if there is none.
  */
 export function resolvePreset(name: unknown): CompletePreset {
+  return presets[checkPresetName(name)]
+}
+
+/**
+ * A name, if it is that of a preset.
+ *
+ * @throws {OuterloopError} `INVALID_OPTION` if it is not.
+ */
+export function checkPresetName(name: unknown): PresetName {
   const known = presetNames.find((preset) => preset === name)
-  if (known !== undefined) return presets[known]
+  if (known !== undefined) return known
   const near = typeof name === 'string' ? nearest(name, presetNames) : undefined
   const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
   const expected = presetNames.map((preset) => JSON.stringify(preset)).join(', ')
@@ -36,33 +81,4 @@ export function resolvePreset(name: unknown): CompletePreset {
 export function withPreset(input: unknown): unknown {
   if (!isPlainObject(input) || input.preset === undefined) return input
   return mergeOver(resolvePreset(input.preset), input)
-}
-
-type PlainObject = Record<string, unknown>
-
-function isPlainObject(value: unknown): value is PlainObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function mergeOver(base: unknown, over: unknown): unknown {
-  if (over === undefined) return base
-  if (!isPlainObject(base) || !isPlainObject(over) || isOtherVariant(base, over)) return over
-  const merged = Object.entries(over).map(([key, value]) => [key, mergeOver(base[key], value)])
-  return { ...base, ...Object.fromEntries(merged) }
-}
-
-/** Fields whose value says which other fields there are. */
-const discriminators = ['name', 'kind', 'source', 'family', 'variant']
-
-/** True if `over` is of another variant than `base`, so that nothing of `base` may shine through. */
-function isOtherVariant(base: PlainObject, over: PlainObject): boolean {
-  const isOtherKind = discriminators.some((key) => key in over && over[key] !== base[key])
-  // A mixture is told by which of these it has.
-  const isOtherMixture =
-    ['tasks', 'family', 'families'].some((key) => key in over && !(key in base)) && isMixture(base)
-  return isOtherKind || isOtherMixture
-}
-
-function isMixture(value: PlainObject): boolean {
-  return 'families' in value || 'family' in value || Array.isArray(value.tasks)
 }

@@ -49,24 +49,50 @@ export const initSchema = z.discriminatedUnion('name', [
   }),
 ])
 
+/** A factor between the parameters that an optimizer sees and those of the net. */
+export function paramFactor() {
+  const error = 'a number from 1e-12 to 1e12'
+  return z.number({ error }).gte(1e-12, { error }).lte(1e12, { error })
+}
+
 /** An MLP that classifies images, mean cross entropy. */
-export const mlpTaskSchema = z.strictObject({
-  family: z.literal('mlp'),
-  /** Name of the data set. */
-  dataset: text(),
-  /** Widths of the hidden layers, input side first; `[]` is softmax regression. */
-  hidden: z.array(integer(1, 65536)).max(16, { error: 'an array of at most 16 widths' }),
-  activation: z.enum(activationNames).default('relu'),
-  init: initSchema.default({ name: 'he_normal' }),
-  /** Examples in a minibatch. */
-  batchSize: integer(1, 65536).default(64),
-  /** `unit`: value / 255; `centered`: 2·unit − 1; `standardized`: zero mean, unit variance over the train split. */
-  pixels: z.enum(pixelScalings).default('unit'),
-  /** Share of the train examples whose label is replaced by a random one, fixed for an unroll. */
-  labelNoise: fraction().default(0),
-  /** Only the first `numTrain` examples of the train split are used. Default: all of them. */
-  numTrain: integer(1).optional(),
-})
+export const mlpTaskSchema = z
+  .strictObject({
+    family: z.literal('mlp'),
+    /** Name of the data set. */
+    dataset: text(),
+    /** Widths of the hidden layers, input side first; `[]` is softmax regression. */
+    hidden: z.array(integer(1, 65536)).max(16, { error: 'an array of at most 16 widths' }),
+    activation: z.enum(activationNames).default('relu'),
+    init: initSchema.default({ name: 'he_normal' }),
+    /** Examples in a minibatch. */
+    batchSize: integer(1, 65536).default(64),
+    /** `unit`: value / 255; `centered`: 2·unit − 1; `standardized`: zero mean, unit variance over the train split. */
+    pixels: z.enum(pixelScalings).default('unit'),
+    /** Share of the train examples whose label is replaced by a random one, fixed for an unroll. */
+    labelNoise: fraction().default(0),
+    /** Only the first `numTrain` examples of the train split are used. Default: all of them. */
+    numTrain: integer(1).optional(),
+    /**
+     * The optimizer sees w, the net w·s, and the first w is divided by s: the same problem, for which steps of another size
+     * are right (`ReparamWeights` of google/learned_optimization). One s, or one for each tensor, in the order biases,
+     * weights, layer by layer. Default: 1.
+     */
+    paramScale: z
+      .union([paramFactor(), z.array(paramFactor())], { error: 'a number or an array of numbers' })
+      .optional(),
+  })
+  .superRefine(({ hidden, paramScale }, context) => {
+    const numTensors = numMlpTensors(hidden)
+    if (!Array.isArray(paramScale) || paramScale.length === numTensors) return
+    const message = `an array of ${numTensors} numbers, one for each tensor`
+    context.addIssue({ code: 'custom', path: ['paramScale'], message, input: paramScale })
+  })
+
+/** Tensors of an MLP: biases and weights of every layer. */
+export function numMlpTensors(hidden: readonly number[]): number {
+  return 2 * (hidden.length + 1)
+}
 
 const normalSchema = z.strictObject({ kind: z.literal('normal'), mean: finite(), std: nonNegative() })
 

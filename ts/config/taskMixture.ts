@@ -1,8 +1,9 @@
 /** Distributions of tasks: a weighted list of fixed ones, or a family whose configs are drawn. */
 import { z } from 'zod'
-import { fraction, integer, positive, probability, range, text, weights } from './fields.js'
+import { fraction, integer, positive, probability, range, refuseReversed, text, weights } from './fields.js'
 import {
   activationNames,
+  paramFactor,
   pixelScalings,
   scaledInitNames,
   taskConfigSchema,
@@ -15,12 +16,21 @@ import {
  */
 export const labelNoiseSchema = z.strictObject({ probability: probability(), max: fraction() })
 
+/**
+ * Scaled parameters: every MLP task gets a `paramScale`, log-uniform from `min` to `max`, one for all of its tensors or one
+ * for each. It keeps a learned optimizer from learning by heart how large steps should be.
+ */
+export const paramScaleSchema = z
+  .strictObject({ min: paramFactor(), max: paramFactor(), per: z.enum(['task', 'tensor']).default('task') })
+  .superRefine(refuseReversed('min', 'max'))
+
 /** Fixed tasks, drawn in proportion to their weights. */
 export const fixedMixtureSchema = z.strictObject({
   tasks: z
     .array(z.strictObject({ config: taskConfigSchema, weight: positive().default(1) }))
     .min(1, { error: 'an array of at least one task' }),
   labelNoise: labelNoiseSchema.optional(),
+  paramScale: paramScaleSchema.optional(),
 })
 
 /** MLPs on images with drawn shapes, after the `mlp` family of TaskSet; see ts/tasks/mlpFamily.ts. */
@@ -74,6 +84,7 @@ export const mlpFamilySchema = z.strictObject({
     .min(1, { error: 'an array of at least one pixel scaling' })
     .default(['unit', 'centered']),
   labelNoise: labelNoiseSchema.optional(),
+  paramScale: paramScaleSchema.optional(),
 })
 
 /** Random quadratics, after the `quadratic` family of TaskSet; see ts/tasks/quadraticFamily.ts. */
@@ -126,3 +137,5 @@ export type MlpFamily = z.infer<typeof mlpFamilySchema>
 export type QuadraticFamily = z.infer<typeof quadraticFamilySchema>
 /** Rule by which drawn tasks get random labels. */
 export type LabelNoiseRule = z.infer<typeof labelNoiseSchema>
+/** Rule by which drawn tasks get scaled parameters. */
+export type ParamScaleRule = z.infer<typeof paramScaleSchema>

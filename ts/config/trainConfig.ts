@@ -7,7 +7,7 @@ import { metaLossSchema } from './metaLossConfig.js'
 import { learnedOptimizerSchema } from './optimizerConfig.js'
 import { clipSchema, freezeSchema, outerOptimizerSchema } from './outerOptimizerConfig.js'
 import { parseWith } from './parse.js'
-import { presetNames, withPreset } from './presets.js'
+import { type PresetName, presetNames, withPreset } from './presets.js'
 import {
   initialOffsetSchema,
   resetsSchema,
@@ -112,7 +112,7 @@ export type TrainConfig = z.infer<typeof trainConfigSchema>
 type CompleteInput = z.input<typeof trainConfigSchema>
 /** What a user may write: a preset with anything laid over it, or a config without preset. */
 export type TrainConfigInput =
-  | ({ preset: (typeof presetNames)[number] } & DeepPartial<Omit<CompleteInput, 'preset'>>)
+  | ({ preset: PresetName } & DeepPartial<Omit<CompleteInput, 'preset'>>)
   | CompleteInput
 
 type DeepPartial<T> = T extends readonly unknown[]

@@ -1,6 +1,6 @@
 /** Fixed tasks by name: what preset `quick` trains on, and tasks to evaluate on that are not among them. */
 import { nearest, parseWith } from '../config/parse.js'
-import { quick } from '../config/presetQuick.js'
+import { presets } from '../config/presets.js'
 import {
   type Activation,
   type MlpTaskConfig,
@@ -8,6 +8,7 @@ import {
   type TaskConfig,
   type TaskConfigInput,
 } from '../config/taskConfig.js'
+import { fixedMixtureSchema } from '../config/taskMixture.js'
 import { OuterloopError } from '../errors.js'
 
 /** What a named task is for. */
@@ -24,7 +25,7 @@ export interface NamedTask {
 /** The six MLPs that preset `quick` trains on. */
 export const mix2: readonly NamedTask[] = named(
   'train',
-  quick.tasks.tasks.map(({ config }) => complete(config)),
+  parseWith(fixedMixtureSchema, presets.quick.tasks).tasks.map(({ config }) => complete(config)),
 )
 
 /**

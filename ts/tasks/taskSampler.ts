@@ -1,6 +1,6 @@
 /** Draws task configs from a mixture. */
-import type { TaskConfig } from '../config/taskConfig.js'
-import type { LabelNoiseRule, TaskMixture } from '../config/taskMixture.js'
+import { numMlpTensors, type TaskConfig } from '../config/taskConfig.js'
+import type { LabelNoiseRule, ParamScaleRule, TaskMixture } from '../config/taskMixture.js'
 import type { Key } from './key.js'
 import { sampleMlp } from './mlpFamily.js'
 import { sampleQuadratic } from './quadraticFamily.js'
@@ -19,18 +19,37 @@ export function sampleTask(mixture: TaskMixture, key: Key): TaskConfig {
   }
   if ('tasks' in mixture) {
     const index = key.weightedIndex(mixture.tasks.map(({ weight }) => weight))
-    return withLabelNoise(mixture.tasks[index]!.config, mixture.labelNoise, key)
+    return augmented(mixture.tasks[index]!.config, mixture, key)
   }
   switch (mixture.family) {
     case 'mlp':
-      return withLabelNoise(sampleMlp(mixture, key), mixture.labelNoise, key)
+      return augmented(sampleMlp(mixture, key), mixture, key)
     case 'quadratic':
       return sampleQuadratic(mixture, key)
   }
+}
+
+interface Augmentation {
+  labelNoise?: LabelNoiseRule | undefined
+  paramScale?: ParamScaleRule | undefined
+}
+
+/** The scale is drawn last, so that a mixture without one draws as it did. */
+function augmented(config: TaskConfig, { labelNoise, paramScale }: Augmentation, key: Key): TaskConfig {
+  return withParamScale(withLabelNoise(config, labelNoise, key), paramScale, key)
 }
 
 /** A task that has no labels, or is not hit, is returned as it is. */
 function withLabelNoise(config: TaskConfig, rule: LabelNoiseRule | undefined, key: Key): TaskConfig {
   if (rule === undefined || config.family !== 'mlp' || !key.chance(rule.probability)) return config
   return { ...config, labelNoise: key.real(0, rule.max) }
+}
+
+/** A quadratic has a scale of its own, and is returned as it is. */
+function withParamScale(config: TaskConfig, rule: ParamScaleRule | undefined, key: Key): TaskConfig {
+  if (rule === undefined || config.family !== 'mlp') return config
+  const scale = () => key.logUniform(rule.min, rule.max)
+  const numTensors = numMlpTensors(config.hidden)
+  const paramScale = rule.per === 'task' ? scale() : Array.from({ length: numTensors }, scale)
+  return { ...config, paramScale }
 }

@@ -70,8 +70,9 @@ const OPTIMIZERS: &[&str] = &[
     r#"{"name":"celo","phase":2,"paramInits":2}"#,
     r#"{"name":"celo_adam"}"#,
 ];
-const TASKS: [&str; 3] = [
+const TASKS: [&str; 4] = [
     r#"{"family":"mlp","dataset":"grey","hidden":[32],"labelNoise":0.1}"#,
+    r#"{"family":"mlp","dataset":"grey","hidden":[32],"paramScale":[3,0.2,1,5]}"#,
     r#"{"family":"quadratic","dims":20,"matrix":{"kind":"normal","mean":0,"std":0.3},"start":{"kind":"normal","mean":0,"std":1},"output":"log","lossScale":1,"noise":{"kind":"uniform","min":-0.1,"max":0.1},"instanceSeed":1}"#,
     r#"{"family":"quadratic","dims":9,"matrix":{"kind":"normal","mean":0,"std":0.3},"start":{"kind":"normal","mean":0,"std":1},"output":"identity","lossScale":1,"noise":{"kind":"logspace_eigen","min":0.01,"max":0.1},"instanceSeed":1}"#,
 ];

@@ -10,7 +10,7 @@ use outerloop_core::data::Split;
 use outerloop_core::reference::{mlp, quadratic};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::{AlignedVec, Backend, Cpu};
-use outerloop_core::task::{Batch, Task, TaskConfig, build_task};
+use outerloop_core::task::{Batch, ParamScale, Task, TaskConfig, build_task};
 use tasks::{datasets, parse};
 
 /// Loss and gradient of the graph in f64, `[tensor][element]`.
@@ -146,11 +146,19 @@ fn twin(config: &TaskConfig, params: &[Vec<f64>], batch: &Batch) -> (f64, Vec<Ve
         TaskConfig::Mlp(c) => {
             let name = serde_json::to_value(c.activation).unwrap();
             let activation = mlp::Activation::from_name(name.as_str().unwrap()).unwrap();
+            let scales: Vec<f64> = match &c.param_scale {
+                None => vec![1.0; params.len()],
+                Some(ParamScale::One(s)) => vec![f64::from(*s as f32); params.len()],
+                Some(ParamScale::Each(s)) => s.iter().map(|&s| f64::from(s as f32)).collect(),
+            };
+            let times = |x: &[f64], s: f64| x.iter().map(|x| x * s).collect::<Vec<_>>();
+            let seen: Vec<Vec<f64>> = params.iter().zip(&scales).map(|(p, &s)| times(p, s)).collect();
             let layers: Vec<mlp::MlpLayer> =
-                params.chunks(2).map(|l| mlp::MlpLayer { b: l[0].clone(), w: l[1].clone() }).collect();
+                seen.chunks(2).map(|l| mlp::MlpLayer { b: l[0].clone(), w: l[1].clone() }).collect();
             let labels: Vec<usize> = batch.labels.iter().map(|&l| l as usize).collect();
             let (loss, grads) = mlp::loss_and_grad(&layers, activation, &examples, &labels);
-            (loss, grads.into_iter().flat_map(|g| [g.b, g.w]).collect())
+            let grads = grads.into_iter().flat_map(|g| [g.b, g.w]).zip(&scales);
+            (loss, grads.map(|(g, &s)| times(&g, s)).collect())
         }
         TaskConfig::Quadratic(c) => {
             let output = match c.output {
@@ -222,6 +230,52 @@ fn every_kind_of_data() {
         }
     }
     check_all("data sets", configs);
+}
+
+const SCALES: [&str; 4] = ["1", "0.03", "20", "[0.05,30,1,0.2,7,0.6]"];
+
+#[test]
+fn every_param_scale() {
+    let mut configs = vec![];
+    for scale in SCALES {
+        for activation in ["tanh", "relu"] {
+            configs.push(format!(
+                r#"{{"family":"mlp","dataset":"grey","hidden":[33,5],"activation":"{activation}","batchSize":20,"paramScale":{scale}}}"#
+            ));
+        }
+    }
+    check_all("scaled parameters", configs);
+}
+
+/// Multiplication by powers of two is exact: at the start, which is divided by s, loss and error rate are the plain task's
+/// to the bit, and the gradient is s times its, to the bit.
+#[test]
+fn a_scaled_task_starts_as_the_plain_one() {
+    let json = |scale: &str| {
+        format!(r#"{{"family":"mlp","dataset":"grey","hidden":[12],"activation":"elu"{scale}}}"#)
+    };
+    let at_start = |scale: &str| {
+        let task = build_task(&parse(&json(scale)), &datasets()).unwrap();
+        let (key, cpu) = (Key::new(4, Purpose::Unroll), Cpu::detect().unwrap());
+        let mut params = AlignedVec::zeros(task.spec().params.padded_len());
+        task.spec().init_params(key, &mut params);
+        let mut batch = Batch::default();
+        task.sample(cpu, Split::Train, key, 0, &mut batch);
+        let (loss, grads) = plan(&*task, &params, &batch);
+        let errors = task.plan().error_rate(cpu, &params, &batch);
+        (unpadded(&*task, &params), loss, unpadded(&*task, &grads), errors)
+    };
+    let (params, loss, grads, errors) = at_start("");
+    assert!(errors > 0.0 && errors < 1.0, "{errors}");
+    for (scale, by_tensor) in [("4", [4.0; 4]), ("[1,0.0625,256,2]", [1.0, 0.0625, 256.0, 2.0])] {
+        let scaled = at_start(&format!(r#","paramScale":{scale}"#));
+        assert_eq!(scaled.1.to_bits(), loss.to_bits());
+        assert_eq!(scaled.3, errors);
+        for (i, s) in by_tensor.into_iter().enumerate() {
+            assert_eq!(scaled.0[i], params[i].iter().map(|x| x / s).collect::<Vec<_>>());
+            assert_eq!(scaled.2[i], grads[i].iter().map(|g| g * s).collect::<Vec<_>>());
+        }
+    }
 }
 
 #[test]

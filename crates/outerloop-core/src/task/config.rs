@@ -2,9 +2,10 @@
 
 use super::init::Init;
 use super::matrix::{Distribution, MatrixKind};
+use super::scaled::ParamScale;
 use crate::error::{Error, Result};
 use crate::layer::Activation;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A complete inner problem: with a key it is determined bit for bit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,10 @@ pub struct MlpConfig {
     /// Use only the first examples of the train split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub num_train: Option<usize>,
+    /// Factors between the parameters that an optimizer sees and those of the net, in the order biases, weights, layer by
+    /// layer; each 1e-12 to 1e12.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub param_scale: Option<ParamScale>,
 }
 
 /// loss(x) = out(‖(A + E)·x‖²), spec TaskSet §2.11.
@@ -90,6 +95,15 @@ pub enum QuadraticOutput {
 
 fn default_batch() -> usize {
     64
+}
+
+/// A field that may be left out, but not be null.
+fn present<'de, T, D>(value: D) -> std::result::Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(value).map(Some)
 }
 
 impl TaskConfig {
@@ -132,6 +146,9 @@ impl MlpConfig {
         expect((1..=65_536).contains(&self.batch_size), "batchSize", "1 to 65536", self.batch_size)?;
         expect((0.0..1.0).contains(&self.label_noise), "labelNoise", "in [0, 1)", self.label_noise)?;
         expect(self.num_train != Some(0), "numTrain", "at least 1", self.num_train)?;
+        if let Some(scale) = &self.param_scale {
+            scale.factors(2 * (self.hidden.len() + 1))?;
+        }
         self.init.validate()
     }
 }

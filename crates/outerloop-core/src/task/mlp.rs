@@ -58,7 +58,7 @@ impl MlpTask {
         }
         let layout = ParamLayout::new(tensors)?;
         let normalizer = Normalizer::classification(data.num_classes());
-        let spec = TaskSpec { params: layout.clone(), init, normalizer };
+        let spec = TaskSpec { params: layout.clone(), init, normalizer, scales: None };
         Ok(Self { config, data, train, widths, spec, layout: Arc::new(layout) })
     }
 

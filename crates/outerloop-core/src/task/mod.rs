@@ -13,6 +13,7 @@ mod mlp_plan;
 mod normalizer;
 mod quadratic;
 mod registry;
+mod scaled;
 
 pub use batch::Batch;
 pub use config::{MlpConfig, PixelScaling, QuadraticConfig, QuadraticOutput, TaskConfig};
@@ -22,6 +23,7 @@ pub use mlp::MlpTask;
 pub use normalizer::Normalizer;
 pub use quadratic::QuadraticTask;
 pub use registry::{Datasets, build_task};
+pub use scaled::{ParamScale, ScaledTask};
 
 use crate::data::Split;
 use crate::error::Result;
@@ -39,6 +41,8 @@ pub struct TaskSpec {
     pub init: Vec<TensorInit>,
     /// Maps a loss to a meta-loss.
     pub normalizer: Normalizer,
+    /// Factors between the parameters and what the loss sees of them, by tensor: tensors start divided by them. None: 1.
+    pub scales: Option<Vec<f32>>,
 }
 
 /// How one tensor starts.
@@ -68,6 +72,9 @@ impl TaskSpec {
                     init.fill(key.fold(i as u64), shape[0], shape[1], out);
                 }
                 TensorInit::Independent(distribution) => distribution.fill(key.fold(i as u64), out),
+            }
+            if let Some(scales) = &self.scales {
+                out.iter_mut().for_each(|x| *x /= scales[i]);
             }
         }
     }

@@ -34,6 +34,7 @@ impl QuadraticTask {
             params: ParamLayout::new(vec![TensorSpec::new("x", [d])])?,
             init: vec![TensorInit::Independent(config.start)],
             normalizer: Normalizer::Identity,
+            scales: None,
         };
         Ok(Self { config, matrix, spec })
     }

@@ -1,6 +1,6 @@
 //! From a config to a task.
 
-use super::{MlpTask, QuadraticTask, Task, TaskConfig};
+use super::{MlpTask, QuadraticTask, ScaledTask, Task, TaskConfig};
 use crate::data::ImageSet;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
@@ -34,7 +34,13 @@ impl Datasets {
 pub fn build_task(config: &TaskConfig, datasets: &Datasets) -> Result<Arc<dyn Task>> {
     config.validate()?;
     Ok(match config {
-        TaskConfig::Mlp(mlp) => Arc::new(MlpTask::new(mlp.clone(), datasets.get(&mlp.dataset)?)?),
+        TaskConfig::Mlp(mlp) => {
+            let task = Arc::new(MlpTask::new(mlp.clone(), datasets.get(&mlp.dataset)?)?);
+            match &mlp.param_scale {
+                None => task,
+                Some(scale) => Arc::new(ScaledTask::new(task, scale)?),
+            }
+        }
         TaskConfig::Quadratic(quadratic) => Arc::new(QuadraticTask::new(quadratic.clone())?),
     })
 }
