@@ -49,7 +49,7 @@ export async function combine(
   const outcomes = outcomesOf(planned, result).filter(({ innerSteps }) => innerSteps > 0)
   const finite = outcomes.filter(({ pos, neg }) => Number.isFinite(pos) && Number.isFinite(neg))
   const { std } = planned
-  const scale = rules.normalizeLosses ? std / deviation(finite.flatMap(({ pos, neg }) => [pos, neg])) : 1
+  const scale = rules.normalizeLosses ? std / deviation(finite) : 1
   const counts = rules.shares.map((_, family) => {
     const own = outcomes.filter(({ particle }) => particle.family === family)
     return rules.per === 'innerStep' ? total(own.map(({ innerSteps }) => innerSteps)) : own.length
@@ -142,10 +142,14 @@ function sharedMean(losses: readonly number[], shares: readonly number[]): numbe
   return total(known.map(({ loss, share }) => loss * share)) / total(known.map(({ share }) => share))
 }
 
-/** Square root of the biased variance; 1 where it is 0, as all differences are then. */
-function deviation(values: readonly number[]): number {
-  const mean = total(values) / values.length
-  const variance = total(values.map((value) => (value - mean) ** 2)) / values.length
+/**
+ * Square root of the biased variance of all lanes' losses; 1 where it is 0, as all differences are then. Pair by pair, so that
+ * swapped halves round alike.
+ */
+function deviation(outcomes: readonly Outcome[]): number {
+  const mean = meanLoss(outcomes)
+  const squares = outcomes.map(({ pos, neg }) => (pos - mean) ** 2 + (neg - mean) ** 2)
+  const variance = total(squares) / (2 * outcomes.length)
   return variance > 0 ? Math.sqrt(variance) : 1
 }
 
