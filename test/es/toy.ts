@@ -102,9 +102,10 @@ export class ToyEngine extends NoiseSummer {
     this.#carry = carry
   }
 
-  advance({ std, particles }: AdvancePlan): AdvanceResult {
+  /** `theta`: another than the engine's own. */
+  advance({ std, particles }: AdvancePlan, theta: number = this.#theta): AdvanceResult {
     const pairs = particles.flatMap(({ particle, segments }) =>
-      segments.map((segment) => this.#run(std, particle, segment)),
+      segments.map((segment) => this.#run(std, theta, particle, segment)),
     )
     return {
       pos: Float64Array.from(pairs, ([pos]) => pos),
@@ -113,9 +114,21 @@ export class ToyEngine extends NoiseSummer {
     }
   }
 
+  /** The inner problems between truncations. */
+  save(): string {
+    return JSON.stringify([...this.#lanes])
+  }
+
+  load(saved: string): void {
+    this.#lanes.clear()
+    for (const [particle, lanes] of JSON.parse(saved) as [number, number[]][])
+      this.#lanes.set(particle, lanes)
+  }
+
   /** Mean losses of both halves. */
   #run(
     std: number,
+    theta: number,
     particle: number,
     { innerSteps, perturbation, restart }: Segment,
   ): readonly [number, number] {
@@ -123,7 +136,7 @@ export class ToyEngine extends NoiseSummer {
     if (lanes === undefined) throw new Error(`particle ${particle} has no problem`)
     const noise = perturbation === undefined ? 0 : std * unitNoise(this.seed, particle, perturbation)
     const [pos, neg, free] = [noise, -noise, 0].map((eps, i) =>
-      this.#unroll(lanes[i] ?? lanes[0]!, this.#theta + eps, innerSteps),
+      this.#unroll(lanes[i] ?? lanes[0]!, theta + eps, innerSteps),
     )
     const kept = { both: [pos!, neg!], pos: [pos!], unperturbed: [free!] }[this.#carry]
     this.#lanes.set(
