@@ -1,15 +1,13 @@
 /** What estimators miss by design, on x' = x + theta, loss x, where step s of a problem has gradient s. */
 import test from 'ava'
 import { isMean } from './statistics.js'
-import { runToy, toyConfig } from './toy.js'
-
-const numParticles = 1000
+import { manyPairs, runToy, toyConfig } from './toy.js'
 
 // Each truncation sees the effect of its own five steps alone: (0 + … + 4)/5. Where the next one starts has no effect on
 // differences of a linear loss.
 for (const carry of ['unperturbed', 'pos'] as const) {
   test(`truncated ES is blind to earlier truncations (${carry})`, async (t) => {
-    const rows = await runToy(toyConfig({ name: 'truncatedEs', carry, numParticles }), { outerSteps: 100 })
+    const rows = await runToy(toyConfig({ name: 'truncatedEs', carry, ...manyPairs }), { outerSteps: 100 })
     isMean(t, rows, 2, 0.02)
   })
 }
@@ -31,7 +29,7 @@ for (const length of [10, 12, 30]) {
   for (const compatBoundary of [true, false]) {
     test(`PES with ${compatBoundary ? 'the published' : 'its'} boundary over ${length} inner steps`, async (t) => {
       const config = toyConfig(
-        { name: 'pes', numParticles, truncationLength: SLOTS, compatBoundary },
+        { name: 'pes', ...manyPairs, truncationLength: SLOTS, compatBoundary },
         { seed: length, unrollLength: { kind: 'constant', innerSteps: length }, resets: 'slots' },
       )
       // Whole cycles: every pair meets every place.

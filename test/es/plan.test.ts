@@ -129,6 +129,22 @@ test('GPES: a new perturbation after every second step of a problem, wherever tr
   ])
 })
 
+test('GPES with windows as long as problems is NRES, and with those of truncations PES', (t) => {
+  const segments = (estimator: EstimatorInput, over: Partial<PopulationConfig>) => {
+    const { plan, init } = createEstimator(short(estimator, [10, 4], over))
+    let state = init()
+    return Array.from({ length: 10 }, (_, outerStep) => {
+      const planned = plan(state, outerStep)
+      state = planned.next
+      return planned.particles
+    })
+  }
+  const gpes = (perturbEvery: number, over: Partial<PopulationConfig>) =>
+    segments({ name: 'gpes', perturbEvery }, over)
+  t.deepEqual(gpes(10, inline), segments({ name: 'nres' }, inline))
+  t.deepEqual(gpes(4, {}), segments(pes, {}))
+})
+
 test('full ES: whole problems', (t) => {
   isPlanned(t, short({ name: 'fullEs' }, [11, 4]), [
     ['new 0: 8 under 0 (0-0), end'],

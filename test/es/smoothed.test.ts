@@ -4,7 +4,7 @@
  */
 import test from 'ava'
 import { isMean } from './statistics.js'
-import { type EstimatorInput, runToy, type Toy, toyConfig } from './toy.js'
+import { type EstimatorInput, manyPairs, runToy, type Toy, toyConfig } from './toy.js'
 
 const LENGTH = 12
 const TRUNCATION = 4
@@ -33,7 +33,7 @@ function hasMean(
 ): void {
   const seed = numTests++
   test(title, async (t) => {
-    const shared = { numParticles: 1000, truncationLength: TRUNCATION, std }
+    const shared = { ...manyPairs, truncationLength: TRUNCATION, std }
     const unrollLength = { kind: 'constant', innerSteps: LENGTH } as const
     const config = toyConfig({ ...shared, ...estimator }, { seed, unrollLength })
     // Whole problems, of three truncations each.

@@ -34,6 +34,9 @@ export const quadratic = {
   instanceSeed: 0,
 } as const
 
+/** 1,000 pairs; a hundred share a problem, which costs less and leaves their noise independent. */
+export const manyPairs = { numParticles: 10, pairsPerParticle: 100 }
+
 /** Options of an estimator as a user writes them. */
 export type EstimatorInput = { name: EstimatorConfig['name'] } & Record<string, unknown>
 
@@ -104,14 +107,15 @@ export class ToyEngine extends NoiseSummer {
 
   /** `theta`: another than the engine's own. */
   advance({ std, particles }: AdvancePlan, theta: number = this.#theta): AdvanceResult {
-    const pairs = particles.flatMap(({ particle, segments }) =>
-      segments.map((segment) => this.#run(std, theta, particle, segment)),
-    )
-    return {
-      pos: Float64Array.from(pairs, ([pos]) => pos),
-      neg: Float64Array.from(pairs, ([, neg]) => neg),
-      diverged: new Uint8Array(pairs.length),
+    const [pos, neg]: [number[], number[]] = [[], []]
+    for (const { particle, segments } of particles) {
+      for (const segment of segments) {
+        const losses = this.#run(std, theta, particle, segment)
+        pos.push(losses[0])
+        neg.push(losses[1])
+      }
     }
+    return { pos: Float64Array.from(pos), neg: Float64Array.from(neg), diverged: new Uint8Array(pos.length) }
   }
 
   /** The inner problems between truncations. */
@@ -135,15 +139,15 @@ export class ToyEngine extends NoiseSummer {
     const lanes = restart === undefined ? this.#lanes.get(particle) : [this.#toy.start]
     if (lanes === undefined) throw new Error(`particle ${particle} has no problem`)
     const noise = perturbation === undefined ? 0 : std * unitNoise(this.seed, particle, perturbation)
-    const [pos, neg, free] = [noise, -noise, 0].map((eps, i) =>
-      this.#unroll(lanes[i] ?? lanes[0]!, theta + eps, innerSteps),
-    )
-    const kept = { both: [pos!, neg!], pos: [pos!], unperturbed: [free!] }[this.#carry]
-    this.#lanes.set(
-      particle,
-      kept.map(({ x }) => x),
-    )
-    return [pos!.loss, neg!.loss]
+    const pos = this.#unroll(lanes[0]!, theta + noise, innerSteps)
+    const neg = this.#unroll(lanes[1] ?? lanes[0]!, theta - noise, innerSteps)
+    this.#lanes.set(particle, this.#kept(pos.x, neg.x, lanes[0]!, theta, innerSteps))
+    return [pos.loss, neg.loss]
+  }
+
+  #kept(pos: number, neg: number, start: number, theta: number, innerSteps: number): number[] {
+    if (this.#carry === 'both') return [pos, neg]
+    return [this.#carry === 'pos' ? pos : this.#unroll(start, theta, innerSteps).x]
   }
 
   #unroll(start: number, theta: number, innerSteps: number): { x: number; loss: number } {

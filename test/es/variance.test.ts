@@ -8,7 +8,7 @@
  */
 import test from 'ava'
 import { isMean, meanAndError } from './statistics.js'
-import { type EstimatorInput, runToy, type Toy, toyConfig } from './toy.js'
+import { type EstimatorInput, manyPairs, runToy, type Toy, toyConfig } from './toy.js'
 
 const TRUNCATION = 2
 const LENGTH = 12
@@ -42,7 +42,7 @@ const cases: [EstimatorInput, number][] = [
 test('the variance is the one that follows, and NRES has the least', async (t) => {
   const seen: number[] = []
   for (const [seed, [estimator, redrawEvery]] of cases.entries()) {
-    const shared = { numParticles: 1000, truncationLength: TRUNCATION }
+    const shared = { ...manyPairs, truncationLength: TRUNCATION }
     const unrollLength = { kind: 'constant', innerSteps: LENGTH } as const
     const config = toyConfig({ ...shared, ...estimator }, { seed, unrollLength })
     const rows = await runToy(config, { toy: leaking, outerSteps: 102 })

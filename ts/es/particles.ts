@@ -132,7 +132,7 @@ class PairPlanner {
   }
 
   #run(innerSteps: number, { isPerturbed, isEnd }: { isPerturbed: boolean; isEnd: boolean }): void {
-    const now = { ...this.#now }
+    const now = this.#now
     const { draw } = this.#rules
     const hasFelt = now.firstPerturbation >= 0
     if (typeof draw === 'number' && hasFelt && now.innerStep % draw === 0) now.perturbation += 1
@@ -146,6 +146,7 @@ class PairPlanner {
       segment.restart = this.#population.restart(this.#index, now.episode, now.unrollLength)
     }
     this.#segments.push(segment)
-    this.#now = { ...now, isStarted: true, innerStep: now.innerStep + innerSteps }
+    now.isStarted = true
+    now.innerStep += innerSteps
   }
 }

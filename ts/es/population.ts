@@ -1,4 +1,5 @@
 /** All pairs of a worker at one truncation, and what names their randomness. */
+import type { TaskConfig } from '../config/taskConfig.js'
 import type { TrainConfig } from '../config/trainConfig.js'
 import type { Carry, Restart } from '../native.js'
 import { type TaskFamily, taskFamilies } from '../tasks/families.js'
@@ -44,6 +45,8 @@ export class Population {
   readonly #state: EstimatorState
   readonly #key: Key
   readonly #families: TaskFamily[]
+  /** The last task drawn: pairs of one problem come one after the other. */
+  #drawn: { instance: number; episode: number; task: TaskConfig } | undefined
 
   constructor(config: PopulationConfig, carry: Carry, state: EstimatorState, outerStep: number) {
     this.config = config
@@ -96,10 +99,13 @@ export class Population {
   /** Problem number `episode` of pair `index`, of `numSteps` inner steps. */
   restart(index: number, episode: number, numSteps: number): Restart {
     const instance = this.#instance(index)
-    const key = this.#key.fold(taskStreams.tasks).fold(instance).fold(episode)
-    const task = sampleTask(this.#families[this.#familyIndex(index)]!.tasks, key)
+    if (this.#drawn?.instance !== instance || this.#drawn.episode !== episode) {
+      const key = this.#key.fold(taskStreams.tasks).fold(instance).fold(episode)
+      const task = sampleTask(this.#families[this.#familyIndex(index)]!.tasks, key)
+      this.#drawn = { instance, episode, task }
+    }
     const isShared = instance !== this.#state.firstParticle + index
-    return { task, episode, numSteps, ...(isShared && { instance }) }
+    return { task: this.#drawn.task, episode, numSteps, ...(isShared && { instance }) }
   }
 
   /** The pair whose problems pair `index` runs: the first of those that share theirs. */
