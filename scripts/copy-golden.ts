@@ -38,17 +38,24 @@ const taskCases = (cases as Json[])
   .map((task) => [task.name, without(task, isSinglePrecision)])
 write('tasks.json', { ...tasksHeader, cases: Object.fromEntries(taskCases) })
 
-// Only the sums: the end-to-end runs use a learned optimizer that is not in this package.
-const { formulas, ...estimatorsHeader } = without(read('estimators.json'), (key) => key === 'end_to_end')
-const isFullEs = (key: string) => key.startsWith('full_')
+// Of the runs what the estimators look at: losses, not how they came about.
+const { end_to_end: runs, ...estimators } = read('estimators.json')
+const isInner = (key: string) =>
+  ['lopt', 'lopt_config', 'task', 'init_params', 'theta', 'data', 'data_layout'].includes(key)
+const withoutInner = (run: Json): Json => without(run, isInner)
 write('estimators.json', {
-  ...estimatorsHeader,
-  formulas: (formulas as Json[]).map((call) => without(call, isFullEs)),
+  ...estimators,
+  end_to_end: (runs as Json[])
+    .filter((run) => 'calls' in run || 'loss_pos' in run)
+    .map((run) => ({
+      ...withoutInner(run),
+      ...('calls' in run && { calls: (run.calls as Json[]).map(withoutInner) }),
+    })),
 })
 
 const spec = read('spec_cases.json')
 write('spec_cases.json', {
   ...pick(spec, ['about', 'param_leaves', 'formulas']),
   cases: spec.cases,
-  estimators: without(spec.estimators as Json, isFullEs),
+  estimators: spec.estimators,
 })

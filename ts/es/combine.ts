@@ -18,17 +18,20 @@ export interface CreditRules {
   signDelta?: number | undefined
   /** Largest difference that counts, before the sign is taken. */
   clipDelta?: number | undefined
-  /** `pair`: every pair has the same weight; `innerStep`: every inner step has. */
+  /** `pair`: every pair has the same weight; `innerStep`: every inner step has. Default `pair`. */
   per?: 'pair' | 'innerStep'
   /** Divides the gradient by (deviation of all lanes' losses)/std. */
   normalizeLosses?: boolean
 }
 
-/** A pair's segments with their losses. */
+/** A pair's perturbed segments with their losses. */
 interface Outcome {
   particle: PlannedParticle
   segments: { segment: PlannedSegment; perturbation: number; pos: number; neg: number }[]
   innerSteps: number
+  /** Means over all of its inner steps. */
+  pos: number
+  neg: number
 }
 
 /**
@@ -44,10 +47,9 @@ export async function combine(
 ): Promise<GradientEstimate> {
   // A pair without inner steps, as an empty one leaves it that fills a truncation, has nothing to say.
   const outcomes = outcomesOf(planned, result).filter(({ innerSteps }) => innerSteps > 0)
-  const finite = outcomes.filter(({ segments }) =>
-    segments.every(({ pos, neg }) => Number.isFinite(pos) && Number.isFinite(neg)),
-  )
-  const scale = rules.normalizeLosses ? planned.std / deviation(finite.flatMap(laneLosses)) : 1
+  const finite = outcomes.filter(({ pos, neg }) => Number.isFinite(pos) && Number.isFinite(neg))
+  const { std } = planned
+  const scale = rules.normalizeLosses ? std / deviation(finite) : 1
   const counts = rules.shares.map((_, family) => {
     const own = outcomes.filter(({ particle }) => particle.family === family)
     return rules.per === 'innerStep' ? total(own.map(({ innerSteps }) => innerSteps)) : own.length
@@ -55,10 +57,10 @@ export async function combine(
   const terms = finite.flatMap((outcome) => {
     const { family } = outcome.particle
     const weight = (delta: number) =>
-      (delta / (2 * planned.std * planned.std) / counts[family]!) * rules.shares[family]! * scale
+      (delta / (2 * std * std) / counts[family]!) * rules.shares[family]! * scale
     return termsOf(outcome, rules, weight)
   })
-  const { sum, squares } = await sums.sumPerturbations(planned.std, terms)
+  const { sum, squares } = await sums.sumPerturbations(std, terms)
   const familyLosses = rules.shares.map((_, family) =>
     meanLoss(finite.filter(({ particle }) => particle.family === family)),
   )
@@ -67,7 +69,7 @@ export async function combine(
     familyLosses,
     grad: sum,
     info: {
-      numDiverged: result.diverged.reduce((n, bits) => n + (bits & 1) + (bits >> 1), 0),
+      numDiverged: numDiverged(planned, result),
       numNonFinitePairs: outcomes.length - finite.length,
       numPairs: outcomes.length,
       signalToNoise: squares > 0 ? squaredNorm(sum) / squares - 1 : 0,
@@ -75,45 +77,39 @@ export async function combine(
   }
 }
 
-/** Every pair's perturbed segments, with their losses. */
 function outcomesOf({ particles }: PlannedTruncation, { pos, neg }: AdvanceResult): Outcome[] {
-  const outcomes: Outcome[] = []
   let at = 0
-  for (const particle of particles) {
-    const segments: Outcome['segments'] = []
+  return particles.map((particle) => {
+    const outcome: Outcome = { particle, segments: [], innerSteps: 0, pos: 0, neg: 0 }
     for (const segment of particle.segments) {
-      const { perturbation } = segment
+      const { perturbation, innerSteps } = segment
       if (perturbation !== undefined) {
-        segments.push({ segment, perturbation, pos: pos[at]!, neg: neg[at]! })
+        outcome.segments.push({ segment, perturbation, pos: pos[at]!, neg: neg[at]! })
+        outcome.innerSteps += innerSteps
       }
       at += 1
     }
-    const innerSteps = total(segments.map(({ segment }) => segment.innerSteps))
-    outcomes.push({ particle, segments, innerSteps })
-  }
-  return outcomes
+    for (const { segment, pos, neg } of outcome.segments) {
+      const part = segment.innerSteps / outcome.innerSteps
+      outcome.pos += pos * part
+      outcome.neg += neg * part
+    }
+    return outcome
+  })
 }
 
 /** A pair's terms, one for each span of perturbations. */
 function termsOf(
-  { particle: { particle }, segments, innerSteps }: Outcome,
+  { particle: { particle }, segments, innerSteps, pos, neg }: Outcome,
   { first, signDelta, clipDelta, per }: CreditRules,
   weight: (delta: number) => number,
 ): PerturbationTerm[] {
-  const part = (segment: PlannedSegment) =>
-    per === 'innerStep' ? segment.innerSteps : segment.innerSteps / innerSteps
-  const mean = total(segments.map(({ segment, pos, neg }) => (pos - neg) * (segment.innerSteps / innerSteps)))
+  const signed = signDelta === undefined ? undefined : signDelta * Math.sign(pos - neg)
   const terms: PerturbationTerm[] = []
   for (const { segment, perturbation, pos, neg } of segments) {
-    let delta = pos - neg
-    if (clipDelta !== undefined) delta = Math.min(clipDelta, Math.max(-clipDelta, delta))
-    if (signDelta !== undefined) delta = signDelta * Math.sign(mean)
-    const term = {
-      particle,
-      first: first(segment),
-      last: perturbation,
-      weight: weight(delta * part(segment)),
-    }
+    const delta = signed ?? clipped(pos - neg, clipDelta)
+    const part = per === 'innerStep' ? segment.innerSteps : segment.innerSteps / innerSteps
+    const term = { particle, first: first(segment), last: perturbation, weight: weight(delta * part) }
     const before = terms.at(-1)
     if (before?.first === term.first && before.last === term.last) before.weight += term.weight
     else terms.push(term)
@@ -121,30 +117,39 @@ function termsOf(
   return terms
 }
 
-function meanLoss(outcomes: readonly Outcome[]): number {
-  return outcomes.length === 0
-    ? Number.NaN
-    : total(outcomes.map((o) => total(laneLosses(o)) / 2)) / outcomes.length
+function clipped(delta: number, max: number | undefined): number {
+  return max === undefined ? delta : Math.min(max, Math.max(-max, delta))
 }
 
-/** Mean loss of each half over a pair's truncation. */
-function laneLosses({ segments, innerSteps }: Outcome): [number, number] {
-  const mean = (half: 'pos' | 'neg') =>
-    total(segments.map((s) => s[half] * (s.segment.innerSteps / innerSteps)))
-  return [mean('pos'), mean('neg')]
+/** Lanes with a diverged problem, each once however many segments it has. */
+function numDiverged({ particles }: PlannedTruncation, { diverged }: AdvanceResult): number {
+  let [at, number] = [0, 0]
+  for (const { segments } of particles) {
+    const bits = diverged.subarray(at, at + segments.length).reduce((all, bit) => all | bit, 0)
+    number += (bits & 1) + (bits >> 1)
+    at += segments.length
+  }
+  return number
+}
+
+function meanLoss(outcomes: readonly Outcome[]): number {
+  return total(outcomes.map(({ pos, neg }) => (pos + neg) / 2)) / outcomes.length
 }
 
 /** Mean of the families that have a finite loss, by their shares. */
 function sharedMean(losses: readonly number[], shares: readonly number[]): number {
   const known = losses.flatMap((loss, i) => (Number.isFinite(loss) ? [{ loss, share: shares[i]! }] : []))
-  if (known.length === 0) return Number.NaN
   return total(known.map(({ loss, share }) => loss * share)) / total(known.map(({ share }) => share))
 }
 
-/** Square root of the biased variance; 1 where there is none, so that nothing is scaled. */
-function deviation(values: readonly number[]): number {
-  const mean = total(values) / values.length
-  const variance = total(values.map((value) => (value - mean) ** 2)) / values.length
+/**
+ * Square root of the biased variance of all lanes' losses; 1 where it is 0, as all differences are then. Pair by pair, so that
+ * swapped halves round alike.
+ */
+function deviation(outcomes: readonly Outcome[]): number {
+  const mean = meanLoss(outcomes)
+  const squares = outcomes.map(({ pos, neg }) => (pos - mean) ** 2 + (neg - mean) ** 2)
+  const variance = total(squares) / (2 * outcomes.length)
   return variance > 0 ? Math.sqrt(variance) : 1
 }
 

@@ -20,7 +20,7 @@ export interface ParticleState {
   unrollLength: number
   /** Its newest perturbation; -1 before the first. */
   perturbation: number
-  /** The first perturbation that its problem has felt. */
+  /** The first perturbation that its problem has felt; -1 before it has. */
   firstPerturbation: number
 }
 

@@ -12,10 +12,9 @@
  */
 import type { EstimatorConfig } from '../config/estimatorConfig.js'
 import { taskFamilies } from '../tasks/families.js'
-import { taskStreams } from '../tasks/streams.js'
 import { combine } from './combine.js'
 import type { Estimator, EstimatorState, PlannedTruncation } from './estimator.js'
-import { freshParticles, Population, type PopulationConfig } from './particles.js'
+import { freshParticles, Population, type PopulationConfig } from './population.js'
 import { lengthAt } from './schedules.js'
 
 /** The estimator of a config with `estimator.name: 'fullEs'`. */
@@ -41,10 +40,9 @@ export function createFullEs(
 }
 
 function planWhole(config: PopulationConfig, state: EstimatorState, outerStep: number): PlannedTruncation {
-  const population = new Population(config, { carry: 'both', draw: 'truncation' }, state, outerStep)
+  const population = new Population(config, 'both', state, outerStep)
   const { truncationLength } = config.estimator
-  const draw = population.key.fold(taskStreams.truncations).fold(state.truncation)
-  const length = lengthAt(config.unrollLength, outerStep, draw)
+  const length = lengthAt(config.unrollLength, outerStep, population.truncationKey())
   const innerSteps = Math.max(1, Math.floor(length / truncationLength)) * truncationLength
   return population.plan((before, index) => {
     const [episode, perturbation] = [before.episode + 1, before.perturbation + 1]

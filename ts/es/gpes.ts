@@ -10,7 +10,7 @@
 import type { EstimatorConfig } from '../config/estimatorConfig.js'
 import type { Estimator } from './estimator.js'
 import { createNoiseReuse } from './noiseReuse.js'
-import type { PopulationConfig } from './particles.js'
+import type { PopulationConfig } from './population.js'
 
 /** The estimator of a config with `estimator.name: 'gpes'`. */
 export function createGpes(config: PopulationConfig, options: EstimatorConfig & { name: 'gpes' }): Estimator {

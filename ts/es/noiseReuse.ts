@@ -3,7 +3,8 @@ import type { EstimatorConfig } from '../config/estimatorConfig.js'
 import { taskFamilies } from '../tasks/families.js'
 import { combine } from './combine.js'
 import type { Estimator } from './estimator.js'
-import { freshParticles, type LifeRules, type PopulationConfig, planTruncation } from './particles.js'
+import { type LifeRules, planTruncation } from './particles.js'
+import { freshParticles, type PopulationConfig } from './population.js'
 
 /** An estimator that draws a perturbation by `draw` and pools losses over inner steps. */
 export function createNoiseReuse(

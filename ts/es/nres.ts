@@ -11,7 +11,7 @@
 import type { EstimatorConfig } from '../config/estimatorConfig.js'
 import type { Estimator } from './estimator.js'
 import { createNoiseReuse } from './noiseReuse.js'
-import type { PopulationConfig } from './particles.js'
+import type { PopulationConfig } from './population.js'
 
 /** The estimator of a config with `estimator.name: 'nres'`. */
 export function createNres(config: PopulationConfig, options: EstimatorConfig & { name: 'nres' }): Estimator {

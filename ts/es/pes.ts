@@ -13,7 +13,8 @@ import type { EstimatorConfig } from '../config/estimatorConfig.js'
 import { taskFamilies } from '../tasks/families.js'
 import { combine } from './combine.js'
 import type { Estimator, PlannedSegment } from './estimator.js'
-import { freshParticles, type LifeRules, type PopulationConfig, planTruncation } from './particles.js'
+import { type LifeRules, planTruncation } from './particles.js'
+import { freshParticles, type PopulationConfig } from './population.js'
 
 /** The estimator of a config with `estimator.name: 'pes'`. */
 export function createPes(
@@ -21,7 +22,7 @@ export function createPes(
   { numParticles, pairsPerParticle, signDelta, compatBoundary }: EstimatorConfig & { name: 'pes' },
 ): Estimator {
   const numPairs = numParticles * pairsPerParticle
-  const rules: LifeRules = { carry: 'both', draw: 'truncation', isolatesEnds: compatBoundary }
+  const rules: LifeRules = { carry: 'both', draw: 'truncation', hasPublishedBoundary: compatBoundary }
   const shares = taskFamilies(config.tasks).map(({ share }) => share)
   const own = ({ perturbation = 0 }: PlannedSegment) => perturbation
   return {

@@ -22,25 +22,32 @@ import type { Transport } from '../transport/transport.js'
 import { averageEstimates } from './averageEstimates.js'
 import type { GradientSource, SourcedGradient } from './gradientSource.js'
 
-/** A truncation under way. */
+/** A truncation under way: its losses wait for the clock. Null: not finite, which JSON has no number for. */
 interface Flight {
+  /** The worker's pairs before it. */
+  before: EstimatorState
   /** Outer steps that its theta has seen. */
   thetaVersion: number
   /** When it ends. */
   endsAt: number
-  pos: number[]
-  neg: number[]
+  pos: (number | null)[]
+  neg: (number | null)[]
   diverged: number[]
 }
 
 interface Worker {
+  /** Its pairs after the truncation under way. */
   estimator: EstimatorState
-  flight: Flight | undefined
+  flight: Flight | null
 }
 
 interface AsynchronousState {
   clock: number
   workers: Worker[]
+  /** What has come for the outer step under way: kept here, so that an abort loses nothing that the engine has run. */
+  arrived: Flight[]
+  innerSteps: number
+  numStale: number
 }
 
 /** Gradients in the order in which a simulated clock lets them arrive. */
@@ -49,44 +56,50 @@ export class AsynchronousSource implements GradientSource {
   readonly #estimator: Estimator
   readonly #transport: Transport
   readonly #key: Key
-  #state: AsynchronousState
+  readonly #state: AsynchronousState
 
   constructor(config: TrainConfig, options: AsynchronousConfig, transport: Transport, saved: unknown) {
     this.#options = options
     this.#estimator = createEstimator(config)
     this.#transport = transport
     this.#key = new Key(config.seed, purposes.taskSample).fold(taskStreams.durations)
-    this.#state = (saved as AsynchronousState | undefined) ?? {
+    this.#state = structuredClone(saved as AsynchronousState | undefined) ?? {
       clock: 0,
       workers: Array.from({ length: options.workers }, (_, worker) => ({
         estimator: this.#estimator.init(worker * this.#estimator.numPairs),
-        flight: undefined,
+        flight: null,
       })),
+      arrived: [],
+      innerSteps: 0,
+      numStale: 0,
     }
   }
 
   async next(theta: Float32Array, outerStep: number, signal?: AbortSignal): Promise<SourcedGradient> {
-    const estimates: GradientEstimate[] = []
-    const total = { innerSteps: 0, numStale: 0, staleness: 0, seconds: { plan: 0, inner: 0, estimate: 0 } }
-    while (estimates.length < this.#options.gradientsPerStep) {
-      for (const [number, worker] of this.#state.workers.entries()) {
-        if (worker.flight === undefined) await this.#start(number, worker, theta, outerStep, total, signal)
+    const { gradientsPerStep, maxStaleness } = this.#options
+    const state = this.#state
+    const seconds = { plan: 0, inner: 0, estimate: 0 }
+    while (state.arrived.length < gradientsPerStep) {
+      for (const [number, worker] of state.workers.entries()) {
+        if (worker.flight === null) await this.#start(number, worker, theta, outerStep, seconds, signal)
       }
-      const { worker, flight } = this.#nextArrival()
-      const start = performance.now()
-      const planned = this.#estimator.plan(worker.estimator, flight.thetaVersion)
-      const staleness = outerStep - flight.thetaVersion
-      if (staleness > this.#options.maxStaleness) total.numStale += 1
-      else {
-        estimates.push(await this.#estimator.estimate(planned, resultOf(flight), this.#transport))
-        total.staleness += staleness / this.#options.gradientsPerStep
-      }
-      this.#state.clock = flight.endsAt
-      worker.estimator = planned.next
-      worker.flight = undefined
-      total.seconds.estimate += secondsSince(start)
+      const flight = this.#land()
+      if (outerStep - flight.thetaVersion > maxStaleness) state.numStale += 1
+      else state.arrived.push(flight)
     }
-    return { ...averageEstimates(estimates), ...total }
+    const start = performance.now()
+    const estimates: GradientEstimate[] = []
+    let staleness = 0
+    for (const flight of state.arrived) {
+      // Planning is a function of its arguments: the plan of the start again.
+      const planned = this.#estimator.plan(flight.before, flight.thetaVersion)
+      estimates.push(await this.#estimator.estimate(planned, resultOf(flight), this.#transport))
+      staleness += (outerStep - flight.thetaVersion) / gradientsPerStep
+    }
+    seconds.estimate = secondsSince(start)
+    const { innerSteps, numStale } = state
+    Object.assign(state, { arrived: [], innerSteps: 0, numStale: 0 })
+    return { ...averageEstimates(estimates), innerSteps, numStale, staleness, seconds }
   }
 
   state(): AsynchronousState {
@@ -98,30 +111,37 @@ export class AsynchronousSource implements GradientSource {
     worker: Worker,
     theta: Float32Array,
     thetaVersion: number,
-    total: { innerSteps: number; seconds: { plan: number; inner: number } },
+    seconds: { plan: number; inner: number },
     signal: AbortSignal | undefined,
   ): Promise<void> {
     let start = performance.now()
     const planned = this.#estimator.plan(worker.estimator, thetaVersion)
-    total.seconds.plan += secondsSince(start)
-    start = performance.now()
     const plan = advancePlan(planned)
-    const { pos, neg, diverged } = await this.#transport.submit(
-      { worker: number, thetaVersion, theta, plan },
-      signal,
-    )
-    total.seconds.inner += secondsSince(start)
-    total.innerSteps += planned.innerSteps
-    const endsAt = this.#state.clock + this.#duration(number, planned)
-    worker.flight = { thetaVersion, endsAt, pos: [...pos], neg: [...neg], diverged: [...diverged] }
+    seconds.plan += secondsSince(start)
+    start = performance.now()
+    const result = await this.#transport.submit({ worker: number, thetaVersion, theta, plan }, signal)
+    seconds.inner += secondsSince(start)
+    this.#state.innerSteps += planned.innerSteps
+    worker.flight = {
+      before: worker.estimator,
+      thetaVersion,
+      endsAt: this.#state.clock + this.#duration(number, planned),
+      pos: orNull(result.pos),
+      neg: orNull(result.neg),
+      diverged: [...result.diverged],
+    }
+    worker.estimator = planned.next
   }
 
-  /** The worker whose truncation ends first; of several the first. */
-  #nextArrival(): { worker: Worker; flight: Flight } {
-    const flying = this.#state.workers.flatMap((worker) =>
-      worker.flight === undefined ? [] : [{ worker, flight: worker.flight }],
-    )
-    return flying.reduce((a, b) => (b.flight.endsAt < a.flight.endsAt ? b : a))
+  /** Moves the clock to where the next truncation ends; of several at once it is the first worker's. */
+  #land(): Flight {
+    const { workers } = this.#state
+    const endOf = ({ flight }: Worker) => flight?.endsAt ?? Number.POSITIVE_INFINITY
+    const worker = workers.reduce((a, b) => (endOf(b) < endOf(a) ? b : a))
+    const flight = worker.flight!
+    worker.flight = null
+    this.#state.clock = flight.endsAt
+    return flight
   }
 
   /** Simulated time of a worker's truncation, in units of an inner step of the fastest. */
@@ -132,7 +152,10 @@ export class AsynchronousSource implements GradientSource {
   }
 }
 
-/** JSON has no NaN and no infinity: a loss that was not finite has become null. */
+function orNull(losses: Float64Array): (number | null)[] {
+  return Array.from(losses, (loss) => (Number.isFinite(loss) ? loss : null))
+}
+
 function resultOf({ pos, neg, diverged }: Flight): AdvanceResult {
   const losses = (values: (number | null)[]) => Float64Array.from(values, (value) => value ?? Number.NaN)
   return { pos: losses(pos), neg: losses(neg), diverged: Uint8Array.from(diverged) }

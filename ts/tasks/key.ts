@@ -9,13 +9,15 @@ export const purposes = { taskSample: 4, evaluation: 6 } as const
 
 /** Words fetched from the core at a time. */
 const BLOCK_WORDS = 64
+/** Of a key that has not been drawn from: most are only folded. */
+const NO_WORDS = new Uint32Array(0)
 
 /** A named stream of random draws. The only state is how far it has been read. */
 export class Key {
   readonly seed: number
   readonly purpose: number
   readonly path: readonly number[]
-  #words: Uint32Array = new Uint32Array(0)
+  #words: Uint32Array = NO_WORDS
   #next = 0
   #fetched = 0
 

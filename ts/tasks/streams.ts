@@ -4,7 +4,7 @@ export const taskStreams = {
   tasks: 0,
   /** How long an inner problem lasts; then particle, episode. */
   lengths: 1,
-  /** How long a truncation lasts; then outer step. */
+  /** How long a truncation lasts; then truncation and, but for the first worker's, first particle. */
   truncations: 2,
   /** The tasks that candidate starts are judged on; then task. */
   start: 3,
