@@ -117,6 +117,15 @@ test('undefined means: as in the preset', (t) => {
 
 const wrong: [what: string, input: unknown, message: string | RegExp][] = [
   [
+    'fewer particles than task families',
+    {
+      preset: 'quick',
+      tasks: { families: ['a', 'b'].map((name) => ({ name, tasks: whole.tasks })) },
+      estimator: { numParticles: 1 },
+    },
+    'expected `estimator.numParticles` to be at least the number of task families (2), got 1',
+  ],
+  [
     'a number out of range',
     { preset: 'quick', estimator: { std: -1 } },
     'expected `estimator.std` to be a finite number > 0, got -1',

@@ -151,6 +151,13 @@ const checkedSchema = trainConfigSchema.superRefine((config, context) => {
     const message = `the name of a bundled data set or of one in \`datasets\` (${[...known].join(', ')})`
     context.addIssue({ code: 'custom', path, message, input: name })
   }
+  const numFamilies = 'families' in config.tasks ? config.tasks.families.length : 1
+  if (config.estimator.numParticles < numFamilies) {
+    // Some families would have no gradient.
+    const message = `at least the number of task families (${numFamilies})`
+    const input = config.estimator.numParticles
+    context.addIssue({ code: 'custom', path: ['estimator', 'numParticles'], message, input })
+  }
 })
 
 function namedDatasets(tasks: TaskMixture): { name: string; path: (string | number)[] }[] {
