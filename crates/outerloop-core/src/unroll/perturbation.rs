@@ -195,6 +195,20 @@ impl PerturbationSums {
     }
 }
 
+/// Σ vᵢ² in f64, in eight sums side by side: one alone would wait for itself.
+fn sum_of_squares(values: &[f32]) -> f64 {
+    let mut sums = [0f64; 8];
+    let groups = values.chunks_exact(8);
+    let rest: f64 = groups.remainder().iter().map(|&v| f64::from(v).powi(2)).sum();
+    for group in groups {
+        for i in 0..8 {
+            let value = f64::from(group[i]);
+            sums[i] += value * value;
+        }
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
 /// Weights of theta that are summed together.
 const BLOCK: usize = 4096;
 
@@ -208,13 +222,11 @@ fn total(std: f64, theta_len: usize, sums: &[(f64, &[f32])]) -> PerturbationSum 
             let mut totals = vec![0f64; out.len()];
             let mut squares = 0.0;
             for (weight, values) in sums {
-                let mut square = 0.0;
-                for (total, &value) in totals.iter_mut().zip(&values[block * BLOCK..]) {
-                    let value = f64::from(value);
-                    *total += weight * value;
-                    square += value * value;
+                let values = &values[block * BLOCK..][..totals.len()];
+                for (total, &value) in totals.iter_mut().zip(values) {
+                    *total += weight * f64::from(value);
                 }
-                squares += weight * weight * square;
+                squares += weight * weight * sum_of_squares(values);
             }
             out.iter_mut().zip(&totals).for_each(|(o, t)| *o = (std * t) as f32);
             squares
