@@ -66,7 +66,7 @@ const wrong: [what: string, args: string[], stderr: RegExp][] = [
   [
     '--resume with other options',
     ['train', '--resume', 'x', '--seed', '1'],
-    /expected --resume to be alone.*got --seed too/,
+    /expected --resume with no other option than .*got --seed too/,
   ],
   ['--resume where no run is', ['train', '--resume', 'no-such-dir'], /^outerloop: .*no-such-dir/],
   ['an unknown task', ['tasks', 'show', 'mnist'], /^outerloop: .*got "mnist"/],

@@ -1,9 +1,9 @@
 /** `outerloop train` and `eval` from start to files: small runs, each in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 
@@ -121,3 +121,19 @@ test.serial(
     t.deepEqual(await thetaOf(parts), await thetaOf(whole))
   },
 )
+
+test.serial('a run whose directory is moved away goes on, says so, and saves theta elsewhere', async (t) => {
+  const { directory, config } = await workspace(t)
+  const [out, whole] = [join(directory, 'run'), join(directory, 'whole')]
+  const options = ['--config', config, '--outer-steps', '200']
+  t.is((await start('train', ...options, '--out', whole).finished).code, 0)
+  const run = start('train', ...options, '--out', out)
+  await waitForOuterSteps(run, out, 7)
+  await rename(out, join(directory, 'elsewhere'))
+  const { code, stderr } = await run.finished
+  t.is(code, 1, stderr)
+  t.true(run.stdout().includes(`${out} cannot be written`), run.stdout())
+  const [, rescued] = /Theta is in (\S+) instead/.exec(stderr) ?? []
+  t.teardown(() => rm(dirname(rescued!), { recursive: true }))
+  t.deepEqual(await readFile(rescued!), await readFile(join(whole, 'theta.safetensors')))
+})

@@ -48,6 +48,7 @@ export {
   runCurves,
   thetaLayout,
 } from './native.js'
+export type { RunLimits, StopReason } from './outer/limits.js'
 export type { StepRecord } from './outer/stepRecord.js'
 export type { TrainedOptimizer } from './outer/thetaFile.js'
 export { loadTheta, saveTheta } from './outer/thetaFile.js'
@@ -55,7 +56,8 @@ export type { StartInfo, TrainOptions, TrainResult } from './outer/train.js'
 export { train } from './outer/train.js'
 export type { RunOptions } from './outer/trainer.js'
 export { Trainer } from './outer/trainer.js'
-export type { TrainerFacts, TrainerState } from './outer/trainerState.js'
+export type { BestTheta, TrainerFacts, TrainerState } from './outer/trainerState.js'
+export { UnsavedRunError } from './outer/unsavedRunError.js'
 export type { LoadWeightsOptions } from './outer/weightFile.js'
 export { loadWeights, saveWeights } from './outer/weightFile.js'
 export type { LeafSummary, WeightInspection } from './outer/weightInspection.js'

@@ -14,3 +14,9 @@ export function tinyRun(over: Record<string, unknown> = {}): TrainConfigInput {
     ...over,
   } as TrainConfigInput
 }
+
+/** The smallest net there is on a bundled data set. */
+export const tinyTask = { family: 'mlp', dataset: 'mnist8', hidden: [4], batchSize: 8 }
+
+/** Milliseconds of measuring theta, at every second outer step. */
+export const tinyEvaluation = { everyOuterSteps: 2, tasks: [tinyTask], innerSteps: 10 }

@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { doctor } from '../../ts/native.js'
 import { loadTheta } from '../../ts/outer/thetaFile.js'
@@ -100,24 +97,6 @@ for (const name of ['library', 'paper'] as const) {
     t.deepEqual(await thetaBytes(parts), await thetaBytes(whole))
   })
 }
-
-test('a run killed with SIGKILL goes on with the same bytes', async (t) => {
-  const config = tinyRun({ outerSteps: 60, estimator: { numParticles: 8, truncationLength: 20 } })
-  const [whole, killed] = [await fresh(), await fresh()]
-  await train(config, { out: whole })
-  const script = `import { train } from ${JSON.stringify(new URL('../../ts/outer/train.ts', import.meta.url).href)}
-    await train(${JSON.stringify(config)}, { out: ${JSON.stringify(killed)} })`
-  const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', script], {
-    stdio: 'inherit',
-  })
-  const exited = once(child, 'exit')
-  while ((await checkpoints(killed)).length === 0) await sleep(5)
-  child.kill('SIGKILL')
-  await exited
-  t.is(child.signalCode, 'SIGKILL')
-  await train(undefined, { resume: killed })
-  t.deepEqual(await thetaBytes(killed), await thetaBytes(whole))
-})
 
 test('a damaged checkpoint is passed over, aloud', async (t) => {
   const directory = await fresh()

@@ -18,7 +18,6 @@ async function eventFiles(directory: string): Promise<string[]> {
 async function run(directory: string, from: number, to: number, value: (step: number) => number) {
   const writer = await TensorBoardWriter.open(directory, from)
   for (let step = from + 1; step <= to; step++) await writer.write(step, { loss: value(step) }, 1.7e9 + step)
-  await writer.close()
 }
 
 test('CRC-32C: the examples of RFC 3720, B.4, and the check value of the CRC catalogue', (t) => {
@@ -43,7 +42,6 @@ test('a file decodes to what was written', async (t) => {
   await writer.write(42, { loss: 0.5, 'norm/größe': -1e-3 }, 1.7e9 + 0.125)
   // More than 32 bits, and every group of seven bits another number.
   await writer.write(2 ** 52 + 12_345_678_901, { loss: Number.NaN, big: 1e39 }, 0)
-  await writer.close()
   const [path] = (await eventFiles(directory)) as [string]
   const bytes = await readFile(path)
   // What TensorBoard's own RecordWriter makes of an Event with that version: 24 bytes, whatever the time.
@@ -85,7 +83,6 @@ test('steps that are no integers ≥ 0 are refused', async (t) => {
     await t.throwsAsync(writer.write(step, {}, 0), { code: 'INVALID_OPTION' }, `${step}`)
     await t.throwsAsync(TensorBoardWriter.open(directory, step), { code: 'INVALID_OPTION' }, `${step}`)
   }
-  await writer.close()
   t.is((await eventFiles(directory)).length, 1)
 })
 
@@ -104,7 +101,6 @@ tensorBoardTest('TensorBoard reads the scalars that were written, rounded to flo
   for (const [i, loss] of losses.entries()) {
     await writer.write(2 ** 40 + i, { loss, 'größe/index': i }, 1.7e9 + i / 3)
   }
-  await writer.close()
   t.deepEqual(await scalarsOfTensorBoard(join(directory, 'tensorboard')), {
     loss: losses.map((loss, i) => [2 ** 40 + i, Math.fround(loss), 1.7e9 + i / 3]),
     'größe/index': losses.map((_, i) => [2 ** 40 + i, i, 1.7e9 + i / 3]),
@@ -131,7 +127,6 @@ tensorBoardTest('TensorBoard shows nothing of an earlier run in the same directo
     const writer = await TensorBoardWriter.open(directory, 0)
     // Step 0 is a run's own to write: the start, before any outer step.
     for (let step = 0; step < 7 - 2 * value; step++) await writer.write(step, { loss: value }, step)
-    await writer.close()
   }
   t.deepEqual(await scalarsOfTensorBoard(join(directory, 'tensorboard')), {
     loss: [0, 1, 2].map((step) => [step, 2, step]),

@@ -1,5 +1,6 @@
 /** Values of command line options. They are only converted here; the schemas check them and say what is wrong. */
 import { cpuNames } from '../config/fields.js'
+import { OuterloopError } from '../errors.js'
 
 /** What `--cpu` is, for `--help`. */
 export const cpuHelp = `instruction set: ${cpuNames.join(', ')} (OUTERLOOP_CPU, else the best); does not change the result`
@@ -13,4 +14,18 @@ export function numeric(text: string): number | string {
 /** `500,2000` as a list; each element a number if it is one. */
 export function numericList(text: string): (number | string)[] {
   return text.split(',').map((part) => numeric(part.trim()))
+}
+
+const unitSeconds = { s: 1, m: 60, h: 3600 } as const
+
+/**
+ * Seconds of a duration such as `90s`, `30m` or `1.5h`.
+ *
+ * @throws {OuterloopError} `INVALID_OPTION` if it is none: the library's option, a number of seconds, has another name.
+ */
+export function duration(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text.trim()) ?? []
+  const seconds = Number(amount) * unitSeconds[unit as keyof typeof unitSeconds]
+  if (seconds > 0) return seconds
+  throw new OuterloopError('INVALID_OPTION', `expected a duration > 0 such as 90s, 30m or 2h, got ${text}`)
 }

@@ -3,14 +3,13 @@ import { loadConfigFile } from '../config/configFile.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import { readRunConfig } from '../outer/runDirectory.js'
-import type { StepRecord, TrainOptions, TrainResult } from '../outer/train.js'
+import type { TrainOptions, TrainResult } from '../outer/train.js'
 import { describeRun } from './describeRun.js'
-import { INTERRUPTED } from './failure.js'
 import { listenForInterrupts } from './interrupts.js'
-import { cpuHelp, numeric } from './optionValues.js'
-import { type Progress, startProgress } from './progress.js'
-import { formatCount } from './quantities.js'
+import { cpuHelp, duration, numeric } from './optionValues.js'
 import { defaultRunDirectory, refuseExistingRun } from './runDirectory.js'
+import { TrainDisplay } from './trainDisplay.js'
+import { abortedWith, finish, reportStop, rescued } from './trainOutcome.js'
 
 interface TrainFlags {
   preset?: string
@@ -19,8 +18,11 @@ interface TrainFlags {
   threads?: number | string
   cpu?: string
   outerSteps?: number | string
+  start?: string
   out?: string
   resume?: string
+  timeBudget?: number
+  maxInnerSteps?: number | string
 }
 
 /** Adds `outerloop train`. */
@@ -41,10 +43,21 @@ export function addTrainCommand(program: Command): void {
     )
     .option('--cpu <name>', `${cpuHelp} (default: auto)`)
     .option('--outer-steps <count>', 'updates of theta (default: the preset’s)', numeric)
+    .option('--start <theta>', 'trained optimizer to start from, such as theta.safetensors of another run')
     .option('--out <dir>', 'directory to write (default: runs/<preset>-<seed>); must not hold a run')
     .option(
       '--resume <dir>',
       'continue the run in this directory, with its own config, from its last checkpoint',
+    )
+    .option(
+      '--time-budget <duration>',
+      'stop after so much wall time, such as 90s, 30m or 2h, and save (default: none)',
+      duration,
+    )
+    .option(
+      '--max-inner-steps <count>',
+      'stop when the run has done so many inner steps, and save (default: none)',
+      numeric,
     )
     .addHelpText('after', afterHelp)
     .action(runTrain)
@@ -52,15 +65,17 @@ export function addTrainCommand(program: Command): void {
 
 const afterHelp = `
 Writes into the directory: config.json (complete, usable with --config), metrics.jsonl (one line for each outer
-step), checkpoint-<step>.safetensors (the last few), theta.safetensors (the trained optimizer), report.html and
-figures as SVG. The same seed gives the same bits with any number of threads, any --cpu, resumed or not.
+step), tensorboard/ (the same for TensorBoard), checkpoint-<step>.safetensors (the last few), theta.safetensors (the
+trained optimizer), theta-best.safetensors (the best one on the tasks of \`evaluation\`, if the config has that),
+report.html and figures as SVG. The same seed gives the same bits with any number of threads, any --cpu, resumed or not.
 
 Ctrl-C (SIGINT) or SIGTERM finishes the outer step, saves and exits with code 130; a second one aborts at once and
-keeps the last checkpoint.
+keeps the last checkpoint. A run that a budget stops exits with code 0. If files cannot be written, the run goes on in
+memory and tries again.
 
 Examples:
   outerloop train --preset quick --seed 7 --outer-steps 30 --out runs/try
-  outerloop train --resume runs/try
+  outerloop train --resume runs/try --time-budget 30m
   outerloop eval runs/try/theta.safetensors --out runs/try`
 
 async function runTrain(flags: TrainFlags): Promise<void> {
@@ -81,13 +96,13 @@ async function runTrain(flags: TrainFlags): Promise<void> {
       signal: interrupts.abortSignal,
       stopSignal: interrupts.stopSignal,
     }
-    result = await train(run.input, options).catch((error: unknown) => {
+    result = await train(run.input, options).catch(async (error: unknown) => {
       if (interrupts.abortSignal.aborted) throw abortedWith(error, run.directory)
-      throw error
+      throw await rescued(error)
     })
   }
-  if (result.isComplete) await finish(result, run.directory)
-  else reportStop(result, run.directory)
+  if (result.stoppedBy !== 'signal') await finish(result, run.directory)
+  if (result.stoppedBy !== undefined) reportStop(result, result.stoppedBy, run.directory)
 }
 
 interface Run {
@@ -101,88 +116,43 @@ interface Run {
 async function freshRun(flags: TrainFlags): Promise<Run> {
   const file = flags.config === undefined ? { preset: 'quick' } : await loadConfigFile(flags.config)
   const { preset, seed, threads, cpu, outerSteps } = flags
-  const given = Object.entries({ preset, seed, threads, cpu, outerSteps }).filter(
-    ([, value]) => value !== undefined,
-  )
-  const config = parseTrainConfig({ ...file, ...Object.fromEntries(given) })
+  const start = flags.start && { ...(isObject(file.start) && file.start), theta: flags.start }
+  const config = parseTrainConfig({ ...file, ...given({ preset, seed, threads, cpu, outerSteps, start }) })
   const directory = flags.out ?? defaultRunDirectory(config)
   await refuseExistingRun(directory)
-  return { directory, config, input: config, options: { out: directory } }
+  return { directory, config, input: config, options: { out: directory, ...limitsOf(flags) } }
 }
 
 async function resumedRun(flags: TrainFlags, directory: string): Promise<Run> {
-  const others = Object.keys(flags).filter((name) => name !== 'resume')
+  const others = Object.keys(flags).filter((name) => !keptOnResume.includes(name))
   if (others.length > 0) {
     const names = others.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`)
     throw new OuterloopError(
       'INVALID_OPTION',
-      `expected --resume to be alone, since a resumed run keeps its config, got ${names.join(', ')} too`,
+      'expected --resume with no other option than --time-budget and --max-inner-steps, ' +
+        `since a resumed run keeps its config, got ${names.join(', ')} too`,
     )
   }
   const config = await readRunConfig(directory)
-  return { directory, config, input: undefined, options: { resume: directory } }
+  return { directory, config, input: undefined, options: { resume: directory, ...limitsOf(flags) } }
 }
 
-/** Progress of the outer loop. */
-class TrainDisplay implements Disposable {
-  readonly #stream: NodeJS.WriteStream
-  #progress: Progress | undefined
+const keptOnResume: readonly string[] = [
+  'resume',
+  'timeBudget',
+  'maxInnerSteps',
+] satisfies (keyof TrainFlags)[]
 
-  constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream
-  }
-
-  readonly callbacks: Required<Pick<TrainOptions, 'onStart' | 'onStep' | 'onNote'>> = {
-    onStart: ({ outerSteps, fromOuterStep, thetaLength, threads, backend, startLoss }) => {
-      const from = fromOuterStep === 0 ? '' : `, from outer step ${fromOuterStep}`
-      this.#stream.write(
-        `${thetaLength} weights, ${threads} threads, ${backend}${from}; meta-loss at the start ${startLoss.toFixed(3)}\n`,
-      )
-      this.#progress = startProgress(this.#stream, {
-        total: outerSteps,
-        unit: 'outer steps',
-        from: fromOuterStep,
-      })
-    },
-    onStep: (record) => this.#progress?.update(record.outerStep, describeStep(record)),
-    onNote: (message) => (this.#progress ? this.#progress.note(message) : this.#stream.write(`${message}\n`)),
-  };
-
-  [Symbol.dispose](): void {
-    this.#progress?.stop()
-  }
+/** The limits under the names of the library's options, which checks them. */
+function limitsOf({ timeBudget, maxInnerSteps }: TrainFlags): TrainOptions {
+  return given({ timeBudgetSeconds: timeBudget, maxInnerSteps })
 }
 
-function describeStep({ metaLoss, innerStepsPerSecond, numDiverged }: StepRecord): string {
-  const diverged = numDiverged === 0 ? '' : `  ${numDiverged} diverged`
-  return `meta-loss ${Number.isFinite(metaLoss) ? metaLoss.toFixed(3) : 'not finite'}  ${formatCount(innerStepsPerSecond)} inner steps/s${diverged}`
+/** The entries that have a value. */
+function given(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }
 
-async function finish(result: TrainResult, directory: string): Promise<void> {
-  // The figures need vega, which takes longer to load than the rest of the command.
-  const { writeReport } = await import('../report/report.js')
-  const { config, records } = result
-  await writeReport(directory, {
-    records,
-    config,
-    title: `Meta-training: ${config.preset ?? 'custom config'}`,
-  })
-  process.stdout.write(
-    `Trained for ${result.outerStepsDone} outer steps.\n` +
-      `Optimizer: ${directory}/theta.safetensors\nReport:    ${directory}/report.html\n` +
-      `Measure it against tuned baselines: outerloop eval ${directory}/theta.safetensors --out ${directory}\n`,
-  )
-}
-
-function reportStop({ outerStepsDone, config }: TrainResult, directory: string): void {
-  process.stdout.write(
-    `Interrupted after ${outerStepsDone} of ${config.outerSteps} outer steps; the state is saved.\n` +
-      `Continue with: outerloop train --resume ${directory}\n`,
-  )
-  process.exitCode = INTERRUPTED
-}
-
-function abortedWith(cause: unknown, directory: string): Error {
-  const message = `aborted; the last checkpoint, if there was one, is kept. Continue with: outerloop train --resume ${directory}`
-  return Object.assign(new Error(message, { cause }), { name: 'AbortError' })
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

@@ -10,20 +10,26 @@ import type { TrainerFacts, TrainerState } from './trainerState.js'
 const FORMAT = 'outerloop-checkpoint-2'
 const NAME = /^checkpoint-(\d{8})\.safetensors$/
 
-/** Writes the checkpoint of `state` into `directory`, then deletes all but the newest `keep`. */
+/**
+ * Writes the checkpoint of `state` into `directory`; when it is safely there, all but the last `keep` are deleted.
+ *
+ * Checkpoints of later outer steps do not count: the run started before them because they are damaged.
+ */
 export async function saveCheckpoint(
   directory: string,
   config: TrainConfig,
   state: TrainerState,
 ): Promise<void> {
   const tensors = Object.entries(state.arrays).map(([name, data]) => ({ name, shape: [data.length], data }))
-  await writeTensorFile(join(directory, fileName(state.facts.outerStep)), tensors, {
+  const newest = fileName(state.facts.outerStep)
+  await writeTensorFile(join(directory, newest), tensors, {
     format: FORMAT,
     version: engineVersion(),
     config: fingerprint(config),
     state: JSON.stringify(state.facts),
   })
-  const old = (await listCheckpoints(directory)).slice(config.checkpoint.keep)
+  const names = await listCheckpoints(directory)
+  const old = names.filter((name) => name <= newest).slice(config.checkpoint.keep)
   await Promise.all(old.map((name) => rm(join(directory, name), { force: true })))
 }
 
@@ -31,7 +37,7 @@ export async function saveCheckpoint(
  * The newest intact checkpoint of a directory; undefined if it has none at all.
  *
  * @param onNote - Told of every damaged one that is passed over.
- * @throws {OuterloopError} `CHECKPOINT_INVALID` if all are damaged, or the newest is of another config or version.
+ * @throws {OuterloopError} `CHECKPOINT_INVALID` if all are damaged, or of another config or version.
  */
 export async function loadNewestCheckpoint(
   directory: string,

@@ -1,43 +1,76 @@
 /** metrics.jsonl: one record of an outer step a line. */
-import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OuterloopError } from '../errors.js'
 import { writeAtomically } from './atomicFile.js'
 import type { StepRecord } from './stepRecord.js'
 
-/** Appends step records to `metrics.jsonl`, one line each. */
-export class MetricsWriter {
-  readonly #file: FileHandle
+/** The records of a run, in memory and in `metrics.jsonl`. */
+export class MetricsFile {
+  /** All of the run. What is pushed here, {@link MetricsFile.write} writes. */
+  readonly records: StepRecord[]
+  readonly #path: string
+  #numWritten: number
+  #lengthBytes: number
 
-  private constructor(file: FileHandle) {
-    this.#file = file
+  private constructor(path: string, records: StepRecord[], lengthBytes: number) {
+    this.#path = path
+    this.records = records
+    this.#numWritten = records.length
+    this.#lengthBytes = lengthBytes
   }
 
   /**
-   * Opens the file, cut back to the records up to `outerStep`, which are returned: those after the checkpoint that a
-   * run resumes from will be written again. Lines that are no record are dropped: they must not keep a run from going on.
+   * Opens the file, cut back to the records up to `outerStep`: those after the checkpoint that a run resumes from will be
+   * written again. Lines that are no record are dropped: they must not keep a run from going on.
    */
-  static async open(
-    directory: string,
-    outerStep: number,
-  ): Promise<{ writer: MetricsWriter; records: StepRecord[] }> {
+  static async open(directory: string, outerStep: number): Promise<MetricsFile> {
     const path = join(directory, 'metrics.jsonl')
-    const text = await readFile(path, 'utf8').catch(() => '')
-    const records = text.split('\n').flatMap((line) => {
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    const records = (text ?? '').split('\n').flatMap((line) => {
       const record = parseRecord(line)
       return record && record.outerStep <= outerStep ? [record] : []
     })
-    await writeAtomically(path, records.map((record) => `${JSON.stringify(record)}\n`).join(''))
-    return { writer: new MetricsWriter(await open(path, 'a')), records }
+    const kept = toLines(records)
+    if (text !== kept) await writeAtomically(path, kept)
+    return new MetricsFile(path, records, Buffer.byteLength(kept))
   }
 
-  async write(record: StepRecord): Promise<void> {
-    await this.#file.appendFile(`${JSON.stringify(record)}\n`)
+  /**
+   * Brings the file up to {@link MetricsFile.records}. When it fails, the same call later makes up for it.
+   *
+   * @param isFlushed - Whether the file is to survive a power failure.
+   */
+  async write({ isFlushed }: { isFlushed: boolean }): Promise<void> {
+    const text = toLines(this.records.slice(this.#numWritten))
+    if (!(await this.#append(text, isFlushed))) {
+      const whole = toLines(this.records)
+      await writeAtomically(this.#path, whole)
+      this.#lengthBytes = Buffer.byteLength(whole)
+    }
+    this.#numWritten = this.records.length
   }
 
-  async close(): Promise<void> {
-    await this.#file.close()
+  /** False, and nothing is done, if the file is not as we left it: torn by a write that failed, or deleted. */
+  async #append(text: string, isFlushed: boolean): Promise<boolean> {
+    const file = await open(this.#path, 'a')
+    try {
+      if ((await file.stat()).size !== this.#lengthBytes) return false
+      await file.appendFile(text)
+      if (isFlushed) await file.datasync()
+    } finally {
+      await file.close()
+    }
+    this.#lengthBytes += Buffer.byteLength(text)
+    return true
   }
+}
+
+function toLines(records: readonly StepRecord[]): string {
+  return records.map((record) => `${JSON.stringify(record)}\n`).join('')
 }
 
 /**
@@ -71,10 +104,10 @@ export async function readMetrics(path: string): Promise<StepRecord[]> {
 
 function parseRecord(line: string): StepRecord | undefined {
   try {
-    const value = JSON.parse(line) as Partial<StepRecord> | null
-    if (typeof value?.outerStep !== 'number' || typeof value.innerSteps !== 'number') return undefined
-    // JSON has no NaN: a meta-loss that was not finite is written as null.
-    return { ...value, metaLoss: value.metaLoss ?? Number.NaN } as StepRecord
+    // JSON has no NaN: what was not finite is written as null.
+    const value = JSON.parse(line, (_, field) => field ?? Number.NaN) as Partial<StepRecord>
+    const isRecord = Number.isInteger(value.outerStep) && Number.isInteger(value.innerSteps)
+    return isRecord && typeof value.metaLoss === 'number' ? (value as StepRecord) : undefined
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 /** tensorboard/: the numbers of a run as event files, which TensorBoard shows while the run goes on. */
-import { appendFile, type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { appendFile, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OuterloopError } from '../errors.js'
 import { fileVersionEvent, sessionStartEvent, summaryEvent } from './tensorBoardEvent.js'
@@ -15,35 +16,37 @@ import { tfRecord } from './tfRecord.js'
  * tag has from a step on when the tag is written at that step again.
  */
 export class TensorBoardWriter {
-  readonly #file: FileHandle
+  readonly #path: string
 
-  private constructor(file: FileHandle) {
-    this.#file = file
+  private constructor(path: string) {
+    this.#path = path
   }
 
   /**
    * Begins a file in `directory/tensorboard`, which is made if it is not there.
    *
-   * @param directory - The directory of the run.
+   * @param directory - The directory of the run, which must be there.
    * @param fromStep - The last step that is kept of earlier files. 0: the run begins anew, and nothing of them is.
    * @throws {OuterloopError} `INVALID_OPTION` if `fromStep` is no integer ≥ 0.
    */
   static async open(directory: string, fromStep: number): Promise<TensorBoardWriter> {
     checkStep('fromStep', fromStep)
     const place = join(directory, 'tensorboard')
-    await mkdir(place, { recursive: true })
+    await mkdir(place).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
     const now = Date.now() / 1000
     const path = join(place, nextName(await readdir(place), now))
     const start = sessionStartEvent(fromStep === 0 ? 0 : fromStep + 1, now)
     const head = Buffer.concat([tfRecord(fileVersionEvent(now)), tfRecord(start)])
     // Exclusive: two runs at the same time in one directory must not share a file.
     await appendFile(path, head, { flag: 'ax' })
-    return new TensorBoardWriter(await open(path, 'a'))
+    return new TensorBoardWriter(path)
   }
 
   /**
    * Appends one event with all values of a step. It is one record and one write: a process that is killed leaves at most
-   * its last record torn, and TensorBoard reads up to that.
+   * its last record torn, and TensorBoard reads up to that. After a write that failed, go on with a new file.
    *
    * @param step - Steps of a file ascend.
    * @param scalars - Values by tag. They are rounded to float32; what is not finite is shown as such.
@@ -52,12 +55,9 @@ export class TensorBoardWriter {
    */
   async write(step: number, scalars: Readonly<Record<string, number>>, wallSeconds: number): Promise<void> {
     checkStep('step', step)
-    await this.#file.appendFile(tfRecord(summaryEvent(step, scalars, wallSeconds)))
-  }
-
-  /** Closes the file. */
-  async close(): Promise<void> {
-    await this.#file.close()
+    // By name, and never a new file: what goes to a file that was deleted is lost without an error.
+    const flag = constants.O_WRONLY | constants.O_APPEND
+    await appendFile(this.#path, tfRecord(summaryEvent(step, scalars, wallSeconds)), { flag })
   }
 }
 

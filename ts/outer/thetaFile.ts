@@ -12,19 +12,27 @@ export interface TrainedOptimizer {
   /** Weights, flat in the order of the optimizer's leaves. */
   theta: Float32Array
   optimizer: OptimizerConfig
-  /** What else the file says: `version`, `outerSteps`, `config` (JSON of the run's config). */
+  /** What else the file says: `version`, `outerSteps`, `config` (JSON of the run's config), `heldOutLoss` if measured. */
   metadata: Record<string, string>
 }
 
-/** Writes a trained optimizer; equal input gives equal bytes. */
+/** Writes a trained optimizer, with its loss on the tasks of `evaluation` if that is known. Equal input gives equal bytes. */
 export async function saveTheta(
   path: string,
-  { theta, config, outerSteps }: { theta: Float32Array; config: TrainConfig; outerSteps: number },
+  {
+    theta,
+    config,
+    outerSteps,
+    heldOutLoss,
+  }: { theta: Float32Array; config: TrainConfig; outerSteps: number; heldOutLoss?: number },
 ): Promise<void> {
   // Threads and backend change nothing in the result, so they are not part of it.
   const { threads: _threads, cpu: _cpu, ...recorded } = config
-  const text = { config: JSON.stringify(recorded), outerSteps: String(outerSteps) }
-  await writeThetaFile(path, theta, config.optimizer, text)
+  await writeThetaFile(path, theta, config.optimizer, {
+    config: JSON.stringify(recorded),
+    outerSteps: String(outerSteps),
+    ...(heldOutLoss !== undefined && { heldOutLoss: String(heldOutLoss) }),
+  })
 }
 
 /** Writes a trained optimizer with further text. */

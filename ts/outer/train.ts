@@ -1,14 +1,16 @@
 /** Meta-training from a config to files, with resume. */
-import { join } from 'node:path'
 import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import { doctor } from '../native.js'
-import { loadNewestCheckpoint, saveCheckpoint } from './checkpoint.js'
-import { MetricsWriter } from './metrics.js'
+import { removeLeftovers } from './atomicFile.js'
+import { loadNewestCheckpoint } from './checkpoint.js'
+import { LimitWatch, type RunLimits, type StopReason } from './limits.js'
 import { createRunDirectory, readRunConfig } from './runDirectory.js'
+import { RunFiles } from './runFiles.js'
 import type { StepRecord } from './stepRecord.js'
-import { saveTheta } from './thetaFile.js'
 import { Trainer } from './trainer.js'
+import type { BestTheta } from './trainerState.js'
+import { UnsavedRunError } from './unsavedRunError.js'
 
 export type { StepRecord } from './stepRecord.js'
 
@@ -26,7 +28,7 @@ export interface StartInfo {
 }
 
 /** Where a run writes, and how it is watched and stopped. */
-export interface TrainOptions {
+export interface TrainOptions extends RunLimits {
   /** Directory to write; made if it is not there. Default: nothing is written. */
   out?: string
   /** Directory of a run to continue, instead of a config. */
@@ -39,7 +41,10 @@ export interface TrainOptions {
   onStart?: (info: StartInfo) => void
   /** Called after every outer step. */
   onStep?: (record: StepRecord) => void
-  /** Told what a person should know, such as a damaged checkpoint that was passed over. */
+  /**
+   * Told what a person should know: a damaged checkpoint that was passed over, files that cannot be written. Until they
+   * can be, the run goes on in memory.
+   */
   onNote?: (message: string) => void
 }
 
@@ -48,10 +53,14 @@ export interface TrainResult {
   /** The trained theta: the moving average. */
   theta: Float32Array
   config: TrainConfig
+  /** The theta that did best on the tasks of `evaluation`, if the config has that. */
+  best?: BestTheta
   /** Every outer step, also those before a resume. */
   records: StepRecord[]
   outerStepsDone: number
   isComplete: boolean
+  /** Why the run is not complete. It is saved, and `resume` goes on with the same bits. */
+  stoppedBy?: StopReason
   /** The directory written, if any. */
   out?: string
 }
@@ -66,7 +75,8 @@ export interface TrainResult {
  *  of threads, any `cpu` and after any resume.
  * @throws {OuterloopError} `INVALID_OPTION` for a wrong config, `DATA_INVALID` for an unusable data set,
  *  `CHECKPOINT_INVALID` if a run to resume is damaged beyond its kept checkpoints, `DEVICE_UNAVAILABLE` if this machine
- *  lacks the instruction set that `cpu` names.
+ *  lacks the instruction set that `cpu` names; {@link UnsavedRunError} `WRITE_FAILED` if the run has ended and still cannot
+ *  be written.
  * @example
  * const { theta } = await train({ preset: 'quick', seed: 7, outerSteps: 30 }, { out: 'runs/try' })
  */
@@ -79,6 +89,7 @@ export async function train(
     const got = config === undefined ? 'neither' : 'both'
     throw new OuterloopError('INVALID_OPTION', `expected either a config or \`resume\`, got ${got}`)
   }
+  const limits = new LimitWatch(options)
   signal?.throwIfAborted()
   if (resume === undefined) {
     const complete = parseTrainConfig(config)
@@ -86,52 +97,55 @@ export async function train(
     doctor({ cpu: complete.cpu })
     if (options.out !== undefined) await createRunDirectory(options.out, complete)
     using trainer = await Trainer.create(complete, { signal })
-    return await runToFiles(trainer, options.out, options)
+    return await runToFiles(trainer, limits, options.out, options)
   }
   const complete = await readRunConfig(resume)
+  await removeLeftovers(resume)
   const state = await loadNewestCheckpoint(resume, complete, onNote)
   if (state === undefined) onNote(`${resume} has no checkpoint yet: starting from the beginning.`)
   using trainer = state ? await Trainer.restore(complete, state) : await Trainer.create(complete, { signal })
-  return await runToFiles(trainer, resume, options)
+  return await runToFiles(trainer, limits, resume, options)
 }
 
 async function runToFiles(
   trainer: Trainer,
+  limits: LimitWatch,
   out: string | undefined,
   options: TrainOptions,
 ): Promise<TrainResult> {
-  const { config, outerStep: fromOuterStep } = trainer
-  const files = out === undefined ? undefined : await MetricsWriter.open(out, fromOuterStep)
+  const { onNote = () => {}, signal, stopSignal } = options
+  const { config } = trainer
+  const files = out === undefined ? undefined : await RunFiles.open(out, trainer, onNote)
   const records = files?.records ?? []
-  let savedAt: number | undefined
   options.onStart?.({
     outerSteps: config.outerSteps,
-    fromOuterStep,
+    fromOuterStep: trainer.outerStep,
     thetaLength: trainer.theta.length,
     threads: trainer.threads,
     backend: doctor({ cpu: config.cpu }).backend,
     startLoss: trainer.startLoss,
   })
-  try {
-    for await (const record of trainer.run(options)) {
-      records.push(record)
-      await files?.writer.write(record)
-      options.onStep?.(record)
-      const isDue = record.outerStep % config.checkpoint.everyOuterSteps === 0
-      if (out !== undefined && isDue) {
-        await saveCheckpoint(out, config, trainer.state())
-        savedAt = record.outerStep
-      }
-    }
-  } finally {
-    await files?.writer.close()
+  limits.checkInnerSteps(trainer.innerSteps)
+  const stop = AbortSignal.any([limits.signal, ...(stopSignal ? [stopSignal] : [])])
+  for await (const record of trainer.run({ signal, stopSignal: stop })) {
+    records.push(record)
+    await files?.save(record)
+    options.onStep?.(record)
+    limits.check(record.innerSteps)
   }
-  const theta = trainer.theta
-  const outerStepsDone = trainer.outerStep
-  if (out !== undefined) {
-    if (savedAt !== outerStepsDone) await saveCheckpoint(out, config, trainer.state())
-    await saveTheta(join(out, 'theta.safetensors'), { theta, config, outerSteps: outerStepsDone })
-  }
+  const { theta, best, outerStep: outerStepsDone } = trainer
   const isComplete = outerStepsDone >= config.outerSteps
-  return { theta, config, records, outerStepsDone, isComplete, ...(out !== undefined && { out }) }
+  const result: TrainResult = {
+    theta,
+    config,
+    ...(best && { best }),
+    records,
+    outerStepsDone,
+    isComplete,
+    ...(!isComplete && { stoppedBy: limits.reached ?? 'signal' }),
+    ...(out !== undefined && { out }),
+  }
+  const failure = await files?.finish(signal)
+  if (failure !== undefined) throw new UnsavedRunError(result, failure)
+  return result
 }

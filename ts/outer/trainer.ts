@@ -25,7 +25,7 @@ import { createOuterOptimizer } from './optimizers/registry.js'
 import { chooseStart } from './start.js'
 import type { StepRecord } from './stepRecord.js'
 import { updateAverage } from './thetaAverage.js'
-import type { TrainerFacts, TrainerState } from './trainerState.js'
+import type { BestTheta, TrainerFacts, TrainerState } from './trainerState.js'
 import { arraysNamed, prefixed } from './trainerState.js'
 import { cosine, norm } from './vectors.js'
 
@@ -133,6 +133,11 @@ export class Trainer implements Disposable {
     return this.#parts.facts.outerStep
   }
 
+  /** Inner steps done, over all lanes. */
+  get innerSteps(): number {
+    return this.#parts.facts.innerSteps
+  }
+
   /** Mean train loss of the start. */
   get startLoss(): number {
     return this.#parts.facts.startLoss
@@ -144,7 +149,7 @@ export class Trainer implements Disposable {
   }
 
   /** The theta with the lowest loss on the tasks of `evaluation` so far. Undefined before the first measurement. */
-  get best(): { theta: Float32Array; heldOutLoss: number; outerStep: number } | undefined {
+  get best(): BestTheta | undefined {
     const { bestLoss, bestOuterStep } = this.#parts.facts
     if (bestLoss === null) return undefined
     return { theta: this.#parts.best.slice(), heldOutLoss: bestLoss, outerStep: bestOuterStep }

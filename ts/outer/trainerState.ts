@@ -28,6 +28,15 @@ export interface TrainerState {
   arrays: Record<string, Float32Array>
 }
 
+/** The theta that did best on the tasks of `evaluation`. */
+export interface BestTheta {
+  theta: Float32Array
+  /** Its loss there; lower is better. */
+  heldOutLoss: number
+  /** Outer steps that it has seen. */
+  outerStep: number
+}
+
 /** The arrays whose names start with `prefix`, without it. */
 export function arraysNamed(
   arrays: Record<string, Float32Array>,

@@ -1,0 +1,18 @@
+import { OuterloopError } from '../errors.js'
+import type { TrainResult } from './train.js'
+
+/** Thrown when a run has ended and its files cannot be written: code `WRITE_FAILED`. What it reached is in `result`. */
+export class UnsavedRunError extends OuterloopError {
+  /** What `train` would have returned. */
+  readonly result: TrainResult
+
+  /**
+   * @param result - The run.
+   * @param cause - What the system said.
+   */
+  constructor(result: TrainResult, cause: Error) {
+    const message = `expected ${result.out} to be writable, got ${cause.message}`
+    super('WRITE_FAILED', message, { cause })
+    this.result = result
+  }
+}
