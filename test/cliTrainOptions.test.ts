@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { parseTrainConfig } from '../ts/config/trainConfig.js'
 import { readMetrics } from '../ts/outer/metrics.js'
-import { loadTheta } from '../ts/outer/thetaFile.js'
+import { loadTheta } from '../ts/weights/thetaFile.js'
 import { tinyEvaluation, tinyRun } from './engine/tiny.js'
 import { outerloop, temporaryDirectory } from './program.js'
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { optimizerConfigSchema } from '../ts/config/optimizerConfig.js'
 import { initTheta } from '../ts/native.js'
-import { saveWeights } from '../ts/outer/weightFile.js'
+import { saveWeights } from '../ts/weights/weightFile.js'
 import { outerloop, temporaryDirectory } from './program.js'
 
 const celo = fileURLToPath(new URL('fixtures/weights/celo/celo.theta.state', import.meta.url))

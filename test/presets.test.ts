@@ -10,9 +10,9 @@ import type { MlpTaskConfig, TaskConfig } from '../ts/config/taskConfig.js'
 import { parseTrainConfig, type TrainConfig } from '../ts/config/trainConfig.js'
 import { initTheta, numElements, thetaLayout } from '../ts/native.js'
 import { frozenLeaves } from '../ts/outer/frozenLeaves.js'
-import { saveTheta } from '../ts/outer/thetaFile.js'
 import { Trainer } from '../ts/outer/trainer.js'
 import { heldOutTasks } from '../ts/tasks/catalogue.js'
+import { saveTheta } from '../ts/weights/thetaFile.js'
 import { temporaryDirectory } from './program.js'
 
 const config = (preset: (typeof presetNames)[number]): TrainConfig => parseTrainConfig({ preset })

@@ -6,7 +6,7 @@ import test from 'ava'
 import { initTheta, numElements, thetaLayout } from '../../ts/native.js'
 import { frozenLeaves } from '../../ts/outer/frozenLeaves.js'
 import { createOuterOptimizer } from '../../ts/outer/optimizers/registry.js'
-import { writeThetaFile } from '../../ts/outer/thetaFile.js'
+import { writeThetaFile } from '../../ts/weights/thetaFile.js'
 import { configWith, lossAt, stored, updates } from './outerOptimizers.js'
 
 const hierarchical = {

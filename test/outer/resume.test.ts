@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { doctor } from '../../ts/native.js'
-import { loadTheta } from '../../ts/outer/thetaFile.js'
 import { type StartInfo, train } from '../../ts/outer/train.js'
+import { loadTheta } from '../../ts/weights/thetaFile.js'
 import { tinyRun } from '../engine/tiny.js'
 
 const fresh = () => mkdtemp(join(tmpdir(), 'outerloop-test-'))

@@ -13,7 +13,7 @@ import {
 import { parseWith } from '../config/parse.js'
 import { OuterloopError } from '../errors.js'
 import { NativeOptimizerHandle, numElements, thetaLayout } from '../native.js'
-import { type LoadWeightsOptions, loadWeights } from '../outer/weightFile.js'
+import { type LoadWeightsOptions, loadWeights } from '../weights/weightFile.js'
 import { OptimizerState } from './optimizerState.js'
 import { decodeState } from './stateFile.js'
 import { orderedParams, type Params } from './tensors.js'

@@ -53,7 +53,7 @@ export function reportStop(
 export async function rescued(error: unknown): Promise<unknown> {
   const { UnsavedRunError } = await import('../outer/unsavedRunError.js')
   if (!(error instanceof UnsavedRunError)) return error
-  const { saveTheta } = await import('../outer/thetaFile.js')
+  const { saveTheta } = await import('../weights/thetaFile.js')
   const { theta, config, outerStepsDone } = error.result
   try {
     const path = join(await mkdtemp(join(tmpdir(), 'outerloop-')), 'theta.safetensors')

@@ -5,8 +5,8 @@ import { loadConfigFile } from '../config/configFile.js'
 import { parseWith } from '../config/parse.js'
 import { type WeightFormat, weightFormats } from '../config/weightFormat.js'
 import { OuterloopError } from '../errors.js'
-import type { LoadWeightsOptions } from '../outer/weightFile.js'
-import type { WeightInspection } from '../outer/weightInspection.js'
+import type { LoadWeightsOptions } from '../weights/weightFile.js'
+import type { WeightInspection } from '../weights/weightInspection.js'
 
 interface ConvertFlags {
   to?: string
@@ -61,7 +61,7 @@ Examples:
 
 async function inspect(path: string, flags: { json?: boolean }): Promise<void> {
   // Only now: `--help` needs no engine.
-  const { inspectWeights } = await import('../outer/weightInspection.js')
+  const { inspectWeights } = await import('../weights/weightInspection.js')
   const inspection = await inspectWeights(path)
   process.stdout.write(flags.json ? `${JSON.stringify(inspection, null, 2)}\n` : describe(inspection))
 }
@@ -121,7 +121,7 @@ async function convert(from: string, to: string, flags: ConvertFlags): Promise<v
     ...(flags.optimizer !== undefined && { optimizer: await readObject(flags.optimizer, 'optimizer') }),
     ...(flags.decayOffsets !== undefined && { decayOffsets: decayOffsets(flags.decayOffsets) }),
   }
-  const { loadWeights, saveWeights } = await import('../outer/weightFile.js')
+  const { loadWeights, saveWeights } = await import('../weights/weightFile.js')
   const trained = await loadWeights(from, options)
   const { notes } = await saveWeights(to, trained, { format })
   const { optimizer, theta } = trained

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { writeAtomically } from '../outer/atomicFile.js'
+import { writeAtomically } from '../weights/atomicFile.js'
 import type { RunCurve } from './curves.js'
 
 /** Curves of every setting of the pool on one task: `[setting][seed]`. */

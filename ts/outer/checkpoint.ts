@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import { engineVersion } from '../native.js'
-import { readTensorFile, writeTensorFile } from './tensorFile.js'
+import { readTensorFile, writeTensorFile } from '../weights/tensorFile.js'
 import type { TrainerFacts, TrainerState } from './trainerState.js'
 
 const FORMAT = 'outerloop-checkpoint-2'

@@ -2,7 +2,7 @@
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OuterloopError } from '../errors.js'
-import { writeAtomically } from './atomicFile.js'
+import { writeAtomically } from '../weights/atomicFile.js'
 import type { StepRecord } from './stepRecord.js'
 
 /** The records of a run, in memory and in `metrics.jsonl`. */

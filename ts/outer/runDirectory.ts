@@ -3,7 +3,7 @@ import { access, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadConfigFile } from '../config/configFile.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
-import { removeLeftovers, writeAtomically } from './atomicFile.js'
+import { removeLeftovers, writeAtomically } from '../weights/atomicFile.js'
 
 /** Creates the directory and writes `config.json`. */
 export async function createRunDirectory(directory: string, config: TrainConfig): Promise<void> {

@@ -7,13 +7,13 @@
  */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { saveTheta } from '../weights/thetaFile.js'
 import { Backoff } from './backoff.js'
 import { saveCheckpoint } from './checkpoint.js'
 import { MetricsFile } from './metrics.js'
 import { restoreRunConfig } from './runDirectory.js'
 import type { StepRecord } from './stepRecord.js'
 import { TensorBoardLog } from './tensorBoardLog.js'
-import { saveTheta } from './thetaFile.js'
 import type { Trainer } from './trainer.js'
 
 /** Waits between the tries to write the end of a run. */

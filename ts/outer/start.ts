@@ -6,7 +6,7 @@ import { taskFamilies } from '../tasks/families.js'
 import { Key, purposes } from '../tasks/key.js'
 import { taskStreams } from '../tasks/streams.js'
 import { sampleTask } from '../tasks/taskSampler.js'
-import { loadTheta } from './thetaFile.js'
+import { loadTheta } from '../weights/thetaFile.js'
 
 /** Tasks that every candidate is judged on. */
 const NUM_TASKS = 8

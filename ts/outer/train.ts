@@ -2,7 +2,7 @@
 import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import { doctor } from '../native.js'
-import { removeLeftovers } from './atomicFile.js'
+import { removeLeftovers } from '../weights/atomicFile.js'
 import { loadNewestCheckpoint } from './checkpoint.js'
 import { LimitWatch, type RunLimits, type StopReason } from './limits.js'
 import { createRunDirectory, readRunConfig } from './runDirectory.js'

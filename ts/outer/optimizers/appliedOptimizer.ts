@@ -6,7 +6,7 @@ import type { OuterOptimizerConfig } from '../../config/outerOptimizerConfig.js'
 import { scaleSteps } from '../../config/scaleSteps.js'
 import { OuterloopError } from '../../errors.js'
 import { thetaLayout } from '../../native.js'
-import { loadWeights } from '../weightFile.js'
+import { loadWeights } from '../../weights/weightFile.js'
 
 /** An optimizer that may change as theta does. */
 export interface AppliedOptimizer {

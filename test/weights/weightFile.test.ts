@@ -7,9 +7,9 @@ import test, { type ExecutionContext } from 'ava'
 import { type OptimizerConfigInput, optimizerConfigSchema } from '../../ts/config/optimizerConfig.js'
 import { parseWith } from '../../ts/config/parse.js'
 import { initTheta, thetaLayout } from '../../ts/native.js'
-import { loadTheta } from '../../ts/outer/thetaFile.js'
-import { loadWeights, saveWeights } from '../../ts/outer/weightFile.js'
-import { inspectWeights } from '../../ts/outer/weightInspection.js'
+import { loadTheta } from '../../ts/weights/thetaFile.js'
+import { loadWeights, saveWeights } from '../../ts/weights/weightFile.js'
+import { inspectWeights } from '../../ts/weights/weightInspection.js'
 
 const released = fileURLToPath(new URL('../fixtures/weights/celo/', import.meta.url))
 
