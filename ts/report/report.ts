@@ -5,6 +5,7 @@ import type { Evaluation } from '../evaluate/evaluation.js'
 import { tableLegend } from '../evaluate/table.js'
 import { writeAtomically } from '../weights/atomicFile.js'
 import { escapeHtml } from './escape.js'
+import { type HeldOutPoint, heldOutFigure } from './heldOutFigure.js'
 import { scoreTable, taskTable } from './htmlTables.js'
 import { learningCurvesFigure } from './learningCurvesFigure.js'
 import { type MetaTrainingPoint, metaTrainingFigure } from './metaTrainingFigure.js'
@@ -17,15 +18,15 @@ export interface ReportContent {
   /** Heading of the page. */
   title: string
   /** Records of the outer steps. */
-  records?: readonly MetaTrainingPoint[]
+  records?: readonly (MetaTrainingPoint & HeldOutPoint)[]
   evaluation?: Evaluation
   /** Configuration of the run, shown as JSON. */
   config?: object
 }
 
 /**
- * Writes `report.html`, and `meta-training.svg`, `scores.svg` and `learning-curves.svg` where there is something to
- * draw. The page needs no network and no other file. Each file is written whole or not at all.
+ * Writes `report.html`, and `meta-training.svg`, `held-out.svg`, `scores.svg` and `learning-curves.svg` where there is
+ * something to draw. The page needs no network and no other file. Each file is written whole or not at all.
  *
  * @param directory - Where to write; made if it is missing.
  * @returns Paths of the files written, the page first.
@@ -53,8 +54,10 @@ interface Drawn {
 }
 
 function figuresOf({ records, evaluation }: ReportContent): Figure[] {
+  const heldOut = heldOutFigure(records ?? [])
   return [
     ...(records?.length ? [metaTrainingFigure(records)] : []),
+    ...(heldOut ? [heldOut] : []),
     ...(evaluation ? [scoresFigure(evaluation), learningCurvesFigure(evaluation)] : []),
   ]
 }
@@ -66,6 +69,7 @@ function reportPage({ title, records, evaluation, config }: ReportContent, drawn
     ...figure('scores'),
     ...(records?.length ? ['<h2>Meta-training</h2>'] : []),
     ...figure('meta-training'),
+    ...figure('held-out'),
     ...(evaluation ? ['<h2>Learning curves</h2>'] : []),
     ...figure('learning-curves'),
     ...(evaluation
