@@ -137,7 +137,7 @@ test('broad: 64 pairs × 2 lanes × 50 inner steps × 15,625 outer steps are 100
   t.is(2 * estimator.numParticles * estimator.truncationLength * outerSteps, 100_000_000)
 })
 
-test('broad is measured on nets that it is never trained on and that are not held out for eval', (t) => {
+test('broad chooses its theta on nets of its own, none of which is held out for eval', (t) => {
   const { tasks, evaluation } = config('broad')
   const measured = evaluation?.tasks
   t.true(Array.isArray(measured) && 'family' in tasks && tasks.family === 'mlp')
@@ -147,16 +147,10 @@ test('broad is measured on nets that it is never trained on and that are not hel
     return JSON.stringify([dataset, hidden, activation])
   }
   const heldOut = new Set(heldOutTasks.map((task) => architecture(task.config)))
-  const { numHidden, width, activations } = tasks
   for (const task of measured as MlpTaskConfig[]) {
     t.false(heldOut.has(architecture(task)), architecture(task))
-    const { hidden, activation } = task
-    const canBeDrawn =
-      activation in activations &&
-      hidden.length >= numHidden.min &&
-      hidden.length <= numHidden.max &&
-      hidden.every((size) => size >= width.min && size <= width.max)
-    t.false(canBeDrawn, architecture(task))
+    // Fashion-MNIST is for evaluation alone.
+    t.true(tasks.datasets.some(({ name }) => name === task.dataset) && task.dataset !== 'fashion8')
   }
   t.is(new Set(measured.map(architecture)).size, 8)
 })
