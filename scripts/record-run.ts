@@ -39,7 +39,7 @@ const content = {
   },
 }
 await writeFile(join(record, 'record.json'), `${JSON.stringify(content, null, 1)}\n`)
-for (const figure of ['meta-training', 'held-out', 'scores', 'learning-curves']) {
+for (const figure of ['meta-training', 'held-out', 'scores']) {
   await copyFile(join(run, `${figure}.svg`), join(record, `${figure}.svg`))
 }
 await copyFile(join(run, 'theta-best.safetensors'), join(record, 'theta-best.safetensors'))
