@@ -56,6 +56,8 @@ interface Parts {
 /** A meta-training run in memory. */
 export class Trainer implements Disposable {
   readonly #parts: Parts
+  /** The record of a step whose evaluation was aborted: it comes first when the run goes on. */
+  #unevaluated: StepRecord | undefined
 
   private constructor(parts: Parts) {
     this.#parts = parts
@@ -191,9 +193,12 @@ export class Trainer implements Disposable {
    */
   async *run(options: RunOptions = {}): AsyncGenerator<StepRecord, void, void> {
     const { facts } = this.#parts
-    while (facts.outerStep < this.config.outerSteps && !options.stopSignal?.aborted) {
-      const record = await this.#step(options.signal)
-      yield await this.#evaluated(record, options.signal)
+    const isOver = () => facts.outerStep >= this.config.outerSteps || options.stopSignal?.aborted === true
+    while (this.#unevaluated !== undefined || !isOver()) {
+      this.#unevaluated ??= await this.#step(options.signal)
+      const record = await this.#evaluated(this.#unevaluated, options.signal)
+      this.#unevaluated = undefined
+      yield record
     }
   }
 
