@@ -76,7 +76,10 @@ export async function benchmarkSelfTraining(args: string[]): Promise<void> {
   await mkdir(out, { recursive: true })
   const { backend, cpuModel } = doctor()
   const content = { benchmark: 'self-training', weights, base, outerSteps, backend, cpuModel, ...scores }
-  await writeFile(join(out, 'self-training.json'), `${JSON.stringify(content, null, 1)}\n`)
+  // Six digits: curves are noisy, and the file may be kept as a record.
+  const digits = (_key: string, value: unknown) =>
+    typeof value === 'number' ? Number(value.toPrecision(6)) : value
+  await writeFile(join(out, 'self-training.json'), `${JSON.stringify(content, digits)}\n`)
   await writeFile(join(out, 'self-training.svg'), await renderFigure(selfTrainingFigure(scores)))
   console.log(`Written: ${join(out, 'self-training.json')}, ${join(out, 'self-training.svg')}`)
 }
