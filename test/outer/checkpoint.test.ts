@@ -62,6 +62,15 @@ test('a checkpoint that was passed over as damaged does not push out a good one'
   t.deepEqual(await checkpoints(out), [names[0]!.replace('4', '5'), names[1]!])
 })
 
+test('a checkpoint that a killed process did not come to delete is deleted, also at the end of a run', async (t) => {
+  const out = await temporaryDirectory(t)
+  await train(tinyRun(), { out })
+  const names = await checkpoints(out)
+  await writeFile(join(out, names[0]!.replace('4', '2')), 'an old one')
+  await train(undefined, { resume: out })
+  t.deepEqual(await checkpoints(out), names)
+})
+
 test('temporary files of killed writers are deleted, those of living ones are not', async (t) => {
   const out = await temporaryDirectory(t)
   const dead = spawnSync(process.execPath, ['--version']).pid

@@ -10,26 +10,31 @@ import type { TrainerFacts, TrainerState } from './trainerState.js'
 const FORMAT = 'outerloop-checkpoint-2'
 const NAME = /^checkpoint-(\d{8})\.safetensors$/
 
-/**
- * Writes the checkpoint of `state` into `directory`; when it is safely there, all but the last `keep` are deleted.
- *
- * Checkpoints of later outer steps do not count: the run started before them because they are damaged.
- */
+/** Writes the checkpoint of `state` into `directory`; when it is safely there, old ones are deleted. */
 export async function saveCheckpoint(
   directory: string,
   config: TrainConfig,
   state: TrainerState,
 ): Promise<void> {
   const tensors = Object.entries(state.arrays).map(([name, data]) => ({ name, shape: [data.length], data }))
-  const newest = fileName(state.facts.outerStep)
-  await writeTensorFile(join(directory, newest), tensors, {
+  const { outerStep } = state.facts
+  await writeTensorFile(join(directory, fileName(outerStep)), tensors, {
     format: FORMAT,
     version: engineVersion(),
     config: fingerprint(config),
     state: JSON.stringify(state.facts),
   })
+  await removeOldCheckpoints(directory, outerStep, config.checkpoint.keep)
+}
+
+/**
+ * Deletes all checkpoints up to that of outer step `newest` but the last `keep`. A process that was killed may have left more.
+ *
+ * Checkpoints of later outer steps do not count: the run started before them because they are damaged.
+ */
+export async function removeOldCheckpoints(directory: string, newest: number, keep: number): Promise<void> {
   const names = await listCheckpoints(directory)
-  const old = names.filter((name) => name <= newest).slice(config.checkpoint.keep)
+  const old = names.filter((name) => name <= fileName(newest)).slice(keep)
   await Promise.all(old.map((name) => rm(join(directory, name), { force: true })))
 }
 

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { saveTheta } from '../weights/thetaFile.js'
 import { Backoff } from './backoff.js'
-import { saveCheckpoint } from './checkpoint.js'
+import { removeOldCheckpoints, saveCheckpoint } from './checkpoint.js'
 import { MetricsFile } from './metrics.js'
 import { restoreRunConfig } from './runDirectory.js'
 import type { StepRecord } from './stepRecord.js'
@@ -94,7 +94,7 @@ export class RunFiles {
       const failure = await this.#write([
         () => this.#writeTheta(),
         () => this.#writeMetrics(true),
-        ...(this.#checkpointStep === this.#trainer.outerStep ? [] : [() => this.#writeCheckpoint()]),
+        () => this.#endWithCheckpoint(),
         () => this.#writeBest(),
       ])
       if (failure === undefined || waitMs === undefined) return failure
@@ -114,6 +114,13 @@ export class RunFiles {
     await saveCheckpoint(this.#directory, config, this.#trainer.state())
     this.#checkpointStep = outerStep
     this.#isCheckpointDue = false
+  }
+
+  /** The checkpoint of the last outer step, if it is not there already, and none too many. */
+  async #endWithCheckpoint(): Promise<void> {
+    const { config, outerStep } = this.#trainer
+    if (this.#checkpointStep !== outerStep) await this.#writeCheckpoint()
+    else await removeOldCheckpoints(this.#directory, outerStep, config.checkpoint.keep)
   }
 
   async #writeBest(): Promise<void> {
