@@ -1,13 +1,8 @@
 /** `outerloop train` and `eval` from start to files: small runs, each in a process of its own. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-
-const main = fileURLToPath(new URL('../ts/cli/main.ts', import.meta.url))
+import { type Run, start, temporaryDirectory } from './program.js'
 
 /** Milliseconds of work for an outer step, so that a signal finds the run under way. */
 const smallRun = {
@@ -18,30 +13,8 @@ const smallRun = {
   checkpoint: { everyOuterSteps: 5 },
 }
 
-interface Run {
-  child: ChildProcess
-  stdout: () => string
-  finished: Promise<{ code: number | null; stderr: string }>
-}
-
-function start(...args: string[]): Run {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let [stdout, stderr] = ['', '']
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk
-  })
-  const finished = once(child, 'close').then(([code]) => ({ code: code as number | null, stderr }))
-  return { child, stdout: () => stdout, finished }
-}
-
 async function workspace(t: ExecutionContext): Promise<{ directory: string; config: string }> {
-  const directory = await mkdtemp(join(tmpdir(), 'outerloop-train-'))
-  t.teardown(() => rm(directory, { recursive: true, force: true }))
+  const directory = await temporaryDirectory(t)
   const config = join(directory, 'small.json')
   await writeFile(config, JSON.stringify(smallRun))
   return { directory, config }

@@ -1,5 +1,6 @@
 /** The program as a user starts it, and a place for its files. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,22 +15,33 @@ export interface Outcome {
   stderr: string
 }
 
+/** A process of the program. */
+export interface Run {
+  child: ChildProcess
+  /** What it has printed so far. */
+  stdout: () => string
+  finished: Promise<Outcome>
+}
+
+/** Starts `outerloop` with these arguments. */
+export function start(...args: string[]): Run {
+  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk
+  })
+  const finished = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }))
+  return { child, stdout: () => stdout, finished }
+}
+
 /** Runs `outerloop` with these arguments to its end. */
 export function outerloop(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk
-    })
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk
-    })
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, stdout, stderr }))
-  })
+  return start(...args).finished
 }
 
 /** A directory that is removed after the test. */

@@ -1,6 +1,6 @@
 /** Losses on tasks that theta is not trained on, along the training. */
 import type { Figure } from './render.js'
-import { countLabels, palette } from './theme.js'
+import { innerStepsAxis, palette } from './theme.js'
 
 /** What the figure needs of an outer step's record. */
 export interface HeldOutPoint {
@@ -32,12 +32,7 @@ export function heldOutFigure(records: readonly HeldOutPoint[]): Figure | undefi
       height: 180,
       data: { values: rows },
       encoding: {
-        x: {
-          field: 'innerSteps',
-          type: 'quantitative',
-          title: 'inner steps, all lanes',
-          axis: { labelExpr: countLabels, grid: false, tickCount: 8 },
-        },
+        x: innerStepsAxis,
         y: {
           field: 'heldOutLoss',
           type: 'quantitative',

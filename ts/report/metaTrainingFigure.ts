@@ -1,6 +1,6 @@
 /** The meta-training curve: meta-loss against inner steps done. */
 import type { Figure } from './render.js'
-import { countLabels, palette } from './theme.js'
+import { innerStepsAxis, palette } from './theme.js'
 
 /** What the figure needs of an outer step's record. */
 export interface MetaTrainingPoint {
@@ -46,12 +46,7 @@ export function metaTrainingFigure(records: readonly MetaTrainingPoint[]): Figur
       height: 260,
       data: { values: rows },
       encoding: {
-        x: {
-          field: 'innerSteps',
-          type: 'quantitative',
-          title: 'inner steps, all lanes',
-          axis: { labelExpr: countLabels, grid: false, tickCount: 8 },
-        },
+        x: innerStepsAxis,
       },
       layer: [
         {

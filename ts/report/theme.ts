@@ -49,6 +49,14 @@ const font = 'Helvetica, Arial, "Liberation Sans", sans-serif'
 /** Labels of an axis of counts: 0, 500k, 1M. */
 export const countLabels = "datum.value === 0 ? '0' : format(datum.value, '~s')"
 
+/** The horizontal axis of figures along a training: field `innerSteps` of the rows. */
+export const innerStepsAxis = {
+  field: 'innerSteps',
+  type: 'quantitative',
+  title: 'inner steps, all lanes',
+  axis: { labelExpr: countLabels, grid: false, tickCount: 8 },
+} as const
+
 /** Configuration of every figure. */
 export const figureConfig: Config = {
   font,
