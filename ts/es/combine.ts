@@ -7,6 +7,7 @@ import type {
   PlannedSegment,
   PlannedTruncation,
 } from './estimator.js'
+import { dot } from './vectors.js'
 
 /** In what the estimators' sums differ. */
 export interface CreditRules {
@@ -22,6 +23,11 @@ export interface CreditRules {
   per?: 'pair' | 'innerStep'
   /** Divides the gradient by (deviation of all lanes' losses)/std. */
   normalizeLosses?: boolean
+}
+
+/** Credits a perturbed segment to its own perturbation alone. */
+export function ownPerturbation({ perturbation = 0 }: PlannedSegment): number {
+  return perturbation
 }
 
 /** A pair's perturbed segments with their losses. */
@@ -72,7 +78,7 @@ export async function combine(
       numDiverged: numDiverged(planned, result),
       numNonFinitePairs: outcomes.length - finite.length,
       numPairs: outcomes.length,
-      signalToNoise: squares > 0 ? squaredNorm(sum) / squares - 1 : 0,
+      signalToNoise: squares > 0 ? dot(sum, sum) / squares - 1 : 0,
     },
   }
 }
@@ -151,12 +157,6 @@ function deviation(outcomes: readonly Outcome[]): number {
   const squares = outcomes.map(({ pos, neg }) => (pos - mean) ** 2 + (neg - mean) ** 2)
   const variance = total(squares) / (2 * outcomes.length)
   return variance > 0 ? Math.sqrt(variance) : 1
-}
-
-function squaredNorm(values: Float32Array): number {
-  let sum = 0
-  for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!
-  return sum
 }
 
 function total(values: readonly number[]): number {

@@ -11,32 +11,19 @@
  * outer_trainers/full_es.py, 32186aa.
  */
 import type { EstimatorConfig } from '../config/estimatorConfig.js'
-import { taskFamilies } from '../tasks/families.js'
-import { combine } from './combine.js'
+import { assemble } from './assemble.js'
+import { ownPerturbation } from './combine.js'
 import type { Estimator, EstimatorState, PlannedTruncation } from './estimator.js'
-import { freshParticles, Population, type PopulationConfig } from './population.js'
+import { Population, type PopulationConfig } from './population.js'
 import { lengthAt } from './schedules.js'
 
 /** The estimator of a config with `estimator.name: 'fullEs'`. */
 export function createFullEs(
   config: PopulationConfig,
-  { numParticles, pairsPerParticle, signDelta, clipDelta }: EstimatorConfig & { name: 'fullEs' },
+  { signDelta, clipDelta }: EstimatorConfig & { name: 'fullEs' },
 ): Estimator {
-  const numPairs = numParticles * pairsPerParticle
-  const shares = taskFamilies(config.tasks).map(({ share }) => share)
-  return {
-    carry: 'both',
-    numPairs,
-    init: (firstParticle = 0) => freshParticles(numPairs, firstParticle),
-    plan: (state, outerStep) => planWhole(config, state, outerStep),
-    estimate: (planned, result, sums) =>
-      combine(
-        planned,
-        result,
-        { first: ({ perturbation = 0 }) => perturbation, shares, signDelta, clipDelta },
-        sums,
-      ),
-  }
+  const plan: Estimator['plan'] = (state, outerStep) => planWhole(config, state, outerStep)
+  return assemble(config, 'both', plan, { first: ownPerturbation, signDelta, clipDelta })
 }
 
 function planWhole(config: PopulationConfig, state: EstimatorState, outerStep: number): PlannedTruncation {

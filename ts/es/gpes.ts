@@ -14,5 +14,5 @@ import type { PopulationConfig } from './population.js'
 
 /** The estimator of a config with `estimator.name: 'gpes'`. */
 export function createGpes(config: PopulationConfig, options: EstimatorConfig & { name: 'gpes' }): Estimator {
-  return createNoiseReuse(config, { ...options, draw: options.perturbEvery })
+  return createNoiseReuse(config, options, options.perturbEvery)
 }

@@ -15,5 +15,5 @@ import type { PopulationConfig } from './population.js'
 
 /** The estimator of a config with `estimator.name: 'nres'`. */
 export function createNres(config: PopulationConfig, options: EstimatorConfig & { name: 'nres' }): Estimator {
-  return createNoiseReuse(config, { ...options, draw: 'problem' })
+  return createNoiseReuse(config, options, 'problem')
 }

@@ -1,6 +1,12 @@
 /** The life of pairs: when an inner problem starts and ends, and which perturbation it runs under. */
 import type { Carry } from '../native.js'
-import type { EstimatorState, ParticleState, PlannedSegment, PlannedTruncation } from './estimator.js'
+import type {
+  Estimator,
+  EstimatorState,
+  ParticleState,
+  PlannedSegment,
+  PlannedTruncation,
+} from './estimator.js'
 import { Population, type PopulationConfig } from './population.js'
 import { lengthAt, truncationLengthAt } from './schedules.js'
 
@@ -16,8 +22,13 @@ export interface LifeRules {
   hasPublishedBoundary?: boolean
 }
 
+/** Plans truncations by `rules`. */
+export function truncationPlanner(config: PopulationConfig, rules: LifeRules): Estimator['plan'] {
+  return (state, outerStep) => planTruncation(config, rules, state, outerStep)
+}
+
 /** One truncation of every pair. */
-export function planTruncation(
+function planTruncation(
   config: PopulationConfig,
   rules: LifeRules,
   state: EstimatorState,

@@ -10,30 +10,19 @@
  * google/learned_optimization, outer_trainers/truncated_pes.py, 32186aa.
  */
 import type { EstimatorConfig } from '../config/estimatorConfig.js'
-import { taskFamilies } from '../tasks/families.js'
-import { combine } from './combine.js'
+import { assemble } from './assemble.js'
+import { ownPerturbation } from './combine.js'
 import type { Estimator, PlannedSegment } from './estimator.js'
-import { type LifeRules, planTruncation } from './particles.js'
-import { freshParticles, type PopulationConfig } from './population.js'
+import { type LifeRules, truncationPlanner } from './particles.js'
+import type { PopulationConfig } from './population.js'
 
 /** The estimator of a config with `estimator.name: 'pes'`. */
 export function createPes(
   config: PopulationConfig,
-  { numParticles, pairsPerParticle, signDelta, compatBoundary }: EstimatorConfig & { name: 'pes' },
+  { signDelta, compatBoundary }: EstimatorConfig & { name: 'pes' },
 ): Estimator {
-  const numPairs = numParticles * pairsPerParticle
   const rules: LifeRules = { carry: 'both', draw: 'truncation', hasPublishedBoundary: compatBoundary }
-  const shares = taskFamilies(config.tasks).map(({ share }) => share)
-  const own = ({ perturbation = 0 }: PlannedSegment) => perturbation
-  return {
-    carry: rules.carry,
-    numPairs,
-    init: (firstParticle = 0) => freshParticles(numPairs, firstParticle),
-    plan: (state, outerStep) => planTruncation(config, rules, state, outerStep),
-    estimate: (planned, result, sums) => {
-      const first = (segment: PlannedSegment) =>
-        compatBoundary && segment.isEnd ? own(segment) : segment.first
-      return combine(planned, result, { first, shares, signDelta }, sums)
-    },
-  }
+  const first = (segment: PlannedSegment) =>
+    compatBoundary && segment.isEnd ? ownPerturbation(segment) : segment.first
+  return assemble(config, rules.carry, truncationPlanner(config, rules), { first, signDelta })
 }

@@ -8,26 +8,17 @@
  * outer_trainers/truncated_es.py, 32186aa.
  */
 import type { EstimatorConfig } from '../config/estimatorConfig.js'
-import { taskFamilies } from '../tasks/families.js'
-import { combine } from './combine.js'
+import { assemble } from './assemble.js'
+import { ownPerturbation } from './combine.js'
 import type { Estimator } from './estimator.js'
-import { type LifeRules, planTruncation } from './particles.js'
-import { freshParticles, type PopulationConfig } from './population.js'
+import { truncationPlanner } from './particles.js'
+import type { PopulationConfig } from './population.js'
 
 /** The estimator of a config with `estimator.name: 'truncatedEs'`. */
 export function createTruncatedEs(
   config: PopulationConfig,
-  { numParticles, pairsPerParticle, carry, signDelta }: EstimatorConfig & { name: 'truncatedEs' },
+  { carry, signDelta }: EstimatorConfig & { name: 'truncatedEs' },
 ): Estimator {
-  const numPairs = numParticles * pairsPerParticle
-  const rules: LifeRules = { carry, draw: 'truncation' }
-  const shares = taskFamilies(config.tasks).map(({ share }) => share)
-  return {
-    carry,
-    numPairs,
-    init: (firstParticle = 0) => freshParticles(numPairs, firstParticle),
-    plan: (state, outerStep) => planTruncation(config, rules, state, outerStep),
-    estimate: (planned, result, sums) =>
-      combine(planned, result, { first: ({ perturbation = 0 }) => perturbation, shares, signDelta }, sums),
-  }
+  const plan = truncationPlanner(config, { carry, draw: 'truncation' })
+  return assemble(config, carry, plan, { first: ownPerturbation, signDelta })
 }

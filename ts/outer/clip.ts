@@ -1,7 +1,7 @@
 /** Limits on the meta-gradient before the outer optimizer sees it. */
 import type { ClipConfig } from '../config/outerOptimizerConfig.js'
+import { norm } from '../es/vectors.js'
 import { numElements, type ThetaLeaf } from '../native.js'
-import { norm } from './vectors.js'
 
 /**
  * Clips `grad` in place, after setting its non-finite entries to zero.

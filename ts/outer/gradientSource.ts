@@ -39,8 +39,3 @@ export function createGradientSource(
     ? new SynchronousSource(config, transport, saved)
     : new AsynchronousSource(config, config.asynchronous, transport, saved)
 }
-
-/** Pairs that an engine has to hold for a config. */
-export function numPairs({ estimator, asynchronous }: TrainConfig): number {
-  return estimator.numParticles * estimator.pairsPerParticle * (asynchronous?.workers ?? 1)
-}

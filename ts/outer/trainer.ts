@@ -6,19 +6,15 @@
 import { bundledDatasets } from '../config/datasetSpec.js'
 import type { TrainConfig } from '../config/trainConfig.js'
 import { createEstimator } from '../es/registry.js'
-import { type Dataset, doctor, loadDatasets, thetaLayout } from '../native.js'
+import { cosine, norm } from '../es/vectors.js'
+import { type Dataset, doctor, loadDatasets, type ThetaLeaf, thetaLayout } from '../native.js'
 import { taskFamilies } from '../tasks/families.js'
 import { LocalTransport } from '../transport/local.js'
 import type { Transport } from '../transport/transport.js'
 import { GradientAccumulator } from './accumulator.js'
 import { clipGradient } from './clip.js'
 import { type Frozen, frozenLeaves } from './frozenLeaves.js'
-import {
-  createGradientSource,
-  type GradientSource,
-  numPairs,
-  type SourcedGradient,
-} from './gradientSource.js'
+import { createGradientSource, type GradientSource, type SourcedGradient } from './gradientSource.js'
 import { heldOutLoss } from './heldOut.js'
 import type { OuterOptimizer } from './optimizers/outerOptimizer.js'
 import { createOuterOptimizer } from './optimizers/registry.js'
@@ -27,7 +23,6 @@ import type { StepRecord } from './stepRecord.js'
 import { updateAverage } from './thetaAverage.js'
 import type { BestTheta, TrainerFacts, TrainerState } from './trainerState.js'
 import { arraysNamed, prefixed } from './trainerState.js'
-import { cosine, norm } from './vectors.js'
 
 /** How a run is watched and stopped. */
 export interface RunOptions {
@@ -56,11 +51,13 @@ interface Parts {
 /** A meta-training run in memory. */
 export class Trainer implements Disposable {
   readonly #parts: Parts
+  readonly #leaves: ThetaLeaf[]
   /** The record of a step whose evaluation was aborted: it comes first when the run goes on. */
   #unevaluated: StepRecord | undefined
 
   private constructor(parts: Parts) {
     this.#parts = parts
+    this.#leaves = thetaLayout(parts.config.optimizer)
   }
 
   /** A fresh run: loads the data and chooses the start. */
@@ -209,7 +206,7 @@ export class Trainer implements Disposable {
     const sourced = await this.#parts.source.next(theta, outerStep, signal)
     const outerStart = performance.now()
     const { grad, meanLoss, familyLosses, info, innerSteps } = sourced
-    const gradientNorm = clipGradient(config.clip, grad, thetaLayout(config.optimizer))
+    const gradientNorm = clipGradient(config.clip, grad, this.#leaves)
     const gradientCosine = cosine(grad, this.#parts.lastGrad)
     this.#parts.lastGrad.set(grad)
     const { lr, updateNorm } = this.#move(grad, outerStep, meanLoss)
@@ -277,10 +274,10 @@ export class Trainer implements Disposable {
 
 function localTransport(config: TrainConfig, datasets: Dataset[], frozen: Frozen): LocalTransport {
   const { optimizer, seed, metaLoss, cpu } = config
-  const { carry } = createEstimator(config)
+  const { carry, numPairs } = createEstimator(config)
   const options = { optimizer, seed, metaLoss, cpu, carry, frozen: frozen.names }
   return new LocalTransport(
-    { ...options, numParticles: numPairs(config), threads: threadsOf(config) },
+    { ...options, numParticles: numPairs * (config.asynchronous?.workers ?? 1), threads: threadsOf(config) },
     datasets,
   )
 }
