@@ -298,25 +298,51 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
             }
             tile(s, hidden, net.w1.as_ptr().add(h), hidden, self.scratch.h1.as_ptr(), V * w, &mut acc);
             for r in 0..R {
-                let mut x = acc[r];
                 for v in 0..V {
-                    x[v] = relu(s, x[v]);
+                    acc[r][v] = relu(s, acc[r][v]);
                 }
                 for o in 0..OUTPUTS {
                     let weight = s.splat(*net.w2.as_ptr().add(o * hidden + h + r));
                     for v in 0..V {
-                        out[o][v] = s.fma(weight, x[v], out[o][v]);
+                        out[o][v] = s.fma(weight, acc[r][v], out[o][v]);
                     }
                 }
-                if SUMS {
-                    let sums = self.sums.add((h + r) * LANES);
-                    for v in 0..V {
-                        let column = at + v * w;
-                        let live = self.sink.len().saturating_sub(column).min(w);
-                        let lane = sums.add(column % LANES);
-                        let x = if live == w { x[v] } else { s.select(s.first(live), x[v], s.splat(0.0)) };
-                        s.store(lane, s.add(s.load(lane), x));
+            }
+            if SUMS {
+                let live = self.sink.len() - at;
+                if live < V * w {
+                    for r in 0..R {
+                        for v in 0..V {
+                            let first = s.first(live.saturating_sub(v * w).min(w));
+                            acc[r][v] = s.select(first, acc[r][v], s.splat(0.0));
+                        }
                     }
+                }
+                self.add_to_sums(s, h, at, &acc);
+            }
+        }
+    }
+
+    /// Adds units `h..h + R` of the second layer to their sums, column i to lane i mod [`LANES`].
+    #[inline(always)]
+    fn add_to_sums<S: Simd, const R: usize, const V: usize>(
+        &mut self,
+        s: S,
+        h: usize,
+        at: usize,
+        units: &[[S::V; V]; R],
+    ) {
+        let (w, registers) = (S::WIDTH, LANES / S::WIDTH);
+        for r in 0..R {
+            for first in 0..registers.min(V) {
+                // SAFETY: `run` checked the sums; the unit is below `hidden`.
+                unsafe {
+                    let lanes = self.sums.add((h + r) * LANES + (at + first * w) % LANES);
+                    let mut sum = s.load(lanes);
+                    for v in (first..V).step_by(registers) {
+                        sum = s.add(sum, units[r][v]);
+                    }
+                    s.store(lanes, sum);
                 }
             }
         }

@@ -189,13 +189,54 @@ impl Simd for Avx2 {
     }
 }
 
+/// One term of a tile: three registers of b's row, and each of a's four factors into three sums.
+macro_rules! term_4x3 {
+    ($b:literal, $a:literal) => {
+        concat!(
+            "vmovups ymm12, [",
+            $b,
+            "]\n",
+            "vmovups ymm13, [",
+            $b,
+            " + 32]\n",
+            "vmovups ymm14, [",
+            $b,
+            " + 64]\n",
+            "vbroadcastss ymm15, [",
+            $a,
+            "]\n",
+            "vfmadd231ps ymm0, ymm12, ymm15\n",
+            "vfmadd231ps ymm1, ymm13, ymm15\n",
+            "vfmadd231ps ymm2, ymm14, ymm15\n",
+            "vbroadcastss ymm15, [",
+            $a,
+            " + 4]\n",
+            "vfmadd231ps ymm3, ymm12, ymm15\n",
+            "vfmadd231ps ymm4, ymm13, ymm15\n",
+            "vfmadd231ps ymm5, ymm14, ymm15\n",
+            "vbroadcastss ymm15, [",
+            $a,
+            " + 8]\n",
+            "vfmadd231ps ymm6, ymm12, ymm15\n",
+            "vfmadd231ps ymm7, ymm13, ymm15\n",
+            "vfmadd231ps ymm8, ymm14, ymm15\n",
+            "vbroadcastss ymm15, [",
+            $a,
+            " + 12]\n",
+            "vfmadd231ps ymm9, ymm12, ymm15\n",
+            "vfmadd231ps ymm10, ymm13, ymm15\n",
+            "vfmadd231ps ymm11, ymm14, ymm15\n",
+        )
+    };
+}
+
 /// The two tiles with steps in bytes: twelve sums, three registers of b and one of a, which fills the sixteen there are.
-/// Compiled code keeps some of them in memory and loses a quarter of its speed. `$row` puts the address of row k of b into
-/// `{row}`, `$next` moves on.
+/// Compiled code keeps some of them in memory and loses a quarter of its speed. `$turn` is four terms, `$term` one, and what
+/// moves b on: terms by fours leave a core that serves two threads more turns for multiply-adds.
 ///
 /// Registers can only be named in a function that has the feature itself, so they are none of the trait's.
 macro_rules! tile_4x3 {
-    ($name:ident, $b:ty, $row:literal, $next:literal) => {
+    ($name:ident, $b:ty, $turn:expr, $term:expr) => {
         /// # Safety
         /// As the trait's function of this name; the CPU supports avx2 and fma.
         #[target_feature(enable = "avx2,fma")]
@@ -208,9 +249,6 @@ macro_rules! tile_4x3 {
             b_step: usize,
             acc: &mut [[__m256; 3]; 4],
         ) {
-            if k == 0 {
-                return;
-            }
             let [
                 [mut c0, mut c1, mut c2],
                 [mut c3, mut c4, mut c5],
@@ -220,37 +258,30 @@ macro_rules! tile_4x3 {
             // SAFETY: reads what the caller promised, writes registers only.
             unsafe {
                 std::arch::asm!(
+                    "test {turns}, {turns}",
+                    "jz 3f",
                     ".p2align 5",
                     "2:",
-                    $row,
-                    "vmovups ymm12, [{row}]",
-                    "vmovups ymm13, [{row} + 32]",
-                    "vmovups ymm14, [{row} + 64]",
-                    "vbroadcastss ymm15, [{a}]",
-                    "vfmadd231ps ymm0, ymm12, ymm15",
-                    "vfmadd231ps ymm1, ymm13, ymm15",
-                    "vfmadd231ps ymm2, ymm14, ymm15",
-                    "vbroadcastss ymm15, [{a} + 4]",
-                    "vfmadd231ps ymm3, ymm12, ymm15",
-                    "vfmadd231ps ymm4, ymm13, ymm15",
-                    "vfmadd231ps ymm5, ymm14, ymm15",
-                    "vbroadcastss ymm15, [{a} + 8]",
-                    "vfmadd231ps ymm6, ymm12, ymm15",
-                    "vfmadd231ps ymm7, ymm13, ymm15",
-                    "vfmadd231ps ymm8, ymm14, ymm15",
-                    "vbroadcastss ymm15, [{a} + 12]",
-                    "vfmadd231ps ymm9, ymm12, ymm15",
-                    "vfmadd231ps ymm10, ymm13, ymm15",
-                    "vfmadd231ps ymm11, ymm14, ymm15",
-                    $next,
-                    "add {a}, {a_step}",
-                    "dec {k}",
+                    $turn,
+                    "lea {a}, [{a} + 4 * {a_step}]",
+                    "dec {turns}",
                     "jnz 2b",
+                    "3:",
+                    "test {rest}, {rest}",
+                    "jz 5f",
+                    "4:",
+                    $term,
+                    "add {a}, {a_step}",
+                    "dec {rest}",
+                    "jnz 4b",
+                    "5:",
                     row = out(reg) _,
                     a = inout(reg) a => _,
                     b = inout(reg) b => _,
-                    k = inout(reg) k => _,
+                    turns = inout(reg) k / 4 => _,
+                    rest = inout(reg) k % 4 => _,
                     a_step = in(reg) a_step,
+                    a_step_3 = in(reg) 3 * a_step,
                     b_step = in(reg) b_step,
                     inout("ymm0") c0, inout("ymm1") c1, inout("ymm2") c2, inout("ymm3") c3,
                     inout("ymm4") c4, inout("ymm5") c5, inout("ymm6") c6, inout("ymm7") c7,
@@ -264,5 +295,32 @@ macro_rules! tile_4x3 {
     };
 }
 
-tile_4x3!(tile_4x3, *const f32, "mov {row}, {b}", "add {b}, {b_step}");
-tile_4x3!(tile_rows_4x3, *const *const f32, "mov {row}, [{b}]\nadd {row}, {b_step}", "add {b}, 8");
+tile_4x3!(
+    tile_4x3,
+    *const f32,
+    concat!(
+        "lea {row}, [{b} + 2 * {b_step}]\n",
+        term_4x3!("{b}", "{a}"),
+        term_4x3!("{b} + {b_step}", "{a} + {a_step}"),
+        term_4x3!("{row}", "{a} + 2 * {a_step}"),
+        term_4x3!("{row} + {b_step}", "{a} + {a_step_3}"),
+        "lea {b}, [{b} + 4 * {b_step}]",
+    ),
+    concat!(term_4x3!("{b}", "{a}"), "add {b}, {b_step}")
+);
+tile_4x3!(
+    tile_rows_4x3,
+    *const *const f32,
+    concat!(
+        "mov {row}, [{b}]\n",
+        term_4x3!("{row} + {b_step}", "{a}"),
+        "mov {row}, [{b} + 8]\n",
+        term_4x3!("{row} + {b_step}", "{a} + {a_step}"),
+        "mov {row}, [{b} + 16]\n",
+        term_4x3!("{row} + {b_step}", "{a} + 2 * {a_step}"),
+        "mov {row}, [{b} + 24]\n",
+        term_4x3!("{row} + {b_step}", "{a} + {a_step_3}"),
+        "add {b}, 32",
+    ),
+    concat!("mov {row}, [{b}]\n", term_4x3!("{row} + {b_step}", "{a}"), "add {b}, 8")
+);

@@ -186,34 +186,11 @@ impl<'a> Gemm<'a> {
                     }
                 }
             }
-            // One pointer for every three rows: the CPU adds 0, 1 or 2 row distances in the address itself.
-            let row = self.a.row;
-            let mut a = [self.a.data.as_ptr().wrapping_add(i * row); 4];
-            for q in 1..R.div_ceil(3) {
-                a[q] = a[0].wrapping_add(3 * q * row);
-            }
-            let (step_a, step_b) = (self.a.col, self.b.row);
-            let mut b = self.b.data.as_ptr().add(j);
-            for _ in 0..self.k {
-                let mut bv = [s.splat(0.0); V];
-                for v in 0..V {
-                    bv[v] = if v + 1 < V || is_full {
-                        s.load(b.add(v * w))
-                    } else {
-                        s.load_first(b.add(v * w), last)
-                    };
-                }
-                for r in 0..R {
-                    let av = s.splat(*a[r / 3].add(r % 3 * row));
-                    for v in 0..V {
-                        acc[r][v] = s.fma(av, bv[v], acc[r][v]);
-                    }
-                }
-                // Past the end after the last term: never read.
-                for q in 0..R.div_ceil(3) {
-                    a[q] = a[q].wrapping_add(step_a);
-                }
-                b = b.wrapping_add(step_b);
+            let b_width = if is_full { w } else { last };
+            if self.a.row == 1 {
+                self.add_terms::<S, R, V, true>(s, [i, j], b_width, &mut acc);
+            } else {
+                self.add_terms::<S, R, V, false>(s, [i, j], b_width, &mut acc);
             }
             match self.epilogue {
                 Epilogue::None => {}
@@ -250,6 +227,89 @@ impl<'a> Gemm<'a> {
             }
         }
     }
+
+    /// Adds the products to a tile's sums; the last register of B has `last` columns. Where `ADJACENT`, A's rows are
+    /// neighbours; else its columns are, or nothing.
+    ///
+    /// Four terms a turn, whose addresses are a pointer, a constant and at most one register: a core that serves two threads
+    /// has no turns to spare for instructions that move pointers.
+    /// # Safety
+    /// The tile is inside the operands.
+    #[inline(always)]
+    unsafe fn add_terms<S: Simd, const R: usize, const V: usize, const ADJACENT: bool>(
+        &self,
+        s: S,
+        [i, j]: [usize; 2],
+        last: usize,
+        acc: &mut [[S::V; V]; R],
+    ) {
+        let (w, row, term) = (S::WIDTH, self.a.row, self.a.col);
+        let [row_3, term_3, b_3] = [row, term, self.b.row].map(|x| opaque(3 * x));
+        // Where rows are apart, one pointer for every three of them.
+        let pointers = if ADJACENT { 1 } else { R.div_ceil(3) };
+        let mut a = [self.a.data.as_ptr().wrapping_add(i * row); 4];
+        for q in 1..pointers {
+            a[q] = a[q - 1].wrapping_add(row_3);
+        }
+        let mut b = self.b.data.as_ptr().wrapping_add(j);
+        macro_rules! add_term {
+            ($u:literal) => {{
+                let b = b.wrapping_add(if $u == 3 { b_3 } else { $u * self.b.row });
+                let mut bv = [s.splat(0.0); V];
+                for v in 0..V {
+                    let p = b.wrapping_add(v * w);
+                    // SAFETY: the caller's promise; of the last register only `last` columns are read.
+                    bv[v] = unsafe { if v + 1 < V || last == w { s.load(p) } else { s.load_first(p, last) } };
+                }
+                for r in 0..R {
+                    let p = if ADJACENT {
+                        a[0].wrapping_add(r).wrapping_add(if $u == 3 { term_3 } else { $u * term })
+                    } else {
+                        a[r / 3].wrapping_add(r % 3 * row + $u)
+                    };
+                    // SAFETY: the caller's promise.
+                    let av = s.splat(unsafe { *p });
+                    for v in 0..V {
+                        acc[r][v] = s.fma(av, bv[v], acc[r][v]);
+                    }
+                }
+            }};
+        }
+        let turns = if ADJACENT || term == 1 { self.k / 4 } else { 0 };
+        for _ in 0..turns {
+            add_term!(0);
+            add_term!(1);
+            add_term!(2);
+            add_term!(3);
+            // Past the end after the last term: never read.
+            for q in 0..pointers {
+                a[q] = a[q].wrapping_add(4 * term);
+            }
+            b = b.wrapping_add(4 * self.b.row);
+        }
+        for _ in 4 * turns..self.k {
+            add_term!(0);
+            for q in 0..pointers {
+                a[q] = a[q].wrapping_add(term);
+            }
+            b = b.wrapping_add(self.b.row);
+        }
+    }
+}
+
+/// `x`, of which the compiler shall not know how it was made: else it makes it anew in every turn of a loop.
+#[inline(always)]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn opaque(mut x: usize) -> usize {
+    // SAFETY: no instruction at all.
+    unsafe { std::arch::asm!("/* {0} */", inout(reg) x, options(pure, nomem, nostack, preserves_flags)) };
+    x
+}
+
+#[inline(always)]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn opaque(x: usize) -> usize {
+    x
 }
 
 #[cfg(test)]
