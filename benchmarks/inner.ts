@@ -30,8 +30,12 @@ const CHECK_LENGTH_LARGE = 20
 const LARGE = 50_000
 /** A truncation that is timed takes about so long: the call itself, some 0.3 ms, shall not count. */
 const TRUNCATION_MS = 60
-/** Pairs a thread: lanes are spread over threads, and one pair runs on one of them. */
-const PAIRS_PER_THREAD = 2
+/**
+ * Pairs a thread, and those of a large task. One pair runs on one thread, so that with few of them a thread whose core is
+ * slower than the other's ends last; meta-training has dozens.
+ */
+const PAIRS_PER_THREAD = 8
+const PAIRS_PER_THREAD_LARGE = 2
 /** How long each look at the roofline takes. */
 const ROOFLINE_MS = 20
 
@@ -194,11 +198,11 @@ class Lanes implements Disposable {
     optimizer: OptimizerConfig,
     dataset: Dataset,
     { threads, cpu }: { threads: number; cpu: CpuName },
-    numPairs = PAIRS_PER_THREAD * threads,
+    numPairs?: number,
   ) {
-    this.#numPairs = numPairs
-    const numParams = widths.slice(1).reduce((sum, width, i) => sum + (widths[i]! + 1) * width, 0)
-    this.truncationLength = numParams > LARGE ? CHECK_LENGTH_LARGE : CHECK_LENGTH
+    const isLarge = widths.slice(1).reduce((sum, width, i) => sum + (widths[i]! + 1) * width, 0) > LARGE
+    this.#numPairs = numPairs ?? threads * (isLarge ? PAIRS_PER_THREAD_LARGE : PAIRS_PER_THREAD)
+    this.truncationLength = isLarge ? CHECK_LENGTH_LARGE : CHECK_LENGTH
     this.#theta = initTheta(optimizer, 0, 0)
     this.#task = {
       family: 'mlp',
@@ -214,7 +218,7 @@ class Lanes implements Disposable {
       {
         optimizer,
         seed: 0,
-        numParticles: numPairs,
+        numParticles: this.#numPairs,
         threads,
         cpu,
         carry: 'both',

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Inner steps of one lane in one truncation.
-const TRUNCATION_LENGTH: u64 = 400;
-/// Pairs a thread.
-const PAIRS_PER_THREAD: u32 = 2;
+const TRUNCATION_LENGTH: u64 = 100;
+/// Pairs a thread: with few of them a thread whose core is slower than the other's ends last.
+const PAIRS_PER_THREAD: u32 = 8;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
