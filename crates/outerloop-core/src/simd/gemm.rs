@@ -163,8 +163,9 @@ impl<'a> Gemm<'a> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize>(&mut self, s: S, i: usize, j: usize, last: usize) {
         let w = S::WIDTH;
-        // Whether whole registers of B can be read, be it past its columns: what comes of those is not stored.
-        let is_full = last == w || self.k == 0 || (self.k - 1) * self.b.row + j + V * w <= self.b.data.len();
+        // Whole registers of B are read if they are in the slice, be it past its columns: what comes of those is not stored.
+        let is_full = self.k == 0 || (self.k - 1) * self.b.row + j + V * w <= self.b.data.len();
+        let last_of_b = if is_full { w } else { last };
         // SAFETY: `gemm` checked that rows below `m`, columns below `n` and `k` terms are inside the operands;
         // the last register of C touches only `last` columns, and that of B likewise unless all `w` are in the slice.
         unsafe {
@@ -186,11 +187,10 @@ impl<'a> Gemm<'a> {
                     }
                 }
             }
-            let b_width = if is_full { w } else { last };
             if self.a.row == 1 {
-                self.add_terms::<S, R, V, true>(s, [i, j], b_width, &mut acc);
+                self.add_terms::<S, R, V, true>(s, [i, j], last_of_b, &mut acc);
             } else {
-                self.add_terms::<S, R, V, false>(s, [i, j], b_width, &mut acc);
+                self.add_terms::<S, R, V, false>(s, [i, j], last_of_b, &mut acc);
             }
             match self.epilogue {
                 Epilogue::None => {}
