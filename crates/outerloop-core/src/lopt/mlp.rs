@@ -177,14 +177,14 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Kernel for Forward<'_, 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let vectors = self.sink.len().div_ceil(S::WIDTH);
-        let mut v = 0;
-        while v + VECTORS <= vectors {
-            self.columns::<S, VECTORS>(s, v * S::WIDTH);
-            v += VECTORS;
+        let count = vectors / VECTORS;
+        if count > 0 {
+            self.columns::<S, VECTORS>(s, 0, count);
         }
-        match vectors - v {
-            1 => self.columns::<S, 1>(s, v * S::WIDTH),
-            2 => self.columns::<S, 2>(s, v * S::WIDTH),
+        let at = count * VECTORS * S::WIDTH;
+        match vectors % VECTORS {
+            1 => self.columns::<S, 1>(s, at, 1),
+            2 => self.columns::<S, 2>(s, at, 1),
             _ => {}
         }
     }
@@ -199,12 +199,46 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
         }
     }
 
-    /// `V` registers of columns from `at` through all layers.
+    /// `count` times `V` registers of columns from `at` through all layers.
+    ///
+    /// The core should have work that does not wait while a layer waits for the one before: between the two hidden layers the
+    /// next columns are made ready, and the last ones' outputs, if they have an exponential to wait for, are taken.
     #[inline(always)]
-    fn columns<S: Simd, const V: usize>(&mut self, s: S, at: usize) {
+    fn columns<S: Simd, const V: usize>(&mut self, s: S, at: usize, count: usize) {
+        const { assert!(2 * VECTORS * WIDEST <= STRIDE) };
+        let step = V * S::WIDTH;
+        let buffers = [0, self.net.num_features * VECTORS * WIDEST];
+        let mut made = self.begin::<S, V>(s, at, buffers[0]);
+        let mut outputs = [[s.splat(0.0); V]; OUTPUTS];
+        for i in 0..count {
+            let at = at + i * step;
+            self.first_layer::<S, V>(s, at, made);
+            if i + 1 < count {
+                made = self.begin::<S, V>(s, at + step, buffers[(i + 1) % 2]);
+            }
+            if OUTPUTS > 1 && i > 0 {
+                self.sink.take::<S, V, OUTPUTS>(s, at - step, &outputs);
+            }
+            outputs = self.second_layer::<S, V>(s, at);
+            if OUTPUTS == 1 || i + 1 == count {
+                self.sink.take::<S, V, OUTPUTS>(s, at, &outputs);
+            }
+        }
+    }
+
+    /// Makes `V` registers of columns ready; their computed channels go to place `buffer` of the features.
+    #[inline(always)]
+    fn begin<S: Simd, const V: usize>(&mut self, s: S, at: usize, buffer: usize) -> (*const f32, usize) {
+        let features = self.scratch.features.as_mut_ptr();
+        // SAFETY: whoever made the columns says that there are as many as the sink takes, in whole registers; the features
+        // have room for two buffers.
+        unsafe { self.columns.begin::<S, V>(s, at, features.add(buffer)) }
+    }
+
+    /// All units of the first layer.
+    #[inline(always)]
+    fn first_layer<S: Simd, const V: usize>(&mut self, s: S, at: usize, made: (*const f32, usize)) {
         let hidden = self.hidden();
-        // SAFETY: whoever made the columns says that there are as many as the sink takes, in whole registers.
-        let made = unsafe { self.columns.begin::<S, V>(s, at, self.scratch.features.as_mut_ptr()) };
         let mut h = 0;
         if S::REGISTERS >= 32 {
             while h + 8 <= hidden {
@@ -220,6 +254,12 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
             self.first::<S, 1, V>(s, h, at, made);
             h += 1;
         }
+    }
+
+    /// All units of the second layer; returns the outputs.
+    #[inline(always)]
+    fn second_layer<S: Simd, const V: usize>(&mut self, s: S, at: usize) -> [[S::V; V]; OUTPUTS] {
+        let hidden = self.hidden();
         let mut out = [[s.splat(0.0); V]; OUTPUTS];
         for o in 0..OUTPUTS {
             out[o] = [s.splat(self.net.b2[o]); V];
@@ -239,7 +279,7 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
             self.second::<S, 1, V>(s, h, at, &mut out);
             h += 1;
         }
-        self.sink.take::<S, V, OUTPUTS>(s, at, &out);
+        out
     }
 
     /// Units `h..h + R` of the first layer; `made` says where the computed channels are.

@@ -77,6 +77,7 @@ impl SumSquares<'_> {
     /// All runs; `ROW` and `COL` say which side is constant along them.
     #[inline(always)]
     fn lines<S: Simd, const ROW: bool, const COL: bool>(&mut self, s: S) {
+        let bound = self.bound;
         for run in self.runs {
             let line = &mut self.grads[run.start - self.start..][..run.len];
             // SAFETY: a run's places are inside the sides, whose lengths were checked.
@@ -84,31 +85,16 @@ impl SumSquares<'_> {
                 unsafe { (self.row.as_mut_ptr().add(run.row), self.col.as_mut_ptr().add(run.col)) };
             let mut total = LaneSum::zero(s);
             for (group, values) in line.chunks_mut(LANES).enumerate() {
-                for half in 0..LANES / S::WIDTH {
-                    let at = half * S::WIDTH;
-                    if at >= values.len() {
-                        break;
-                    }
-                    let (n, place) = ((values.len() - at).min(S::WIDTH), group * LANES + at);
-                    // SAFETY: `n` elements remain in the run, and in a side it is spread along.
-                    unsafe {
-                        let g = values.as_mut_ptr().add(at);
-                        let mut x = load(s, g, n);
-                        if let Some(bound) = self.bound {
-                            // Seldom so: what is within the bound is only read.
-                            if s.any(s.gt(s.abs(x), s.splat(bound))) {
-                                x = s.clamp(x, -bound, bound);
-                                store(s, g, x, n);
-                            }
-                        }
-                        let x = s.mul(x, x);
-                        total.add(s, half, x);
-                        for (is_spread, side) in [(!ROW, row), (!COL, col)] {
-                            if is_spread {
-                                let side = side.add(place);
-                                store(s, side, s.add(load(s, side, n), x), n);
-                            }
-                        }
+                let places =
+                    [values.as_mut_ptr(), row.wrapping_add(group * LANES), col.wrapping_add(group * LANES)];
+                // SAFETY: as many elements remain in the run, and in a side it is spread along.
+                unsafe {
+                    if values.len() == LANES {
+                        add_group::<S, ROW, COL>(s, bound, places, [S::WIDTH; 2], &mut total);
+                    } else {
+                        let n = values.len();
+                        let live = [n.min(S::WIDTH), n.saturating_sub(S::WIDTH)];
+                        add_group::<S, ROW, COL>(s, bound, places, live, &mut total);
                     }
                 }
             }
@@ -118,6 +104,51 @@ impl SumSquares<'_> {
                     *row += total.total(s);
                 } else if COL {
                     *col += total.total(s);
+                }
+            }
+        }
+    }
+}
+
+/// Adds a group of [`LANES`] gradients, of whose registers so many elements are `live`, to the run's sum and to a side that
+/// the run is spread along.
+/// # Safety
+/// The live elements can be read and written, and those of such a side.
+#[inline(always)]
+unsafe fn add_group<S: Simd, const ROW: bool, const COL: bool>(
+    s: S,
+    bound: Option<f32>,
+    [g, row, col]: [*mut f32; 3],
+    live: [usize; 2],
+    total: &mut LaneSum<S>,
+) {
+    let registers = LANES / S::WIDTH;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut x = [s.splat(0.0); 2];
+        for half in 0..registers {
+            x[half] = load(s, g.wrapping_add(half * S::WIDTH), live[half]);
+        }
+        if let Some(bound) = bound {
+            let mut is_beyond = false;
+            for half in 0..registers {
+                is_beyond |= s.any(s.gt(s.abs(x[half]), s.splat(bound)));
+            }
+            // Seldom so: what is within the bound is only read.
+            if is_beyond {
+                for half in 0..registers {
+                    x[half] = s.clamp(x[half], -bound, bound);
+                    store(s, g.wrapping_add(half * S::WIDTH), x[half], live[half]);
+                }
+            }
+        }
+        for half in 0..registers {
+            let square = s.mul(x[half], x[half]);
+            total.add(s, half, square);
+            for (is_spread, side) in [(!ROW, row), (!COL, col)] {
+                if is_spread {
+                    let side = side.wrapping_add(half * S::WIDTH);
+                    store(s, side, s.add(load(s, side, live[half]), square), live[half]);
                 }
             }
         }
