@@ -42,7 +42,7 @@ pub(super) fn mlp_leaves(inputs: usize, hidden: usize) -> Vec<(TensorSpec, LeafI
 
 /// What a thread that runs the network needs for itself.
 pub(super) struct Scratch {
-    /// Features of a block, `[num_features, STRIDE]`; or of the columns under way.
+    /// Features of a block, `[num_features, STRIDE]`; or of the columns under way, and behind them of the next ones.
     pub(super) features: AlignedVec,
     /// Where every unit and column of the first layer starts, `[hidden, STRIDE]`; for [`Start::Columns`].
     pub(super) start: AlignedVec,
@@ -202,7 +202,7 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
     /// `count` times `V` registers of columns from `at` through all layers.
     ///
     /// The core should have work that does not wait while a layer waits for the one before: between the two hidden layers the
-    /// next columns are made ready, and the last ones' outputs, if they have an exponential to wait for, are taken.
+    /// next columns are made ready, and where outputs have an exponential to wait for, the last columns' are taken.
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, s: S, at: usize, count: usize) {
         const { assert!(2 * VECTORS * WIDEST <= STRIDE) };
