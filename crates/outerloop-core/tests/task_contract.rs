@@ -165,10 +165,7 @@ fn twin(config: &TaskConfig, params: &[Vec<f64>], batch: &Batch) -> (f64, Vec<Ve
                 outerloop_core::task::QuadraticOutput::Identity => quadratic::QuadraticOutput::Identity,
                 outerloop_core::task::QuadraticOutput::Log => quadratic::QuadraticOutput::Log,
             };
-            let d = c.dims;
-            // The batch has the matrix row by row as features, so its examples are the columns.
-            let matrix: Vec<f64> = (0..d * d).map(|i| examples[i % d * d + i / d]).collect();
-            let (loss, grad) = quadratic::loss_and_grad(&matrix, &params[0], output, c.loss_scale);
+            let (loss, grad) = quadratic::loss_and_grad(&examples, &params[0], output, c.loss_scale);
             (loss, vec![grad])
         }
     }

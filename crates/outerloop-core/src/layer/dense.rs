@@ -1,50 +1,86 @@
 //! A dense layer: z = Wᵀx + b, weights `[inputs, outputs]` row-major.
 
-use super::{sum_columns, transpose};
+use super::{Grid, sum_examples, transpose};
 use crate::simd::{AlignedVec, Cpu, GemmInit, LANES, MatMut, MatRef, gemm};
 
-/// Shape of a dense layer and the scratch of its backward pass.
+/// Shapes of a dense layer and the scratch of its passes.
+///
+/// A product needs adjacent columns in one operand. What is not arranged so is turned first; how activations are arranged
+/// therefore decides about speed, and about nothing else.
 #[derive(Debug)]
 pub struct Dense {
-    inputs: usize,
-    outputs: usize,
-    batch: usize,
-    stride: usize,
+    x: Grid,
+    z: Grid,
     /// Whether the weights' gradient is worked out as its transpose: where rows of outputs would not fill registers.
     is_narrow: bool,
-    /// Output gradient as `[batch, outputs]`, rows padded; of a narrow layer the inputs instead.
-    by_example: AlignedVec,
+    /// The input in the other order, if a pass wants it so.
+    x_turned: AlignedVec,
+    /// The output's gradient in the other order, if a pass wants it so.
+    z_turned: AlignedVec,
+    /// The weights' transpose, `[outputs, row]`, if the input's gradient is wanted by example.
+    weights_turned: AlignedVec,
     /// The transpose of a narrow layer's gradient, `[outputs, inputs]`.
-    turned: AlignedVec,
+    gradient_turned: AlignedVec,
 }
 
 impl Dense {
-    /// A layer of the given widths for minibatches of `batch` examples.
-    pub fn new(inputs: usize, outputs: usize, batch: usize) -> Self {
-        let is_narrow = outputs < 2 * LANES && !outputs.is_multiple_of(LANES) && inputs >= 2 * LANES;
-        let (width, turned) = if is_narrow { (inputs, outputs * inputs) } else { (outputs, 0) };
-        let by_example = AlignedVec::zeros(batch * width.next_multiple_of(LANES));
-        let stride = batch.next_multiple_of(LANES);
-        Self { inputs, outputs, batch, stride, is_narrow, by_example, turned: AlignedVec::zeros(turned) }
+    /// A layer from activations like `x` to activations like `z`. Where `has_below`, the input's gradient will be asked for.
+    /// # Panics
+    /// If the batches differ: a bug of the caller.
+    pub fn new(x: Grid, z: Grid, has_below: bool) -> Self {
+        assert!(x.batch == z.batch);
+        let (inputs, outputs) = (x.features, z.features);
+        let is_narrow = is_narrow(inputs, outputs);
+        let zeros = |is_needed: bool, len: usize| AlignedVec::zeros(if is_needed { len } else { 0 });
+        let turns_x = if x.is_by_example() { !z.is_by_example() } else { is_narrow };
+        let turns_z = if z.is_by_example() { !x.is_by_example() && has_below } else { !is_narrow };
+        Self {
+            x,
+            z,
+            is_narrow,
+            x_turned: zeros(turns_x, x.turned().len()),
+            z_turned: zeros(turns_z, z.turned().len()),
+            weights_turned: zeros(x.is_by_example() && has_below, outputs * x.row()),
+            gradient_turned: zeros(is_narrow, outputs * inputs),
+        }
     }
 
     /// `z = Wᵀx + b`, or max(z, 0) if `has_relu`.
     /// # Shapes
-    /// `weights: [inputs, outputs]`, `bias: [outputs]`, `x: [inputs, stride]`, `z: [outputs, stride]`.
-    pub fn forward(&self, cpu: Cpu, [weights, bias]: [&[f32]; 2], x: &[f32], z: &mut [f32], has_relu: bool) {
-        let product = gemm(
-            [self.outputs, self.stride, self.inputs],
-            MatRef { data: weights, row: 1, col: self.outputs },
-            MatRef { data: x, row: self.stride, col: 1 },
-            MatMut { data: z, row: self.stride },
-            GemmInit::Rows(bias),
-        );
+    /// `weights: [inputs, outputs]`, `bias: [outputs]`, `x` and `z` as given to [`Dense::new`].
+    pub fn forward(
+        &mut self,
+        cpu: Cpu,
+        [weights, bias]: [&[f32]; 2],
+        x: &[f32],
+        z: &mut [f32],
+        has_relu: bool,
+    ) {
+        let (inputs, outputs) = (self.x.features, self.z.features);
+        let product = if self.z.is_by_example() {
+            gemm(
+                [self.z.batch, outputs, inputs],
+                self.x.examples(x),
+                MatRef { data: weights, row: outputs, col: 1 },
+                MatMut { data: z, row: self.z.row() },
+                GemmInit::Columns(bias),
+            )
+        } else {
+            let row = self.z.row();
+            gemm(
+                [outputs, row, inputs],
+                MatRef { data: weights, row: 1, col: outputs },
+                MatRef { data: by_feature(cpu, self.x, x, &mut self.x_turned), row, col: 1 },
+                MatMut { data: z, row },
+                GemmInit::Rows(bias),
+            )
+        };
         cpu.run(if has_relu { product.with_relu() } else { product });
     }
 
     /// Gradients of the weights and the bias, from the gradient `dz` of the output.
     /// # Shapes
-    /// `x: [inputs, stride]`, `dz: [outputs, stride]`, `d_weights: [inputs, outputs]`, `d_bias: [outputs]`.
+    /// `x` and `dz` as given to [`Dense::new`], `d_weights: [inputs, outputs]`, `d_bias: [outputs]`.
     pub fn backward_params(
         &mut self,
         cpu: Cpu,
@@ -53,55 +89,87 @@ impl Dense {
         d_weights: &mut [f32],
         d_bias: &mut [f32],
     ) {
-        cpu.run(sum_columns(dz, self.stride, self.batch, &mut d_bias[..self.outputs]));
+        let (inputs, outputs, batch) = (self.x.features, self.z.features, self.x.batch);
+        cpu.run(sum_examples(self.z, dz, &mut d_bias[..outputs]));
         if self.is_narrow {
-            return self.backward_narrow(cpu, x, dz, d_weights);
+            let x = by_example(cpu, self.x, x, &mut self.x_turned);
+            cpu.run(gemm(
+                [outputs, inputs, batch],
+                self.z.features(dz),
+                MatRef { data: x, row: inputs.next_multiple_of(LANES), col: 1 },
+                MatMut { data: &mut self.gradient_turned, row: inputs },
+                GemmInit::Zero,
+            ));
+            cpu.run(transpose(&self.gradient_turned, inputs, [outputs, inputs], d_weights, outputs));
+            return;
         }
-        let row = self.outputs.next_multiple_of(LANES);
-        cpu.run(transpose(dz, self.stride, [self.outputs, self.batch], &mut self.by_example, row));
+        let dz = by_example(cpu, self.z, dz, &mut self.z_turned);
         cpu.run(gemm(
-            [self.inputs, self.outputs, self.batch],
-            MatRef { data: x, row: self.stride, col: 1 },
-            MatRef { data: &self.by_example, row, col: 1 },
-            MatMut { data: d_weights, row: self.outputs },
+            [inputs, outputs, batch],
+            self.x.features(x),
+            MatRef { data: dz, row: outputs.next_multiple_of(LANES), col: 1 },
+            MatMut { data: d_weights, row: outputs },
             GemmInit::Zero,
         ));
-    }
-
-    fn backward_narrow(&mut self, cpu: Cpu, x: &[f32], dz: &[f32], d_weights: &mut [f32]) {
-        let row = self.inputs.next_multiple_of(LANES);
-        cpu.run(transpose(x, self.stride, [self.inputs, self.batch], &mut self.by_example, row));
-        cpu.run(gemm(
-            [self.outputs, self.inputs, self.batch],
-            MatRef { data: dz, row: self.stride, col: 1 },
-            MatRef { data: &self.by_example, row, col: 1 },
-            MatMut { data: &mut self.turned, row: self.inputs },
-            GemmInit::Zero,
-        ));
-        cpu.run(transpose(&self.turned, self.inputs, [self.outputs, self.inputs], d_weights, self.outputs));
     }
 
     /// Gradient of the input; where `relu` is given, times 1 where that is positive, else times 0.
     /// # Shapes
-    /// `weights: [inputs, outputs]`, `dz: [outputs, stride]`, `dx: [inputs, stride]`, `relu: [inputs, stride]`.
+    /// `weights: [inputs, outputs]`, `dz` and `dx` as given to [`Dense::new`], `relu` as `dx`.
     pub fn backward_input(
-        &self,
+        &mut self,
         cpu: Cpu,
         weights: &[f32],
         dz: &[f32],
         dx: &mut [f32],
         relu: Option<&[f32]>,
     ) {
-        let product = gemm(
-            [self.inputs, self.stride, self.outputs],
-            MatRef { data: weights, row: self.outputs, col: 1 },
-            MatRef { data: dz, row: self.stride, col: 1 },
-            MatMut { data: dx, row: self.stride },
-            GemmInit::Zero,
-        );
+        let (inputs, outputs) = (self.x.features, self.z.features);
+        let row = self.x.row();
+        let product = if self.x.is_by_example() {
+            cpu.run(transpose(weights, outputs, [inputs, outputs], &mut self.weights_turned, row));
+            gemm(
+                [self.x.batch, inputs, outputs],
+                self.z.examples(dz),
+                MatRef { data: &self.weights_turned, row, col: 1 },
+                MatMut { data: dx, row },
+                GemmInit::Zero,
+            )
+        } else {
+            gemm(
+                [inputs, row, outputs],
+                MatRef { data: weights, row: outputs, col: 1 },
+                MatRef { data: by_feature(cpu, self.z, dz, &mut self.z_turned), row, col: 1 },
+                MatMut { data: dx, row },
+                GemmInit::Zero,
+            )
+        };
         cpu.run(match relu {
             Some(values) => product.with_mask(values),
             None => product,
         });
     }
+}
+
+/// Whether the weights' gradient is better worked out as its transpose.
+pub(super) fn is_narrow(inputs: usize, outputs: usize) -> bool {
+    outputs < 2 * LANES && !outputs.is_multiple_of(LANES) && inputs >= 2 * LANES
+}
+
+/// `data` one row a feature, in `turned` if it is not so already.
+fn by_feature<'a>(cpu: Cpu, grid: Grid, data: &'a [f32], turned: &'a mut [f32]) -> &'a [f32] {
+    if !grid.is_by_example() {
+        return data;
+    }
+    grid.turn(cpu, data, turned);
+    turned
+}
+
+/// `data` one row an example, in `turned` if it is not so already.
+fn by_example<'a>(cpu: Cpu, grid: Grid, data: &'a [f32], turned: &'a mut [f32]) -> &'a [f32] {
+    if grid.is_by_example() {
+        return data;
+    }
+    grid.turn(cpu, data, turned);
+    turned
 }

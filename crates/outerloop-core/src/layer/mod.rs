@@ -1,17 +1,21 @@
 //! Hand-written layers on flat arrays: the fast form of a task's loss and gradient.
 //!
-//! Activations are `[features, stride]`: one row a feature, one column an example, `stride` the batch size rounded up
-//! to a multiple of [`crate::simd::LANES`]. Columns past the batch hold finite rubbish that the loss ignores.
+//! Activations have one row an example or one row a feature ([`Grid`]): rows are padded to a multiple of
+//! [`crate::simd::LANES`], and the padding holds finite rubbish that the loss ignores.
 #![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
 mod activation;
 mod bias;
 mod cross_entropy;
 mod dense;
+mod grid;
+mod network;
 mod transpose;
 
 pub use activation::{Activation, activate, scale_by};
-pub use bias::sum_columns;
+pub use bias::sum_examples;
 pub use cross_entropy::cross_entropy;
 pub use dense::Dense;
+pub use grid::{Grid, Order};
+pub use network::arrange;
 pub use transpose::transpose;

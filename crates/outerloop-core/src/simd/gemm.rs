@@ -32,6 +32,8 @@ pub enum GemmInit<'a> {
     Zero,
     /// Row i starts at `bias[i]`.
     Rows(&'a [f32]),
+    /// Column j starts at `bias[j]`.
+    Columns(&'a [f32]),
     /// What is in C.
     Keep,
 }
@@ -73,8 +75,10 @@ pub fn gemm<'a>(
     assert!(k == 0 || (m - 1) * a.row + (k - 1) * a.col < a.data.len());
     assert!(k == 0 || (k - 1) * b.row + n <= b.data.len());
     assert!((m - 1) * c.row + n <= c.data.len());
-    if let GemmInit::Rows(bias) = init {
-        assert!(m <= bias.len());
+    match init {
+        GemmInit::Rows(bias) => assert!(m <= bias.len()),
+        GemmInit::Columns(bias) => assert!(n <= bias.len()),
+        GemmInit::Zero | GemmInit::Keep => {}
     }
     Gemm { m, n, k, a, b, c, init, epilogue: Epilogue::None }
 }
@@ -176,6 +180,15 @@ impl<'a> Gemm<'a> {
                 GemmInit::Rows(bias) => {
                     for r in 0..R {
                         acc[r] = [s.splat(*bias.get_unchecked(i + r)); V];
+                    }
+                }
+                GemmInit::Columns(bias) => {
+                    for v in 0..V {
+                        let n = if v + 1 == V { last } else { w };
+                        let start = s.load_first(bias.as_ptr().add(j + v * w), n);
+                        for r in 0..R {
+                            acc[r][v] = start;
+                        }
                     }
                 }
                 GemmInit::Keep => {
@@ -329,10 +342,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         /// Against f64 sums; each term is rounded once, so the error is below (k+1)·2⁻²⁴·Σ|a·b|. Every backend: same bits.
         #[test]
-        fn agrees_with_f64(m in 1usize..30, n in 1usize..70, k in 0usize..40, transposed: bool, seed in 0u64..1000) {
+        fn agrees_with_f64(m in 1usize..30, n in 1usize..70, k in 0usize..40, transposed: bool, by_column: bool, seed in 0u64..1000) {
             let a = random(seed, m * k + 1);
             let b = random(seed + 1, k * n + 1);
-            let bias = random(seed + 2, m);
+            let bias = random(seed + 2, m.max(n));
             let (row, col) = if transposed { (1, m) } else { (k, 1) };
             let mut results = vec![];
             for cpu in Backend::ALL.into_iter().filter_map(|x| Cpu::new(x).ok()) {
@@ -342,12 +355,13 @@ mod tests {
                     MatRef { data: &a, row, col },
                     MatRef { data: &b, row: n, col: 1 },
                     MatMut { data: &mut c, row: n + 3 },
-                    GemmInit::Rows(&bias),
+                    if by_column { GemmInit::Columns(&bias[..n]) } else { GemmInit::Rows(&bias) },
                 ));
                 for i in 0..m {
                     for j in 0..n {
                         let terms = (0..k).map(|q| f64::from(a[i * row + q * col]) * f64::from(b[q * n + j]));
-                        let (sum, size) = terms.fold((f64::from(bias[i]), f64::from(bias[i]).abs()), |(s, z), t| (s + t, z + t.abs()));
+                        let start = f64::from(bias[if by_column { j } else { i }]);
+                        let (sum, size) = terms.fold((start, start.abs()), |(s, z), t| (s + t, z + t.abs()));
                         let bound = (k + 1) as f64 * 2f64.powi(-24) * size + 1e-30;
                         prop_assert!((f64::from(c[i * (n + 3) + j]) - sum).abs() <= bound);
                     }

@@ -6,30 +6,26 @@ use crate::simd::{AlignedVec, LANES};
 /// Inputs and labels of one minibatch; reused from step to step.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// `[features, stride]`: one row a feature, one column an example. Columns past the batch are zero.
+    /// `[size, row]`: one row an example, its features adjacent; gaps are zero.
     pub inputs: AlignedVec,
     /// Class of every example; empty for tasks without labels.
     pub labels: Vec<u32>,
     /// Example numbers drawn last; scratch of [`super::Task::sample`].
     pub(super) indices: Vec<u32>,
-    /// The inputs example by example; scratch of [`super::Task::sample`].
-    pub(super) examples: Vec<f32>,
     /// Noise drawn last, and room for drawing it; scratch as well.
     pub(super) noise: Vec<f32>,
     pub(super) matrix_scratch: MatrixScratch,
     features: usize,
-    stride: usize,
 }
 
 impl Batch {
     /// Makes room for `size` examples of `features` numbers; allocates only when it grows.
     pub fn resize(&mut self, features: usize, size: usize) {
-        let stride = size.next_multiple_of(LANES);
-        if (self.features, self.stride, self.labels.len()) != (features, stride, size) {
-            self.inputs = AlignedVec::zeros(features * stride);
+        if (self.features, self.labels.len()) != (features, size) {
+            self.features = features;
+            self.inputs = AlignedVec::zeros(size * self.row());
             self.labels = vec![0; size];
             self.indices = vec![0; size];
-            (self.features, self.stride) = (features, stride);
         }
     }
 
@@ -43,9 +39,9 @@ impl Batch {
         self.labels.len()
     }
 
-    /// Distance between rows of `inputs`.
-    pub fn stride(&self) -> usize {
-        self.stride
+    /// Distance between examples: their features, rounded up to [`LANES`].
+    pub fn row(&self) -> usize {
+        self.features.next_multiple_of(LANES)
     }
 
     /// A batch of the given examples, for tests and candle users.
@@ -59,18 +55,17 @@ impl Batch {
         let mut batch = Self::default();
         batch.resize(features, labels.len());
         batch.labels.copy_from_slice(labels);
-        for (b, example) in examples.chunks_exact(features.max(1)).enumerate() {
-            for (f, &x) in example.iter().enumerate() {
-                batch.inputs[f * batch.stride + b] = x;
-            }
+        let row = batch.row();
+        for (to, from) in
+            batch.inputs.chunks_exact_mut(row.max(1)).zip(examples.chunks_exact(features.max(1)))
+        {
+            to[..features].copy_from_slice(from);
         }
         batch
     }
 
     /// Row-major `[size, features]`.
     pub fn examples(&self) -> Vec<f32> {
-        (0..self.size())
-            .flat_map(|b| (0..self.features).map(move |f| self.inputs[f * self.stride + b]))
-            .collect()
+        self.inputs.chunks_exact(self.row().max(1)).flat_map(|row| &row[..self.features]).copied().collect()
     }
 }

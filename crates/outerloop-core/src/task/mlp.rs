@@ -8,7 +8,7 @@ use super::mlp_plan::MlpPlan;
 use super::{Batch, MlpConfig, Normalizer, PixelScaling, Plan, Task, TaskSpec, TensorInit};
 use crate::data::{ImageSet, Pixels, Split};
 use crate::error::{Error, Result};
-use crate::layer::{Activation, transpose};
+use crate::layer::Activation;
 use crate::params::{ParamLayout, TensorSpec};
 use crate::rng::Key;
 use crate::simd::{Cpu, Kernel, Simd, prefetch};
@@ -102,7 +102,6 @@ impl Task for MlpTask {
     fn sample(&self, cpu: Cpu, split: Split, key: Key, index: u64, batch: &mut Batch) {
         let features = self.data.example_len();
         batch.resize(features, self.config.batch_size);
-        batch.examples.resize(features * self.config.batch_size.max(8), 0.0);
         let range = if split == Split::Train { self.train.clone() } else { self.data.range(split) };
         key.fold(STREAM_SPLITS)
             .fold(split as u64)
@@ -115,19 +114,17 @@ impl Task for MlpTask {
             let label = u32::from(self.data.labels()[*i as usize]);
             batch.labels[b] = if is_noisy { self.noisy_label(key, *i, label) } else { label };
         }
-        let (size, stride) = (batch.size(), batch.stride());
-        let Batch { indices, examples, inputs, .. } = &mut *batch;
+        let row = batch.row();
+        let Batch { indices, inputs, .. } = &mut *batch;
         match self.data.pixels() {
             Pixels::U8(bytes) => {
                 let (scale, shift) = self.scaling();
-                let (rows, out) = (&mut examples[..], &mut inputs[..]);
-                cpu.run(GatherBytes { bytes, features, indices, scale, shift, rows, out, stride });
+                cpu.run(GatherBytes { bytes, features, indices, scale, shift, out: inputs, row });
             }
             Pixels::F32(values) => {
-                for (row, &i) in examples.chunks_exact_mut(features).zip(indices.iter()) {
-                    row.copy_from_slice(&values[i as usize * features..][..features]);
+                for (to, &i) in inputs.chunks_exact_mut(row).zip(indices.iter()) {
+                    to[..features].copy_from_slice(&values[i as usize * features..][..features]);
                 }
-                cpu.run(transpose(examples, features, [size, features], inputs, stride));
             }
         }
     }
@@ -160,47 +157,30 @@ impl Task for MlpTask {
     }
 }
 
-/// The chosen rows of `bytes: [examples, features]`, scaled, as the columns of `out: [features, stride]`.
+/// The chosen rows of `bytes: [examples, features]`, scaled, as the rows of `out`, `row` apart.
 struct GatherBytes<'a> {
     bytes: &'a [u8],
     features: usize,
     indices: &'a [u32],
     scale: f32,
     shift: f32,
-    /// Scratch, `[8, features]`.
-    rows: &'a mut [f32],
     out: &'a mut [f32],
-    stride: usize,
+    row: usize,
 }
 
 impl Kernel for GatherBytes<'_> {
     type Output = ();
 
-    /// The compiler widens bytes well, and multiplies and adds as it is told; eight rows at a time are turned into columns.
+    /// The compiler widens bytes well, and multiplies and adds as it is told.
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { bytes, features, indices, scale, shift, rows, out, stride } = self;
-        assert!(rows.len() >= 8 * features && stride >= indices.len() && out.len() >= features * stride);
-        for (group, indices) in indices.chunks(8).enumerate() {
-            for i in 0..indices.len() {
-                let from = &bytes[indices[i] as usize * features..][..features];
-                let to = &mut rows[i * features..][..features];
-                for f in 0..features {
-                    to[f] = f32::from(from[f]) * scale + shift;
-                }
-            }
-            let whole = if indices.len() == 8 { features / 8 * 8 } else { 0 };
-            for f in (0..whole).step_by(8) {
-                // SAFETY: eight rows of `features`, and eight columns below `stride` of `features` rows.
-                unsafe {
-                    let to = out.as_mut_ptr().add(f * stride + 8 * group);
-                    s.transpose_8(rows.as_ptr().add(f), features, to, stride);
-                }
-            }
-            for f in whole..features {
-                for i in 0..indices.len() {
-                    out[f * stride + 8 * group + i] = rows[i * features + f];
-                }
+    fn run<S: Simd>(self, _: S) {
+        let Self { bytes, features, indices, scale, shift, out, row } = self;
+        assert!(out.len() >= indices.len() * row && row >= features);
+        for i in 0..indices.len() {
+            let from = &bytes[indices[i] as usize * features..][..features];
+            let to = &mut out[i * row..][..features];
+            for f in 0..features {
+                to[f] = f32::from(from[f]) * scale + shift;
             }
         }
     }

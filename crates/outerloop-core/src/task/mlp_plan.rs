@@ -1,7 +1,7 @@
 //! The MLP's loss and gradient as hand-written layers.
 
 use super::{Batch, Plan};
-use crate::layer::{Activation, Dense, activate, cross_entropy, scale_by};
+use crate::layer::{Activation, Dense, activate, arrange, cross_entropy, scale_by};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES};
 use std::sync::Arc;
@@ -11,11 +11,11 @@ pub(super) struct MlpPlan {
     layout: Arc<ParamLayout>,
     activation: Activation,
     layers: Vec<Dense>,
-    /// Outputs of every layer, `[width, stride]`; the last one holds the logits, then their gradient.
+    /// Outputs of every layer; the last one holds the logits, one row a class, then their gradient.
     outputs: Vec<AlignedVec>,
     /// Derivatives of the hidden layers' activations; empty for ReLU, whose outputs tell them.
     derivatives: Vec<AlignedVec>,
-    /// Gradient of a hidden layer's output; as long as the widest.
+    /// Gradient of a hidden layer's output; as long as the longest.
     d_hidden: [AlignedVec; 2],
     losses: AlignedVec,
 }
@@ -28,21 +28,22 @@ impl MlpPlan {
         activation: Activation,
         batch: usize,
     ) -> Self {
-        let stride = batch.next_multiple_of(LANES);
-        let hidden = &widths[1..widths.len() - 1];
+        let grids = arrange(widths, batch);
+        let hidden = &grids[1..widths.len() - 1];
         let is_relu = activation == Activation::Relu;
-        let widest = hidden.iter().copied().max().unwrap_or(0) * stride;
+        let longest = hidden.iter().map(|grid| grid.len()).max().unwrap_or(0);
+        let layers = grids.windows(2).enumerate().map(|(l, pair)| Dense::new(pair[0], pair[1], l > 0));
         Self {
             layout,
             activation,
-            layers: widths.windows(2).map(|w| Dense::new(w[0], w[1], batch)).collect(),
-            outputs: widths[1..].iter().map(|w| AlignedVec::zeros(w * stride)).collect(),
+            layers: layers.collect(),
+            outputs: grids[1..].iter().map(|grid| AlignedVec::zeros(grid.len())).collect(),
             derivatives: hidden
                 .iter()
-                .map(|w| AlignedVec::zeros(if is_relu { 0 } else { w * stride }))
+                .map(|grid| AlignedVec::zeros(if is_relu { 0 } else { grid.len() }))
                 .collect(),
-            d_hidden: [AlignedVec::zeros(widest), AlignedVec::zeros(widest)],
-            losses: AlignedVec::zeros(stride),
+            d_hidden: [AlignedVec::zeros(longest), AlignedVec::zeros(longest)],
+            losses: AlignedVec::zeros(batch.next_multiple_of(LANES)),
         }
     }
 }
@@ -99,7 +100,7 @@ impl Plan for MlpPlan {
 
     fn error_rate(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) -> f32 {
         self.forward(cpu, params, batch);
-        let (logits, stride) = (&self.outputs[self.layers.len() - 1], batch.stride());
+        let (logits, stride) = (&self.outputs[self.layers.len() - 1], self.losses.len());
         let is_wrong = |&(b, &label): &(usize, &u32)| {
             let right = logits[label as usize * stride + b];
             // A score that is no number answers nothing.

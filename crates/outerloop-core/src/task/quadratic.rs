@@ -45,18 +45,18 @@ impl Task for QuadraticTask {
         &self.spec
     }
 
-    /// The batch holds A + E, one row of the matrix a feature row.
+    /// The batch holds A + E, one row of the matrix an example.
     fn sample(&self, _: Cpu, split: Split, key: Key, index: u64, batch: &mut Batch) {
         let d = self.config.dims;
         batch.resize(d, d);
-        let stride = batch.stride();
+        let row_len = batch.row();
         let Batch { inputs, noise, matrix_scratch, .. } = batch;
         if let Some(kind) = &self.config.noise {
             noise.resize(d * d, 0.0);
             kind.fill(key.fold(STREAM_NOISE).fold(split as u64).fold(index), d, noise, matrix_scratch);
         }
         for i in 0..d {
-            let row = &mut inputs[i * stride..][..d];
+            let row = &mut inputs[i * row_len..][..d];
             row.copy_from_slice(&self.matrix[i * d..][..d]);
             if self.config.noise.is_some() {
                 row.iter_mut().zip(&noise[i * d..]).for_each(|(a, e)| *a += e);
@@ -67,8 +67,7 @@ impl Task for QuadraticTask {
     fn graph(&self, params: &[Tensor], batch: &Batch) -> Result<Tensor> {
         let d = self.config.dims;
         let x = params[0].reshape((d, 1))?;
-        // `examples` is column by column, hence the transpose.
-        let m = Tensor::from_vec(batch.examples(), (d, d), x.device())?.to_dtype(x.dtype())?.t()?;
+        let m = Tensor::from_vec(batch.examples(), (d, d), x.device())?.to_dtype(x.dtype())?;
         let value = m.matmul(&x)?.sqr()?.sum_all()?;
         Ok(match self.config.output {
             QuadraticOutput::Identity => (value * self.config.loss_scale)?,
@@ -96,12 +95,8 @@ struct QuadraticPlan {
 
 impl Plan for QuadraticPlan {
     fn loss(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) -> f32 {
-        let value = cpu.run(SquaredNorm {
-            matrix: &batch.inputs,
-            row: batch.stride(),
-            x: params,
-            y: &mut self.product,
-        });
+        let value =
+            cpu.run(SquaredNorm { matrix: &batch.inputs, row: batch.row(), x: params, y: &mut self.product });
         match self.output {
             QuadraticOutput::Identity => self.scale * value,
             // `value` is a sum of squares, so the maximum with 0 of the definition only matters for NaN.
@@ -123,7 +118,7 @@ impl Plan for QuadraticPlan {
         cpu.run(gemm(
             [1, d, d],
             MatRef { data: &self.product, row: d, col: 1 },
-            MatRef { data: &batch.inputs, row: batch.stride(), col: 1 },
+            MatRef { data: &batch.inputs, row: batch.row(), col: 1 },
             MatMut { data: grads, row: d },
             GemmInit::Zero,
         ));

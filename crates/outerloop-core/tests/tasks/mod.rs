@@ -64,8 +64,7 @@ pub fn golden(case: &TaskCase) -> (Arc<dyn Task>, Batch) {
         "start": {"kind": "normal", "mean": 0, "std": 1}, "output": config["output"], "lossScale": config["loss_scale"],
         "noise": null, "instanceSeed": 0});
     let (a, e) = (&case.batch("A").data, &case.batch("E").data);
-    // A batch has one row of A + E a feature, so its examples are the columns.
-    let columns: Vec<f32> = (0..d * d).map(|i| i % d * d + i / d).map(|i| a[i] + e[i]).collect();
+    let rows: Vec<f32> = a.iter().zip(e).map(|(a, e)| a + e).collect();
     let task = build_task(&parse(&json.to_string()), &Datasets::default()).unwrap();
-    (task, Batch::from_examples(&columns, d, &vec![0; d]))
+    (task, Batch::from_examples(&rows, d, &vec![0; d]))
 }

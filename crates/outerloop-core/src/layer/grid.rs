@@ -1,0 +1,68 @@
+//! How the activations of a batch lie in memory.
+
+use super::transpose;
+use crate::simd::{Cpu, LANES, MatRef};
+
+/// Which axis has adjacent elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// One row an example, its features adjacent: `[batch, row]`.
+    ByExample,
+    /// One row a feature, its examples adjacent: `[features, row]`.
+    ByFeature,
+}
+
+/// Shape and order of a batch's activations. Rows are as far apart as they are long, rounded up to [`LANES`]; what is in
+/// the gaps is finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Numbers an example has.
+    pub features: usize,
+    /// Examples.
+    pub batch: usize,
+    /// Which of them are adjacent.
+    pub order: Order,
+}
+
+impl Grid {
+    /// Whether an example's features are adjacent.
+    pub fn is_by_example(self) -> bool {
+        self.order == Order::ByExample
+    }
+
+    /// Distance between rows.
+    pub fn row(self) -> usize {
+        let adjacent = if self.is_by_example() { self.features } else { self.batch };
+        adjacent.next_multiple_of(LANES)
+    }
+
+    /// Floats with gaps.
+    pub fn len(self) -> usize {
+        self.row() * if self.is_by_example() { self.batch } else { self.features }
+    }
+
+    /// The same activations in the other order.
+    pub(super) fn turned(self) -> Self {
+        let order = if self.is_by_example() { Order::ByFeature } else { Order::ByExample };
+        Self { order, ..self }
+    }
+
+    /// Writes `from`, which is arranged like this, to `to` in the other order; gaps of `to` stay as they are.
+    pub(super) fn turn(self, cpu: Cpu, from: &[f32], to: &mut [f32]) {
+        let lines = [self.batch, self.features];
+        let shape = if self.is_by_example() { lines } else { [lines[1], lines[0]] };
+        cpu.run(transpose(from, self.row(), shape, to, self.turned().row()));
+    }
+
+    /// `data` as a matrix `[batch, features]`.
+    pub(super) fn examples(self, data: &[f32]) -> MatRef<'_> {
+        let [row, col] = if self.is_by_example() { [self.row(), 1] } else { [1, self.row()] };
+        MatRef { data, row, col }
+    }
+
+    /// `data` as a matrix `[features, batch]`.
+    pub(super) fn features(self, data: &[f32]) -> MatRef<'_> {
+        let MatRef { data, row, col } = self.examples(data);
+        MatRef { data, row: col, col: row }
+    }
+}
