@@ -75,7 +75,8 @@ impl Dense {
                 GemmInit::Rows(bias),
             )
         };
-        cpu.run(if has_relu { product.with_relu() } else { product });
+        let product = if has_relu { product.with_relu() } else { product };
+        product.run_blocked(cpu);
     }
 
     /// Gradients of the weights and the bias, from the gradient `dz` of the output.
@@ -92,25 +93,27 @@ impl Dense {
         let (inputs, outputs, batch) = (self.x.features, self.z.features, self.x.batch);
         cpu.run(sum_examples(self.z, dz, &mut d_bias[..outputs]));
         if self.is_narrow {
-            let x = by_example(cpu, self.x, x, &mut self.x_turned);
-            cpu.run(gemm(
+            let (x, row) = by_example(cpu, self.x, x, &mut self.x_turned);
+            let product = gemm(
                 [outputs, inputs, batch],
                 self.z.features(dz),
-                MatRef { data: x, row: inputs.next_multiple_of(LANES), col: 1 },
+                MatRef { data: x, row, col: 1 },
                 MatMut { data: &mut self.gradient_turned, row: inputs },
                 GemmInit::Zero,
-            ));
+            );
+            product.run_blocked(cpu);
             cpu.run(transpose(&self.gradient_turned, inputs, [outputs, inputs], d_weights, outputs));
             return;
         }
-        let dz = by_example(cpu, self.z, dz, &mut self.z_turned);
-        cpu.run(gemm(
+        let (dz, row) = by_example(cpu, self.z, dz, &mut self.z_turned);
+        let product = gemm(
             [inputs, outputs, batch],
             self.x.features(x),
-            MatRef { data: dz, row: outputs.next_multiple_of(LANES), col: 1 },
+            MatRef { data: dz, row, col: 1 },
             MatMut { data: d_weights, row: outputs },
             GemmInit::Zero,
-        ));
+        );
+        product.run_blocked(cpu);
     }
 
     /// Gradient of the input; where `relu` is given, times 1 where that is positive, else times 0.
@@ -144,10 +147,11 @@ impl Dense {
                 GemmInit::Zero,
             )
         };
-        cpu.run(match relu {
+        let product = match relu {
             Some(values) => product.with_mask(values),
             None => product,
-        });
+        };
+        product.run_blocked(cpu);
     }
 }
 
@@ -165,11 +169,11 @@ fn by_feature<'a>(cpu: Cpu, grid: Grid, data: &'a [f32], turned: &'a mut [f32]) 
     turned
 }
 
-/// `data` one row an example, in `turned` if it is not so already.
-fn by_example<'a>(cpu: Cpu, grid: Grid, data: &'a [f32], turned: &'a mut [f32]) -> &'a [f32] {
+/// `data` one row an example, in `turned` if it is not so already, and the distance between its rows.
+fn by_example<'a>(cpu: Cpu, grid: Grid, data: &'a [f32], turned: &'a mut [f32]) -> (&'a [f32], usize) {
     if grid.is_by_example() {
-        return data;
+        return (data, grid.row());
     }
     grid.turn(cpu, data, turned);
-    turned
+    (turned, grid.turned().row())
 }

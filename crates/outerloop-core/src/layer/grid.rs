@@ -4,17 +4,20 @@ use super::transpose;
 use crate::simd::{Cpu, LANES, MatRef};
 
 /// Which axis has adjacent elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// One row an example, its features adjacent: `[batch, row]`.
+    #[default]
     ByExample,
     /// One row a feature, its examples adjacent: `[features, row]`.
     ByFeature,
 }
 
-/// Shape and order of a batch's activations. Rows are as far apart as they are long, rounded up to [`LANES`]; what is in
-/// the gaps is finite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Rows this many floats apart, or a multiple of it, all lie in the same set of the first-level cache.
+const SAME_SET: usize = 1024;
+
+/// Shape and order of a batch's activations. Rows are a multiple of [`LANES`] apart; what is in the gaps is finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grid {
     /// Numbers an example has.
     pub features: usize,
@@ -33,7 +36,9 @@ impl Grid {
     /// Distance between rows.
     pub fn row(self) -> usize {
         let adjacent = if self.is_by_example() { self.features } else { self.batch };
-        adjacent.next_multiple_of(LANES)
+        let row = adjacent.next_multiple_of(LANES);
+        // A product reads several examples at a time.
+        if self.is_by_example() && row.is_multiple_of(SAME_SET) { row + LANES } else { row }
     }
 
     /// Floats with gaps.
@@ -42,27 +47,32 @@ impl Grid {
     }
 
     /// The same activations in the other order.
-    pub(super) fn turned(self) -> Self {
+    pub fn turned(self) -> Self {
         let order = if self.is_by_example() { Order::ByFeature } else { Order::ByExample };
         Self { order, ..self }
     }
 
     /// Writes `from`, which is arranged like this, to `to` in the other order; gaps of `to` stay as they are.
-    pub(super) fn turn(self, cpu: Cpu, from: &[f32], to: &mut [f32]) {
+    pub fn turn(self, cpu: Cpu, from: &[f32], to: &mut [f32]) {
         let lines = [self.batch, self.features];
         let shape = if self.is_by_example() { lines } else { [lines[1], lines[0]] };
         cpu.run(transpose(from, self.row(), shape, to, self.turned().row()));
     }
 
+    /// Distances between examples and between features.
+    pub fn strides(self) -> [usize; 2] {
+        if self.is_by_example() { [self.row(), 1] } else { [1, self.row()] }
+    }
+
     /// `data` as a matrix `[batch, features]`.
     pub(super) fn examples(self, data: &[f32]) -> MatRef<'_> {
-        let [row, col] = if self.is_by_example() { [self.row(), 1] } else { [1, self.row()] };
+        let [row, col] = self.strides();
         MatRef { data, row, col }
     }
 
     /// `data` as a matrix `[features, batch]`.
     pub(super) fn features(self, data: &[f32]) -> MatRef<'_> {
-        let MatRef { data, row, col } = self.examples(data);
-        MatRef { data, row: col, col: row }
+        let [col, row] = self.strides();
+        MatRef { data, row, col }
     }
 }

@@ -56,13 +56,13 @@ impl NewtonSchulz {
         for _ in 0..ITERATIONS {
             cpu.run(transpose(x, n, [m, n], transposed, m));
             let out = MatMut { data: &mut *gram, row: m };
-            cpu.run(gemm([m, m, n], by_rows(&*x, n), by_rows(&*transposed, m), out, GemmInit::Zero));
+            gemm([m, m, n], by_rows(&*x, n), by_rows(&*transposed, m), out, GemmInit::Zero).run_blocked(cpu);
             let out = MatMut { data: &mut *polynomial, row: m };
-            cpu.run(gemm([m, m, m], by_rows(&*gram, m), by_rows(&*gram, m), out, GemmInit::Zero));
+            gemm([m, m, m], by_rows(&*gram, m), by_rows(&*gram, m), out, GemmInit::Zero).run_blocked(cpu);
             polynomial.iter_mut().zip(&*gram).for_each(|(p, g)| *p = b * g + c * *p);
             next.iter_mut().zip(&*x).for_each(|(next, x)| *next = a * x);
             let out = MatMut { data: &mut *next, row: n };
-            cpu.run(gemm([m, n, m], by_rows(&*polynomial, m), by_rows(&*x, n), out, GemmInit::Keep));
+            gemm([m, n, m], by_rows(&*polynomial, m), by_rows(&*x, n), out, GemmInit::Keep).run_blocked(cpu);
             x.copy_from_slice(next);
         }
         if rows > cols {

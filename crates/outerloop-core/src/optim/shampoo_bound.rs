@@ -125,8 +125,8 @@ impl Bound {
             let (g, turned) = (by_rows(g, cols), by_rows(turned, rows));
             let out = MatMut { data: product, row: dim };
             match k {
-                0 => cpu.run(gemm([rows, rows, cols], g, turned, out, GemmInit::Zero)),
-                _ => cpu.run(gemm([cols, cols, rows], turned, g, out, GemmInit::Zero)),
+                0 => gemm([rows, rows, cols], g, turned, out, GemmInit::Zero).run_blocked(cpu),
+                _ => gemm([cols, cols, rows], turned, g, out, GemmInit::Zero).run_blocked(cpu),
             }
         }
         for (s, x) in statistics.iter_mut().zip(&self.product[..]) {
@@ -150,8 +150,8 @@ impl Bound {
         let (before, roots) = (by_rows(turned, cols), by_rows(roots, dim));
         let out = MatMut { data: g, row: cols };
         match k {
-            0 => cpu.run(gemm([rows, cols, rows], roots, before, out, GemmInit::Zero)),
-            _ => cpu.run(gemm([rows, cols, cols], before, roots, out, GemmInit::Zero)),
+            0 => gemm([rows, cols, rows], roots, before, out, GemmInit::Zero).run_blocked(cpu),
+            _ => gemm([rows, cols, cols], before, roots, out, GemmInit::Zero).run_blocked(cpu),
         }
     }
 }
