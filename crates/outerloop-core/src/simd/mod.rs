@@ -26,6 +26,7 @@ mod gemm;
 mod math;
 mod normal;
 mod peak;
+mod philox;
 mod portable;
 mod stream;
 mod workers;
@@ -37,6 +38,7 @@ pub use gemm::{GemmInit, MatMut, MatRef, gemm};
 pub use math::{cos_sin, exp, exp_nonpositive, ln, relu, rsqrt, sigmoid, tanh};
 pub use normal::fill_normal;
 pub use peak::fma_flops_per_second;
+pub use philox::fill_integers;
 pub use stream::stream_bytes_per_second;
 pub use workers::Workers;
 

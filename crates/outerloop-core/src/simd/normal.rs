@@ -4,8 +4,9 @@
 //! the scalar code has them, so the results are the same to the last bit. Three quarters of Philox's and of the polynomials'
 //! time go this way; what a learned optimizer with many weights spends on its noise is mostly that.
 
+use super::philox::words;
 use super::{Cpu, Kernel, Simd};
-use crate::rng::{Key, PHILOX_ROUNDS, QUANTILE_CENTRE, QUANTILE_TAIL, TWO_POW_MINUS_32, philox_round};
+use crate::rng::{Key, QUANTILE_CENTRE, QUANTILE_TAIL, TWO_POW_MINUS_32};
 
 /// Philox blocks at a time.
 const BLOCKS: usize = 64;
@@ -28,9 +29,13 @@ impl Kernel for Normals<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let (mut by_word, mut normals) = ([0f32; WORDS], [0f32; WORDS]);
+        let mut words_of_chunk = [0; WORDS];
         for (chunk, out) in self.out.chunks_mut(WORDS).enumerate() {
-            let words = words(self.key, (chunk * BLOCKS) as u64);
-            quantiles(&words, &mut by_word);
+            let blocks = words::<BLOCKS>(self.key, (chunk * BLOCKS) as u64);
+            for (j, part) in blocks.iter().enumerate() {
+                words_of_chunk[j * BLOCKS..][..BLOCKS].copy_from_slice(part);
+            }
+            quantiles(&words_of_chunk, &mut by_word);
             // Word j of block i is number 4·i + j of the stream, and stands at j·BLOCKS + i.
             for i in 0..BLOCKS {
                 for j in 0..4 {
@@ -40,30 +45,6 @@ impl Kernel for Normals<'_> {
             out.copy_from_slice(&normals[..out.len()]);
         }
     }
-}
-
-/// Blocks `first..first + BLOCKS`, word by word.
-#[inline(always)]
-fn words(key: Key, first: u64) -> [u32; WORDS] {
-    let (mut c0, mut c1) = ([0u32; BLOCKS], [0u32; BLOCKS]);
-    for i in 0..BLOCKS {
-        let [low, high, ..] = Key::stream_counter(first + i as u64);
-        (c0[i], c1[i]) = (low, high);
-    }
-    let [.., middle, last] = Key::stream_counter(first);
-    let (mut c2, mut c3) = ([middle; BLOCKS], [last; BLOCKS]);
-    let mut key = key.words();
-    for _ in 0..PHILOX_ROUNDS {
-        for i in 0..BLOCKS {
-            [c0[i], c1[i], c2[i], c3[i]] = philox_round([c0[i], c1[i], c2[i], c3[i]], key);
-        }
-        key = Key::next_round(key);
-    }
-    let mut words = [0; WORDS];
-    for (j, part) in [c0, c1, c2, c3].iter().enumerate() {
-        words[j * BLOCKS..][..BLOCKS].copy_from_slice(part);
-    }
-    words
 }
 
 /// Quantiles of (word + ½)·2⁻³², as `normal_quantile` has them: the centre for all, then the tails for those beyond.

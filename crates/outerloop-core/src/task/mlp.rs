@@ -4,14 +4,15 @@
 //! # References
 //! Metz et al. 2020, "Using a thousand optimization tasks …" (TaskSet), arXiv:2002.11887, mlp family.
 
+use super::gather::GatherBytes;
 use super::mlp_plan::MlpPlan;
 use super::{Batch, MlpConfig, Normalizer, PixelScaling, Plan, Task, TaskSpec, TensorInit};
 use crate::data::{ImageSet, Pixels, Split};
 use crate::error::{Error, Result};
-use crate::layer::Activation;
+use crate::layer::{Activation, Grid, arrange};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::rng::Key;
-use crate::simd::{Cpu, Kernel, Simd, prefetch};
+use crate::simd::{Cpu, fill_integers, prefetch};
 use candle_core::{D, Tensor};
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub struct MlpTask {
     data: Arc<ImageSet>,
     train: Range<usize>,
     widths: Vec<usize>,
+    /// How the plan wants a minibatch's inputs.
+    inputs: Grid,
     spec: TaskSpec,
     layout: Arc<ParamLayout>,
 }
@@ -59,7 +62,8 @@ impl MlpTask {
         let layout = ParamLayout::new(tensors)?;
         let normalizer = Normalizer::classification(data.num_classes());
         let spec = TaskSpec { params: layout.clone(), init, normalizer, scales: None };
-        Ok(Self { config, data, train, widths, spec, layout: Arc::new(layout) })
+        let inputs = arrange(&widths, config.batch_size)[0];
+        Ok(Self { config, data, train, widths, inputs, spec, layout: Arc::new(layout) })
     }
 
     /// Input = byte · scale + shift.
@@ -101,12 +105,10 @@ impl Task for MlpTask {
 
     fn sample(&self, cpu: Cpu, split: Split, key: Key, index: u64, batch: &mut Batch) {
         let features = self.data.example_len();
-        batch.resize(features, self.config.batch_size);
+        batch.resize(self.inputs);
         let range = if split == Split::Train { self.train.clone() } else { self.data.range(split) };
-        key.fold(STREAM_SPLITS)
-            .fold(split as u64)
-            .fold(index)
-            .fill_integers(range.len() as u32, &mut batch.indices);
+        let stream = key.fold(STREAM_SPLITS).fold(split as u64).fold(index);
+        fill_integers(cpu, stream, range.len() as u32, &mut batch.indices);
         let is_noisy = split == Split::Train && self.config.label_noise > 0.0;
         for (b, i) in batch.indices.iter_mut().enumerate() {
             *i += range.start as u32;
@@ -114,16 +116,18 @@ impl Task for MlpTask {
             let label = u32::from(self.data.labels()[*i as usize]);
             batch.labels[b] = if is_noisy { self.noisy_label(key, *i, label) } else { label };
         }
-        let row = batch.row();
         let Batch { indices, inputs, .. } = &mut *batch;
         match self.data.pixels() {
             Pixels::U8(bytes) => {
                 let (scale, shift) = self.scaling();
-                cpu.run(GatherBytes { bytes, features, indices, scale, shift, out: inputs, row });
+                cpu.run(GatherBytes { bytes, indices, scale, shift, grid: self.inputs, out: inputs });
             }
             Pixels::F32(values) => {
-                for (to, &i) in inputs.chunks_exact_mut(row).zip(indices.iter()) {
-                    to[..features].copy_from_slice(&values[i as usize * features..][..features]);
+                let [example, feature] = self.inputs.strides();
+                for (b, &i) in indices.iter().enumerate() {
+                    let from = &values[i as usize * features..][..features];
+                    let to = inputs[b * example..].iter_mut().step_by(feature);
+                    to.zip(from).for_each(|(to, from)| *to = *from);
                 }
             }
         }
@@ -131,7 +135,7 @@ impl Task for MlpTask {
 
     fn graph(&self, params: &[Tensor], batch: &Batch) -> Result<Tensor> {
         let (dtype, device) = (params[0].dtype(), params[0].device());
-        let shape = (batch.size(), batch.features());
+        let shape = (batch.grid().batch, batch.grid().features);
         let mut x = Tensor::from_vec(batch.examples(), shape, device)?.to_dtype(dtype)?;
         let last = self.widths.len() - 2;
         for l in 0..=last {
@@ -142,7 +146,7 @@ impl Task for MlpTask {
         }
         let x = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
         let log_sum = x.exp()?.sum_keepdim(D::Minus1)?.log()?;
-        let labels = Tensor::from_slice(&batch.labels, (batch.size(), 1), device)?;
+        let labels = Tensor::from_slice(&batch.labels, (shape.0, 1), device)?;
         Ok((log_sum - x.gather(&labels, D::Minus1)?)?.mean_all()?)
     }
 
@@ -154,35 +158,6 @@ impl Task for MlpTask {
 
     fn has_answers(&self) -> bool {
         true
-    }
-}
-
-/// The chosen rows of `bytes: [examples, features]`, scaled, as the rows of `out`, `row` apart.
-struct GatherBytes<'a> {
-    bytes: &'a [u8],
-    features: usize,
-    indices: &'a [u32],
-    scale: f32,
-    shift: f32,
-    out: &'a mut [f32],
-    row: usize,
-}
-
-impl Kernel for GatherBytes<'_> {
-    type Output = ();
-
-    /// The compiler widens bytes well, and multiplies and adds as it is told.
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self { bytes, features, indices, scale, shift, out, row } = self;
-        assert!(out.len() >= indices.len() * row && row >= features);
-        for i in 0..indices.len() {
-            let from = &bytes[indices[i] as usize * features..][..features];
-            let to = &mut out[i * row..][..features];
-            for f in 0..features {
-                to[f] = f32::from(from[f]) * scale + shift;
-            }
-        }
     }
 }
 

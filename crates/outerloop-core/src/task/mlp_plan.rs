@@ -1,7 +1,7 @@
 //! The MLP's loss and gradient as hand-written layers.
 
 use super::{Batch, Plan};
-use crate::layer::{Activation, Dense, activate, arrange, cross_entropy, scale_by};
+use crate::layer::{Activation, Dense, Grid, activate, arrange, cross_entropy, scale_by};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub(super) struct MlpPlan {
     /// Gradient of a hidden layer's output; as long as the longest.
     d_hidden: [AlignedVec; 2],
     losses: AlignedVec,
+    /// How the first layer wants its inputs, and room for a batch that has them otherwise.
+    inputs: (Grid, AlignedVec),
 }
 
 impl MlpPlan {
@@ -44,6 +46,7 @@ impl MlpPlan {
                 .collect(),
             d_hidden: [AlignedVec::zeros(longest), AlignedVec::zeros(longest)],
             losses: AlignedVec::zeros(batch.next_multiple_of(LANES)),
+            inputs: (grids[0], AlignedVec::default()),
         }
     }
 }
@@ -52,9 +55,17 @@ impl MlpPlan {
     /// Writes the logits of `batch` into the last output.
     fn forward(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) {
         let last = self.layers.len() - 1;
+        let (grid, turned) = &mut self.inputs;
+        if batch.grid() != *grid {
+            assert!(batch.grid() == grid.turned());
+            if turned.is_empty() {
+                *turned = AlignedVec::zeros(grid.len());
+            }
+            batch.grid().turn(cpu, &batch.inputs, turned);
+        }
         for l in 0..=last {
             let (before, here) = self.outputs.split_at_mut(l);
-            let x = before.last().map_or(&*batch.inputs, |x| &**x);
+            let x = before.last().map_or(inputs(&self.inputs, batch), |x| &**x);
             let bias = &params[self.layout.range(2 * l)];
             let weights = &params[self.layout.range(2 * l + 1)];
             let has_relu = l < last && self.activation == Activation::Relu;
@@ -79,7 +90,7 @@ impl Plan for MlpPlan {
         for l in (0..=last).rev() {
             let [above, below] = &mut self.d_hidden;
             let dz: &[f32] = if l == last { &self.outputs[last] } else { &above[..self.outputs[l].len()] };
-            let x = if l == 0 { &*batch.inputs } else { &*self.outputs[l - 1] };
+            let x = if l == 0 { inputs(&self.inputs, batch) } else { &*self.outputs[l - 1] };
             let (bias, weights) = grads.split_at_mut(self.layout.range(2 * l + 1).start);
             let d_bias = &mut bias[self.layout.range(2 * l)];
             let d_weights = &mut weights[..self.layout.range(2 * l + 1).len()];
@@ -109,4 +120,9 @@ impl Plan for MlpPlan {
         let wrong = batch.labels.iter().enumerate().filter(is_wrong).count();
         wrong as f32 / batch.labels.len() as f32
     }
+}
+
+/// The inputs of `batch` as the first layer wants them.
+fn inputs<'a>((grid, turned): &'a (Grid, AlignedVec), batch: &'a Batch) -> &'a [f32] {
+    if batch.grid() == *grid { &batch.inputs } else { turned }
 }

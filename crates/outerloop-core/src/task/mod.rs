@@ -6,6 +6,7 @@
 
 mod batch;
 mod config;
+mod gather;
 mod init;
 mod matrix;
 mod mlp;

@@ -4,6 +4,7 @@ use super::matrix::MatrixScratch;
 use super::{Batch, Normalizer, Plan, QuadraticConfig, QuadraticOutput, Task, TaskSpec, TensorInit};
 use crate::data::Split;
 use crate::error::Result;
+use crate::layer::{Grid, Order};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::rng::{Key, Purpose};
 use crate::simd::{AlignedVec, Cpu, GemmInit, Kernel, LANES, LaneSum, MatMut, MatRef, Simd, gemm};
@@ -48,15 +49,15 @@ impl Task for QuadraticTask {
     /// The batch holds A + E, one row of the matrix an example.
     fn sample(&self, _: Cpu, split: Split, key: Key, index: u64, batch: &mut Batch) {
         let d = self.config.dims;
-        batch.resize(d, d);
-        let row_len = batch.row();
+        let grid = Grid { features: d, batch: d, order: Order::ByExample };
+        batch.resize(grid);
         let Batch { inputs, noise, matrix_scratch, .. } = batch;
         if let Some(kind) = &self.config.noise {
             noise.resize(d * d, 0.0);
             kind.fill(key.fold(STREAM_NOISE).fold(split as u64).fold(index), d, noise, matrix_scratch);
         }
         for i in 0..d {
-            let row = &mut inputs[i * row_len..][..d];
+            let row = &mut inputs[i * grid.row()..][..d];
             row.copy_from_slice(&self.matrix[i * d..][..d]);
             if self.config.noise.is_some() {
                 row.iter_mut().zip(&noise[i * d..]).for_each(|(a, e)| *a += e);
@@ -95,8 +96,12 @@ struct QuadraticPlan {
 
 impl Plan for QuadraticPlan {
     fn loss(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) -> f32 {
-        let value =
-            cpu.run(SquaredNorm { matrix: &batch.inputs, row: batch.row(), x: params, y: &mut self.product });
+        let value = cpu.run(SquaredNorm {
+            matrix: &batch.inputs,
+            row: batch.grid().row(),
+            x: params,
+            y: &mut self.product,
+        });
         match self.output {
             QuadraticOutput::Identity => self.scale * value,
             // `value` is a sum of squares, so the maximum with 0 of the definition only matters for NaN.
@@ -118,7 +123,7 @@ impl Plan for QuadraticPlan {
         cpu.run(gemm(
             [1, d, d],
             MatRef { data: &self.product, row: d, col: 1 },
-            MatRef { data: &batch.inputs, row: batch.row(), col: 1 },
+            MatRef { data: &batch.inputs, row: batch.grid().row(), col: 1 },
             MatMut { data: grads, row: d },
             GemmInit::Zero,
         ));
