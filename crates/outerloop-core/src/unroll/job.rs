@@ -16,7 +16,7 @@ impl JobControl {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Inner steps done so far, over all lanes.
+    /// Inner steps done so far, over all lanes; each tells of its own a few at a time.
     pub fn inner_steps(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }

@@ -12,6 +12,8 @@ use std::ops::Range;
 
 /// Minibatch numbers of measurements start here, beyond those of training.
 const MEASURED: u64 = 1 << 41;
+/// Inner steps between reports: all threads count in one place, which each takes from the other's cache.
+const TOLD_EVERY: u64 = 16;
 /// Most lanes of a particle.
 pub(super) const MAX_LANES: usize = 3;
 
@@ -73,6 +75,7 @@ impl<'a> Problem<'a> {
         let meta_loss = self.shared.meta_loss;
         let mut reduced = vec![Reduced::new(meta_loss.reduce); lanes.len()];
         let is_apart = meta_loss.source != LossSource::Train;
+        let mut untold = 0;
         for t in inner_steps.clone() {
             control.check()?;
             self.step(lanes, t, (!is_apart).then_some(&mut reduced));
@@ -85,7 +88,11 @@ impl<'a> Problem<'a> {
             if is_apart && (is_due || is_last_chance) {
                 self.measure(lanes, t, &mut reduced);
             }
-            control.add(lanes.len() as u64);
+            untold += lanes.len() as u64;
+            if (t + 1).is_multiple_of(TOLD_EVERY) || t + 1 == inner_steps.end {
+                control.add(untold);
+                untold = 0;
+            }
         }
         Ok(reduced.into_iter().map(Reduced::total).collect())
     }
