@@ -5,17 +5,17 @@
 #![allow(clippy::needless_range_loop, reason = "arrays of registers are walked by index; see crate::simd")]
 
 mod activation;
+mod arrange;
 mod bias;
 mod cross_entropy;
 mod dense;
 mod grid;
-mod network;
 mod transpose;
 
 pub use activation::{Activation, activate, scale_by};
+pub use arrange::arrange;
 pub use bias::sum_examples;
 pub use cross_entropy::cross_entropy;
 pub use dense::Dense;
 pub use grid::{Grid, Order};
-pub use network::arrange;
 pub use transpose::transpose;
