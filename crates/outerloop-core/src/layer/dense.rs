@@ -1,6 +1,6 @@
 //! A dense layer: z = Wᵀx + b, weights `[inputs, outputs]` row-major.
 
-use super::{Grid, sum_examples, transpose};
+use super::{Grid, Order, sum_examples, transpose};
 use crate::simd::{AlignedVec, Cpu, GemmInit, LANES, MatMut, MatRef, gemm};
 
 /// Shapes of a dense layer and the scratch of its passes.
@@ -70,7 +70,7 @@ impl Dense {
             gemm(
                 [outputs, row, inputs],
                 MatRef { data: weights, row: 1, col: outputs },
-                MatRef { data: by_feature(cpu, self.x, x, &mut self.x_turned), row, col: 1 },
+                MatRef { data: self.x.ordered(cpu, Order::ByFeature, x, &mut self.x_turned).0, row, col: 1 },
                 MatMut { data: z, row },
                 GemmInit::Rows(bias),
             )
@@ -93,7 +93,7 @@ impl Dense {
         let (inputs, outputs, batch) = (self.x.features, self.z.features, self.x.batch);
         cpu.run(sum_examples(self.z, dz, &mut d_bias[..outputs]));
         if self.is_narrow {
-            let (x, row) = by_example(cpu, self.x, x, &mut self.x_turned);
+            let (x, row) = self.x.ordered(cpu, Order::ByExample, x, &mut self.x_turned);
             let product = gemm(
                 [outputs, inputs, batch],
                 self.z.features(dz),
@@ -105,7 +105,7 @@ impl Dense {
             cpu.run(transpose(&self.gradient_turned, inputs, [outputs, inputs], d_weights, outputs));
             return;
         }
-        let (dz, row) = by_example(cpu, self.z, dz, &mut self.z_turned);
+        let (dz, row) = self.z.ordered(cpu, Order::ByExample, dz, &mut self.z_turned);
         let product = gemm(
             [inputs, outputs, batch],
             self.x.features(x),
@@ -142,7 +142,7 @@ impl Dense {
             gemm(
                 [inputs, row, outputs],
                 MatRef { data: weights, row: outputs, col: 1 },
-                MatRef { data: by_feature(cpu, self.z, dz, &mut self.z_turned), row, col: 1 },
+                MatRef { data: self.z.ordered(cpu, Order::ByFeature, dz, &mut self.z_turned).0, row, col: 1 },
                 MatMut { data: dx, row },
                 GemmInit::Zero,
             )
@@ -158,22 +158,4 @@ impl Dense {
 /// Whether the weights' gradient is better worked out as its transpose.
 pub(super) fn is_narrow(inputs: usize, outputs: usize) -> bool {
     outputs < 2 * LANES && !outputs.is_multiple_of(LANES) && inputs >= 2 * LANES
-}
-
-/// `data` one row a feature, in `turned` if it is not so already.
-fn by_feature<'a>(cpu: Cpu, grid: Grid, data: &'a [f32], turned: &'a mut [f32]) -> &'a [f32] {
-    if !grid.is_by_example() {
-        return data;
-    }
-    grid.turn(cpu, data, turned);
-    turned
-}
-
-/// `data` one row an example, in `turned` if it is not so already, and the distance between its rows.
-fn by_example<'a>(cpu: Cpu, grid: Grid, data: &'a [f32], turned: &'a mut [f32]) -> (&'a [f32], usize) {
-    if grid.is_by_example() {
-        return (data, grid.row());
-    }
-    grid.turn(cpu, data, turned);
-    (turned, grid.turned().row())
 }

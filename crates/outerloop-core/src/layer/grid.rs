@@ -59,6 +59,22 @@ impl Grid {
         cpu.run(transpose(from, self.row(), shape, to, self.turned().row()));
     }
 
+    /// `data`, which is arranged like this, in the given order: as it is, or turned into `turned`; and the distance between
+    /// its rows.
+    pub(super) fn ordered<'a>(
+        self,
+        cpu: Cpu,
+        order: Order,
+        data: &'a [f32],
+        turned: &'a mut [f32],
+    ) -> (&'a [f32], usize) {
+        if self.order == order {
+            return (data, self.row());
+        }
+        self.turn(cpu, data, turned);
+        (turned, self.turned().row())
+    }
+
     /// Distances between examples and between features.
     pub fn strides(self) -> [usize; 2] {
         if self.is_by_example() { [self.row(), 1] } else { [1, self.row()] }
