@@ -1,6 +1,6 @@
 //! A minibatch out of a data set of bytes.
 
-use crate::layer::Grid;
+use crate::layer::{Grid, transpose};
 use crate::simd::{Kernel, Simd};
 
 /// Examples that are turned together.
@@ -52,19 +52,8 @@ impl GatherBytes<'_> {
             let from = &bytes[indices[b + i] as usize * grid.features + f..][..features];
             convert(from, scale, shift, &mut piece[i * PIECE..][..features]);
         }
-        let whole = if examples == GROUP { features / GROUP * GROUP } else { 0 };
-        for i in (0..whole).step_by(GROUP) {
-            // SAFETY: eight rows of the piece; eight columns of `out` below `batch`, in as many rows below `features`.
-            unsafe {
-                let to = out.as_mut_ptr().add((f + i) * grid.row() + b);
-                s.transpose_8(piece.as_ptr().add(i), PIECE, to, grid.row());
-            }
-        }
-        for j in whole..features {
-            for i in 0..examples {
-                out[(f + j) * grid.row() + b + i] = piece[i * PIECE + j];
-            }
-        }
+        let to = &mut out[f * grid.row() + b..];
+        transpose(piece, PIECE, [examples, features], to, grid.row()).run(s);
     }
 }
 
@@ -73,5 +62,36 @@ impl GatherBytes<'_> {
 fn convert(from: &[u8], scale: f32, shift: f32, to: &mut [f32]) {
     for i in 0..to.len() {
         to[i] = f32::from(from[i]) * scale + shift;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::Order;
+    use crate::simd::{Backend, Cpu};
+
+    #[test]
+    fn both_orders_have_every_number_in_its_place() {
+        for (features, batch) in [(64, 16), (75, 13), (9, 1), (130, 8)] {
+            let bytes: Vec<u8> = (0..20 * features).map(|i| (i * 37 % 251) as u8).collect();
+            let indices: Vec<u32> = (0..batch as u32).map(|b| b * 7 % 20).collect();
+            for cpu in Backend::ALL.into_iter().filter_map(|b| Cpu::new(b).ok()) {
+                for order in [Order::ByExample, Order::ByFeature] {
+                    let grid = Grid { features, batch, order };
+                    let mut out = vec![0.0; grid.len()];
+                    let (scale, shift) = (0.5, -1.0);
+                    let (bytes, indices) = (&bytes, &indices);
+                    cpu.run(GatherBytes { bytes, indices, scale, shift, grid, out: &mut out });
+                    let [example, feature] = grid.strides();
+                    for b in 0..batch {
+                        for f in 0..features {
+                            let byte = bytes[indices[b] as usize * features + f];
+                            assert_eq!(out[b * example + f * feature], f32::from(byte) * 0.5 - 1.0);
+                        }
+                    }
+                }
+            }
+        }
     }
 }
