@@ -246,25 +246,54 @@ impl<'a> Sink<'a> {
         at: usize,
         outputs: &[[S::V; V]; OUTPUTS],
     ) {
-        for v in 0..V {
-            let at = at + v * S::WIDTH;
-            let live = self.len.saturating_sub(at).min(S::WIDTH);
-            let mut d = outputs[0][v];
-            if OUTPUTS >= 2 {
-                d = s.mul(d, exp(s, s.mul(s.splat(self.exp_mult), outputs[1][v])));
+        let mut directions = outputs[0];
+        if OUTPUTS >= 2 {
+            for v in 0..V {
+                let size = exp(s, s.mul(s.splat(self.exp_mult), outputs[1][v]));
+                directions[v] = s.mul(directions[v], size);
             }
-            // SAFETY: `live` elements remain from `at`, in each plane where there are more.
-            unsafe {
-                let out = self.out.wrapping_add(at);
-                if OUTPUTS == 4 {
-                    store(s, out.wrapping_add(self.plane), outputs[2][v], live);
-                    store(s, out.wrapping_add(2 * self.plane), outputs[3][v], live);
-                }
-                if let Some(step_mult) = self.step_mult {
-                    d = s.sub(load(s, out, live), s.mul(d, s.splat(step_mult)));
-                }
-                store(s, out, d, live);
+        }
+        let left = self.len.saturating_sub(at);
+        let out = self.out.wrapping_add(at);
+        if left >= V * S::WIDTH {
+            // One question for all registers.
+            for v in 0..V {
+                // SAFETY: all are there.
+                unsafe { self.put::<S, V, OUTPUTS>(s, out, v, directions[v], outputs, S::WIDTH) };
             }
+        } else {
+            for v in 0..V {
+                let live = left.saturating_sub(v * S::WIDTH).min(S::WIDTH);
+                // SAFETY: `live` elements remain.
+                unsafe { self.put::<S, V, OUTPUTS>(s, out, v, directions[v], outputs, live) };
+            }
+        }
+    }
+
+    /// Writes the first `live` columns of register `v`.
+    /// # Safety
+    /// As many elements remain from `out`, in each plane where there are more, and `v · WIDTH` before them.
+    #[inline(always)]
+    unsafe fn put<S: Simd, const V: usize, const OUTPUTS: usize>(
+        &self,
+        s: S,
+        out: *mut f32,
+        v: usize,
+        mut direction: S::V,
+        outputs: &[[S::V; V]; OUTPUTS],
+        live: usize,
+    ) {
+        let out = out.wrapping_add(v * S::WIDTH);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if OUTPUTS == 4 {
+                store(s, out.wrapping_add(self.plane), outputs[2][v], live);
+                store(s, out.wrapping_add(2 * self.plane), outputs[3][v], live);
+            }
+            if let Some(step_mult) = self.step_mult {
+                direction = s.sub(load(s, out, live), s.mul(direction, s.splat(step_mult)));
+            }
+            store(s, out, direction, live);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::hierarchical_config::{
     FEATURE_CLIP, HierarchicalConfig, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, Variant,
 };
 use super::hierarchical_features::{
-    KEPT, MAX_CHANNELS, OLD, Sums, TensorArrays, accumulate, clip, share, shares,
+    KEPT, Limits, MAX_CHANNELS, OLD, Sums, TensorArrays, accumulate, clip, share, shares,
 };
 use super::hierarchical_forward::Forward;
 use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
@@ -248,8 +248,7 @@ impl Bound {
             mlp,
             arrays: arrays.pointers(),
             bias,
-            scale: &scale,
-            clip: *clip,
+            limits: clip.map(|bound| Limits { scale: &scale, bound }),
             exp_mult: config.exp_mult as f32,
             step_mult: config.step_mult as f32 * factor,
         };

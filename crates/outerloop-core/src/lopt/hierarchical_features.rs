@@ -1,5 +1,4 @@
 //! Per-parameter features and per-tensor statistics of the hierarchical optimizer.
-use super::STRIDE;
 use super::runs::{SHARE, SHARED};
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers, ln, rsqrt, totals};
 use std::marker::PhantomData;
@@ -306,87 +305,86 @@ impl Kernel for Deviation<'_> {
     }
 }
 
-/// Channels of elements `at..at + n` into `features`, rows [`STRIDE`] apart; normalised only if they are to be clipped.
-pub(super) struct FillBlock<'a> {
-    pub(super) arrays: ArrayPointers<'a>,
-    pub(super) at: usize,
-    pub(super) n: usize,
-    /// Reciprocal root mean square of every channel; read if `clip` is given.
-    pub(super) scale: &'a [f32; MAX_CHANNELS],
-    /// Bound of the normalised channels.
-    pub(super) clip: Option<f32>,
-    pub(super) features: &'a mut [f32],
-}
+impl ArrayPointers<'_> {
+    /// Whether there are old parameters.
+    pub(super) fn has_old(&self) -> bool {
+        self.old.is_some()
+    }
 
-impl Kernel for FillBlock<'_> {
-    type Output = ();
-
+    /// Writes all channels of `V` registers of elements from `at`: register v of channel c to `out[(c · V + v) · WIDTH ..]`;
+    /// those of `limits` normalised and clipped.
+    /// # Safety
+    /// The registers are within the arrays, and `out` has room for theirs.
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { arrays: a, at, n, scale, clip, features } = self;
-        let padded = a.padded;
-        let num_channels = MAX_CHANNELS - usize::from(a.old.is_none());
-        assert!(n <= STRIDE && at + n.next_multiple_of(LANES) <= padded);
-        assert!(features.len() >= num_channels * STRIDE);
-        let kept = a.kept.map(|kept| kept.cast_const().wrapping_add(at));
-        // SAFETY: columns below `n` rounded up to whole groups are inside every array and inside a row of the block.
+    pub(super) unsafe fn channels<S: Simd, const V: usize, const OLD_TOO: bool>(
+        &self,
+        s: S,
+        at: usize,
+        out: *mut f32,
+        limits: Option<Limits<'_>>,
+    ) {
+        let put = Put { out, limits };
+        // SAFETY: the caller's promise.
         unsafe {
-            let out = features.as_mut_ptr();
-            let put = Put { out, scale, clip };
-            let columns = n.next_multiple_of(LANES);
-            for column in (0..columns).step_by(S::WIDTH) {
-                let p = s.load(a.params.add(at + column));
-                put.channel(s, 0, column, s.load(a.grads.add(at + column)));
-                put.channel(s, 1, column, p);
-                let log = match kept {
-                    Some(kept) => s.load(kept.add(column)),
+            for v in 0..V {
+                let e = at + v * S::WIDTH;
+                let p = s.load(self.params.add(e));
+                put.channel::<S, V>(s, 0, v, s.load(self.grads.add(e)));
+                put.channel::<S, V>(s, 1, v, p);
+                let log = match self.kept {
+                    Some(kept) => s.load(kept.add(e)),
                     None => log_size(s, p),
                 };
-                put.channel(s, 2, column, log);
-                if let Some(old) = a.old {
-                    put.channel(s, OLD, column, s.load(old.add(at + column)));
+                put.channel::<S, V>(s, 2, v, log);
+                if let (true, Some(old)) = (OLD_TOO, self.old) {
+                    put.channel::<S, V>(s, OLD, v, s.load(old.add(e)));
                 }
             }
-            // One decay after the other: where arrays lie a multiple of 4 KiB apart, a row of all of them does not fit the
-            // first-level cache.
             for k in 0..NUM {
-                let m = a.momenta.add(k * padded + at);
-                let v = a.squares.add(k * padded + at);
-                for column in (0..columns).step_by(S::WIDTH) {
-                    let (m, v) = (s.load(m.add(column)), s.load(v.add(column)));
-                    let root = match kept {
-                        Some(kept) => s.load(kept.add((1 + k) * padded + column)),
-                        None => root(s, v),
+                for v in 0..V {
+                    let e = k * self.padded + at + v * S::WIDTH;
+                    let (m, square) = (s.load(self.momenta.add(e)), s.load(self.squares.add(e)));
+                    let root = match self.kept {
+                        Some(kept) => s.load(kept.add(self.padded + e)),
+                        None => root(s, square),
                     };
-                    put.channel(s, 3 + k, column, m);
-                    put.channel(s, 3 + NUM + k, column, v);
-                    put.channel(s, 3 + 2 * NUM + k, column, s.mul(m, root));
-                    put.channel(s, 3 + 3 * NUM + k, column, root);
+                    put.channel::<S, V>(s, 3 + k, v, m);
+                    put.channel::<S, V>(s, 3 + NUM + k, v, square);
+                    put.channel::<S, V>(s, 3 + 2 * NUM + k, v, s.mul(m, root));
+                    put.channel::<S, V>(s, 3 + 3 * NUM + k, v, root);
                 }
             }
         }
     }
 }
 
+/// How channels are limited.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'a> {
+    /// Reciprocal root mean square of every channel.
+    pub(super) scale: &'a [f32; MAX_CHANNELS],
+    /// Bound of the normalised channels.
+    pub(super) bound: f32,
+}
+
 /// Where channels go, and how.
 #[derive(Clone, Copy)]
 struct Put<'a> {
     out: *mut f32,
-    scale: &'a [f32; MAX_CHANNELS],
-    clip: Option<f32>,
+    limits: Option<Limits<'a>>,
 }
 
 impl Put<'_> {
-    /// Writes a register of channel `c`, normalised and clipped if there is a bound.
+    /// Writes register `v` of `V` of channel `c`.
     /// # Safety
-    /// The channel and the columns exist.
+    /// There is room for them.
     #[inline(always)]
-    unsafe fn channel<S: Simd>(self, s: S, c: usize, column: usize, x: S::V) {
-        let x = match self.clip {
-            Some(bound) => s.clamp(s.mul(x, s.splat(self.scale[c])), -bound, bound),
+    unsafe fn channel<S: Simd, const V: usize>(self, s: S, c: usize, v: usize, x: S::V) {
+        let x = match self.limits {
+            Some(Limits { scale, bound }) => s.clamp(s.mul(x, s.splat(scale[c])), -bound, bound),
             None => x,
         };
         // SAFETY: the caller's promise.
-        unsafe { s.store(self.out.add(c * STRIDE + column), x) };
+        unsafe { s.store(self.out.add((c * V + v) * S::WIDTH), x) };
     }
 }

@@ -341,24 +341,23 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
                 for v in 0..V {
                     acc[r][v] = relu(s, acc[r][v]);
                 }
-                for o in 0..OUTPUTS {
-                    let weight = s.splat(*net.w2.as_ptr().add(o * hidden + h + r));
-                    for v in 0..V {
-                        out[o][v] = s.fma(weight, acc[r][v], out[o][v]);
-                    }
-                }
+            }
+            for o in 0..OUTPUTS {
+                add_dots(s, net.w2.as_ptr().add(o * hidden + h), &acc, &mut out[o]);
             }
             if SUMS {
                 let live = self.sink.len() - at;
-                if live < V * w {
-                    for r in 0..R {
-                        for v in 0..V {
-                            let first = s.first(live.saturating_sub(v * w).min(w));
+                if live >= V * w {
+                    self.add_to_sums(s, h, at, &acc);
+                } else {
+                    for v in 0..V {
+                        let first = s.first(live.saturating_sub(v * w).min(w));
+                        for r in 0..R {
                             acc[r][v] = s.select(first, acc[r][v], s.splat(0.0));
                         }
                     }
+                    self.add_to_sums(s, h, at, &acc);
                 }
-                self.add_to_sums(s, h, at, &acc);
             }
         }
     }
@@ -384,6 +383,31 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
                     }
                     s.store(lanes, sum);
                 }
+            }
+        }
+    }
+}
+
+/// `out[v] += Σ_r w[r] · x[r][v]`, in order of r.
+/// # Safety
+/// `w` is readable for `R` floats.
+#[inline(always)]
+unsafe fn add_dots<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    w: *const f32,
+    x: &[[S::V; V]; R],
+    out: &mut [S::V; V],
+) {
+    // SAFETY: the caller's promise. The casts are between arrays of one type where the sizes are those of the tile.
+    unsafe {
+        if R == 4 && V == 3 && S::HAS_TILE_4X3 {
+            let (x, out) = (&*std::ptr::from_ref(x).cast(), &mut *std::ptr::from_mut(out).cast());
+            return s.add_dots_4x3(w, x, out);
+        }
+        for r in 0..R {
+            let weight = s.splat(*w.add(r));
+            for v in 0..V {
+                out[v] = s.fma(weight, x[r][v], out[v]);
             }
         }
     }

@@ -188,8 +188,7 @@ impl Update for Bound {
                 mlp,
                 arrays,
                 bias,
-                scale: &normalizers,
-                clip: None,
+                limits: None,
                 exp_mult: self.exp_mult,
                 step_mult: self.step_mult * scale.of(i),
             };

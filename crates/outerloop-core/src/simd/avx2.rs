@@ -154,6 +154,11 @@ impl Simd for Avx2 {
         unsafe { tile_rows_4x3(k, a, 4 * a_step, rows, 4 * at, acc) }
     }
     #[inline(always)]
+    unsafe fn add_dots_4x3(self, w: *const f32, x: &[[__m256; 3]; 4], out: &mut [__m256; 3]) {
+        // SAFETY: the caller's promise, and `self` proves the features.
+        unsafe { add_dots_4x3(w, x, out) }
+    }
+    #[inline(always)]
     fn any(self, m: __m256) -> bool {
         // SAFETY: `self` proves the features.
         unsafe { _mm256_movemask_ps(m) != 0 }
@@ -311,3 +316,45 @@ tile_4x3!(
     ),
     concat!("mov {row}, [{b}]\n", term_4x3!("{row} + {b_step}", "{a}"), "add {b}, 8")
 );
+
+/// # Safety
+/// As the trait's function of this name; the CPU supports avx2 and fma.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+unsafe fn add_dots_4x3(w: *const f32, x: &[[__m256; 3]; 4], out: &mut [__m256; 3]) {
+    let [[c0, c1, c2], [c3, c4, c5], [c6, c7, c8], [c9, ca, cb]] = *x;
+    // SAFETY: reads the weights, and reads and writes `out`.
+    unsafe {
+        std::arch::asm!(
+            "vmovups ymm12, [{out}]",
+            "vmovups ymm13, [{out} + 32]",
+            "vmovups ymm14, [{out} + 64]",
+            "vbroadcastss ymm15, [{w}]",
+            "vfmadd231ps ymm12, ymm0, ymm15",
+            "vfmadd231ps ymm13, ymm1, ymm15",
+            "vfmadd231ps ymm14, ymm2, ymm15",
+            "vbroadcastss ymm15, [{w} + 4]",
+            "vfmadd231ps ymm12, ymm3, ymm15",
+            "vfmadd231ps ymm13, ymm4, ymm15",
+            "vfmadd231ps ymm14, ymm5, ymm15",
+            "vbroadcastss ymm15, [{w} + 8]",
+            "vfmadd231ps ymm12, ymm6, ymm15",
+            "vfmadd231ps ymm13, ymm7, ymm15",
+            "vfmadd231ps ymm14, ymm8, ymm15",
+            "vbroadcastss ymm15, [{w} + 12]",
+            "vfmadd231ps ymm12, ymm9, ymm15",
+            "vfmadd231ps ymm13, ymm10, ymm15",
+            "vfmadd231ps ymm14, ymm11, ymm15",
+            "vmovups [{out}], ymm12",
+            "vmovups [{out} + 32], ymm13",
+            "vmovups [{out} + 64], ymm14",
+            w = in(reg) w,
+            out = in(reg) out.as_mut_ptr(),
+            in("ymm0") c0, in("ymm1") c1, in("ymm2") c2, in("ymm3") c3,
+            in("ymm4") c4, in("ymm5") c5, in("ymm6") c6, in("ymm7") c7,
+            in("ymm8") c8, in("ymm9") c9, in("ymm10") ca, in("ymm11") cb,
+            out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
+            options(nostack),
+        );
+    }
+}

@@ -138,7 +138,7 @@ pub trait Simd: Copy + 'static {
         sum_lanes(&lanes)
     }
 
-    /// Whether [`Simd::tile_4x3`] is there: where compilers spill its fifteen live registers.
+    /// Whether [`Simd::tile_4x3`] and what goes with it are there: where compilers spill its fifteen live registers.
     const HAS_TILE_4X3: bool = false;
 
     /// `acc[r][v] += Σ_k a[k · a_step + r] · b[k · b_step + v · WIDTH ..]`: fused multiply-adds in order of k.
@@ -170,6 +170,14 @@ pub trait Simd: Copy + 'static {
         _at: usize,
         _acc: &mut [[Self::V; 3]; 4],
     ) {
+        unreachable!("only where HAS_TILE_4X3 says so")
+    }
+
+    /// `out[v] += Σ_r w[r] · x[r][v]`: fused multiply-adds in order of r.
+    /// # Safety
+    /// `w` is readable for 4 floats.
+    #[inline(always)]
+    unsafe fn add_dots_4x3(self, _w: *const f32, _x: &[[Self::V; 3]; 4], _out: &mut [Self::V; 3]) {
         unreachable!("only where HAS_TILE_4X3 says so")
     }
 
