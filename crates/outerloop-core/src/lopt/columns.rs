@@ -32,19 +32,38 @@ pub(super) trait Columns {
     /// The arrays, [`Columns::RAW`] of them.
     fn rows(&self) -> *const *const f32;
 
-    /// What the first layer's sum of unit `h` starts from in register `v` of those made ready.
+    /// What the first layer's sums of units `h..h + R` start from in the `V` registers made ready, columns from `at`.
     /// # Safety
-    /// The unit and the register exist.
-    unsafe fn start<S: Simd>(&self, s: S, h: usize, at: usize, v: usize) -> S::V;
+    /// The units and the registers exist.
+    unsafe fn starts<S: Simd, const R: usize, const V: usize>(
+        &self,
+        s: S,
+        h: usize,
+        at: usize,
+    ) -> [[S::V; V]; R];
+}
+
+/// The same start for all columns: `bias[r]` for row r.
+/// # Safety
+/// `bias` is readable for `R` floats.
+#[inline(always)]
+pub(super) unsafe fn biases<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    bias: *const f32,
+) -> [[S::V; V]; R] {
+    let mut out = [[s.splat(0.0); V]; R];
+    for r in 0..R {
+        // SAFETY: the caller's promise.
+        out[r] = [s.splat(unsafe { *bias.add(r) }); V];
+    }
+    out
 }
 
 /// Columns whose channels were all written before, rows [`STRIDE`] apart.
 pub(super) struct Stored {
     pub(super) features: *const f32,
-    /// Start of unit h and column c: `start[h * unit + c]` where `is_column`, else `start[h * unit]`.
+    /// Where the first layer's sums start, `[hidden, STRIDE]`.
     pub(super) start: *const f32,
-    pub(super) unit: usize,
-    pub(super) is_column: bool,
 }
 
 impl Columns for Stored {
@@ -65,12 +84,20 @@ impl Columns for Stored {
     }
 
     #[inline(always)]
-    unsafe fn start<S: Simd>(&self, s: S, h: usize, at: usize, v: usize) -> S::V {
-        // SAFETY: the unit and the column exist.
-        unsafe {
-            let start = self.start.add(h * self.unit);
-            if self.is_column { s.load(start.add(at + v * S::WIDTH)) } else { s.splat(*start) }
+    unsafe fn starts<S: Simd, const R: usize, const V: usize>(
+        &self,
+        s: S,
+        h: usize,
+        at: usize,
+    ) -> [[S::V; V]; R] {
+        let mut out = [[s.splat(0.0); V]; R];
+        for r in 0..R {
+            for v in 0..V {
+                // SAFETY: the unit and the column exist.
+                out[r][v] = unsafe { s.load(self.start.add((h + r) * STRIDE + at + v * S::WIDTH)) };
+            }
         }
+        out
     }
 }
 
@@ -159,13 +186,18 @@ impl<F: Features, const KIND: u8> Columns for Direct<'_, F, KIND> {
     }
 
     #[inline(always)]
-    unsafe fn start<S: Simd>(&self, s: S, h: usize, _: usize, v: usize) -> S::V {
-        // SAFETY: the unit and the register exist.
+    unsafe fn starts<S: Simd, const R: usize, const V: usize>(
+        &self,
+        s: S,
+        h: usize,
+        _: usize,
+    ) -> [[S::V; V]; R] {
+        // SAFETY: the units and the registers exist.
         unsafe {
             if KIND == PLAIN {
-                s.splat(*self.bias.get_unchecked(h))
+                biases(s, self.bias.as_ptr().add(h))
             } else {
-                self.sides.start::<S, KIND>(s, h, self.places[v], S::WIDTH)
+                self.sides.starts(s, h, &self.places)
             }
         }
     }

@@ -231,6 +231,34 @@ impl<'a> SidePointers<'a> {
     }
 }
 
+impl SidePointers<'_> {
+    /// Where units `h..h + R` of the first layer start in registers at the given places, the first side constant.
+    /// # Safety
+    /// As [`SidePointers::factors`] for whole registers; the units exist.
+    #[inline(always)]
+    pub(super) unsafe fn starts<S: Simd, const R: usize, const V: usize>(
+        &self,
+        s: S,
+        h: usize,
+        places: &[[usize; 2]],
+    ) -> [[S::V; V]; R] {
+        let mut out = [[s.splat(0.0); V]; R];
+        let mut unit = h * self.stride;
+        for r in 0..R {
+            for v in 0..V {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let [a, b] = *places.get_unchecked(v);
+                    let constant = s.splat(*self.starts[0].add(a).add(unit));
+                    out[r][v] = s.add(constant, s.load(self.starts[1].add(b).add(unit)));
+                }
+            }
+            unit += self.stride;
+        }
+        out
+    }
+}
+
 /// A value of the first side.
 /// # Safety
 /// `p` is readable for one float if the side is constant, else for `live <= WIDTH`.

@@ -1,6 +1,6 @@
 //! The per-parameter network of the hierarchical optimizer, over a tensor or the blocks that threads share it in.
 
-use super::columns::{Columns, Sink};
+use super::columns::{Columns, Sink, biases};
 use super::hierarchical_features::{ArrayPointers, Limits, MAX_CHANNELS, OLD};
 use super::mlp::{ParamMlp, Scratch};
 use crate::simd::{Cpu, LANES, Simd};
@@ -76,8 +76,13 @@ impl<const PAPER: bool> Columns for Channels<'_, PAPER> {
     }
 
     #[inline(always)]
-    unsafe fn start<S: Simd>(&self, s: S, h: usize, _: usize, _: usize) -> S::V {
-        // SAFETY: the unit exists.
-        s.splat(unsafe { *self.bias.add(h) })
+    unsafe fn starts<S: Simd, const R: usize, const V: usize>(
+        &self,
+        s: S,
+        h: usize,
+        _: usize,
+    ) -> [[S::V; V]; R] {
+        // SAFETY: the units exist.
+        unsafe { biases(s, self.bias.add(h)) }
     }
 }

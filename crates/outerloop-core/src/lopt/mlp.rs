@@ -1,7 +1,7 @@
 //! The per-parameter network, applied to a block of parameters at a time.
 
 use super::STRIDE;
-use super::columns::{Columns, Sink, Stored};
+use super::columns::{Columns, Sink, Stored, biases};
 use crate::optim::LeafInit;
 use crate::params::TensorSpec;
 use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, relu};
@@ -44,19 +44,10 @@ pub(super) fn mlp_leaves(inputs: usize, hidden: usize) -> Vec<(TensorSpec, LeafI
 pub(super) struct Scratch {
     /// Features of a block, `[num_features, STRIDE]`; or of the columns under way, and behind them of the next ones.
     pub(super) features: AlignedVec,
-    /// Where every unit and column of the first layer starts, `[hidden, STRIDE]`; for [`Start::Columns`].
+    /// Where every unit and column of the first layer starts, `[hidden, STRIDE]`; for [`ParamMlp::run`].
     pub(super) start: AlignedVec,
     /// First hidden layer of the columns under way.
     h1: AlignedVec,
-}
-
-/// What the first layer's sums start from.
-#[derive(Clone, Copy)]
-pub(super) enum Start<'a> {
-    /// One value a unit.
-    Bias(&'a [f32]),
-    /// [`Scratch::start`].
-    Columns,
 }
 
 impl ParamMlp {
@@ -103,29 +94,15 @@ impl ParamMlp {
         }
     }
 
-    /// Runs the columns of a block whose features were written before. If given, `sums: [hidden, LANES]` gets the second
-    /// hidden layer added up over the columns, column i to lane i mod [`LANES`].
-    pub(super) fn run(
-        &self,
-        cpu: Cpu,
-        scratch: &mut Scratch,
-        start: Start<'_>,
-        sums: Option<&mut [f32]>,
-        sink: &mut Sink<'_>,
-    ) {
+    /// Runs the columns of a block whose features and starts were written before.
+    pub(super) fn run(&self, cpu: Cpu, scratch: &mut Scratch, sink: &mut Sink<'_>) {
         assert!(sink.len().next_multiple_of(LANES) <= STRIDE);
-        let (start, unit, is_column) = match start {
-            Start::Bias(bias) => {
-                assert!(bias.len() >= self.hidden);
-                (bias.as_ptr(), 1, false)
-            }
-            Start::Columns => (scratch.start.as_ptr(), STRIDE, true),
-        };
-        let columns = Stored { features: scratch.features.as_ptr(), start, unit, is_column };
-        self.forward(cpu, scratch, columns, sums, sink);
+        let columns = Stored { features: scratch.features.as_ptr(), start: scratch.start.as_ptr() };
+        self.forward(cpu, scratch, columns, None, sink);
     }
 
-    /// Runs the columns, as many as the sink takes; `sums` as in [`ParamMlp::run`].
+    /// Runs the columns, as many as the sink takes. If given, `sums: [hidden, LANES]` gets the second hidden layer added up
+    /// over the columns, column i to lane i mod [`LANES`].
     pub(super) fn forward<C: Columns>(
         &self,
         cpu: Cpu,
@@ -299,12 +276,7 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
         };
         // SAFETY: units below `hidden`; the columns are there.
         unsafe {
-            let mut acc = [[s.splat(0.0); V]; R];
-            for r in 0..R {
-                for v in 0..V {
-                    acc[r][v] = self.columns.start(s, h + r, at, v);
-                }
-            }
+            let mut acc = self.columns.starts::<S, R, V>(s, h, at);
             let weights = net.w0.as_ptr().add(h);
             if C::RAW > 0 {
                 tile_rows(s, C::RAW, weights, hidden, self.columns.rows(), at, &mut acc);
@@ -332,10 +304,7 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
         let (net, w) = (self.net, S::WIDTH);
         // SAFETY: units below `hidden`; the first layer wrote `V` registers of each to `h1`; `run` checked the sums.
         unsafe {
-            let mut acc = [[s.splat(0.0); V]; R];
-            for r in 0..R {
-                acc[r] = [s.splat(*net.b1.as_ptr().add(h + r)); V];
-            }
+            let mut acc: [[S::V; V]; R] = biases(s, net.b1.as_ptr().add(h));
             tile(s, hidden, net.w1.as_ptr().add(h), hidden, self.scratch.h1.as_ptr(), V * w, &mut acc);
             for r in 0..R {
                 for v in 0..V {

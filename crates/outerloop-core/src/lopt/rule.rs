@@ -7,7 +7,7 @@ use super::features::{
     Arrays, Decay, Features, MAX_CHANNELS, MAX_STATE, ONE_CONSTANT, PLAIN, Pointers, SidePointers, Sides,
 };
 use super::fill::FillBlock;
-use super::mlp::{ParamMlp, Scratch, Start};
+use super::mlp::{ParamMlp, Scratch};
 use super::nominal::{NominalScales, NominalStep};
 use super::runs::{Run, blocks_of};
 use crate::simd::{AlignedVec, Cpu, Workers};
@@ -245,7 +245,7 @@ impl Forward<'_> {
                 start: &mut scratch.start,
                 features: PhantomData,
             });
-            mlp.run(cpu, scratch, Start::Columns, None, &mut sink.part(at - start, n));
+            mlp.run(cpu, scratch, &mut sink.part(at - start, n));
         }
     }
 }
