@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { optimizerConfigSchema } from '../ts/config/optimizerConfig.js'
+import { parseTrainConfig } from '../ts/config/trainConfig.js'
 import { initTheta } from '../ts/native.js'
-import { saveWeights } from '../ts/weights/weightFile.js'
+import { loadWeights, saveWeights } from '../ts/weights/weightFile.js'
+import { tinyRun } from './engine/tiny.js'
 import { outerloop, temporaryDirectory } from './program.js'
 
 const celo = fileURLToPath(new URL('fixtures/weights/celo/celo.theta.state', import.meta.url))
@@ -75,6 +77,48 @@ test.serial('offsets of decays are asked for and taken', async (t) => {
     const { code, stderr } = await convert('--decay-offsets', value, '--json')
     t.is(code, 0, stderr)
   }
+})
+
+test.serial('eval measures released weights of Celo, as it does what they are converted to', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const converted = join(directory, 'celo.safetensors')
+  const phase = ['--optimizer', '{"phase": 2}']
+  t.is((await outerloop('weights', 'convert', celo, converted, ...phase)).code, 0)
+  const size = ['--tasks', '1', '--seeds', '1', '--inner-steps', '25', '--json']
+  const cache = ['--cache', join(directory, 'cache')]
+  const released = await outerloop('eval', celo, ...phase, ...size, ...cache)
+  t.is(released.code, 0, released.stderr)
+  const { optimizer, horizons } = JSON.parse(released.stdout)
+  t.like(optimizer, { name: 'celo', phase: 2 })
+  t.is(horizons[0].rows[0].id, 'learned')
+  const own = await outerloop('eval', converted, ...size, ...cache)
+  t.is(own.stdout, released.stdout)
+})
+
+test.serial('train --start reads theta.state as it does safetensors', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const at = (name: string) => join(directory, name)
+  const config = tinyRun({ outerSteps: 1 })
+  const { optimizer } = parseTrainConfig(config)
+  const trained = { theta: initTheta(optimizer, 5, 0), optimizer }
+  await saveWeights(at('start.safetensors'), trained)
+  await saveWeights(at('start.state'), trained, { format: 'flax' })
+  await writeFile(at('config.json'), JSON.stringify(config))
+  const thetas = []
+  for (const start of ['start.safetensors', 'start.state']) {
+    const out = at(`run-${start}`)
+    const { code, stderr } = await outerloop(
+      ...['train', '--config', at('config.json'), '--start', at(start), '--out', out],
+    )
+    t.is(code, 0, stderr)
+    thetas.push((await loadWeights(join(out, 'theta.safetensors'))).theta)
+  }
+  t.deepEqual(thetas[0], thetas[1])
+  t.notDeepEqual(thetas[0], trained.theta)
+
+  const other = await outerloop('train', '--config', at('config.json'), '--start', celo, '--out', at('other'))
+  t.is(other.code, 2, other.stderr)
+  t.regex(other.stderr, /celo\.theta\.state: /)
 })
 
 const wrong: [what: string, args: string[], stderr: RegExp][] = [

@@ -4,13 +4,15 @@ import type { Command } from 'commander'
 import { type EvaluateOptions, parseEvaluateOptions } from '../evaluate/evaluateOptions.js'
 import type { Evaluation } from '../evaluate/evaluation.js'
 import { heldOutTasks } from '../tasks/catalogue.js'
+import type { TrainedOptimizer } from '../weights/thetaFile.js'
 import { listenForInterrupts } from './interrupts.js'
 import { cpuHelp, numeric, numericList } from './optionValues.js'
 import { startProgress } from './progress.js'
 import { formatCount } from './quantities.js'
 import { readRunOf } from './runDirectory.js'
+import { addWeightOptions, formatsHelp, loadOptions, type WeightFlags } from './weightFlags.js'
 
-interface EvalFlags {
+interface EvalFlags extends WeightFlags {
   tasks?: number | string
   seeds?: number | string
   seed?: number | string
@@ -26,10 +28,11 @@ interface EvalFlags {
 /** Adds `outerloop eval`. */
 export function addEvalCommand(program: Command): void {
   const { seeds, seed, innerSteps, stepMultipliers, threads, cpu } = parseEvaluateOptions({})
-  program
+  const command = program
     .command('eval')
     .description('Measure a trained optimizer against SGD, momentum and Adam on tasks it was not trained on.')
-    .argument('<theta>', 'the trained optimizer: theta.safetensors of a run')
+    .argument('<theta>', `the trained optimizer, such as theta.safetensors of a run: ${formatsHelp}`)
+  addWeightOptions(command)
     .option(
       '--tasks <count>',
       `tasks of the held-out suite, from its start (default: all ${heldOutTasks.length})`,
@@ -75,14 +78,18 @@ presets train on MLPs on the same three data sets, so for them at most the exact
 
 Examples:
   outerloop eval runs/quick-0/theta.safetensors --out runs/quick-0
-  outerloop eval theta.safetensors --tasks 6 --inner-steps 500 --json`
+  outerloop eval theta.safetensors --tasks 6 --inner-steps 500 --json
+  outerloop eval celo/theta.state --optimizer '{"phase": 2}'`
 
 async function runEval(theta: string, flags: EvalFlags): Promise<void> {
   const options = evaluateOptions(flags)
-  // First, so that a directory that cannot be written is found before the work is done.
+  // Only now: `--help` needs no engine.
+  const { loadWeights } = await import('../weights/weightFile.js')
+  const subject = await loadWeights(theta, await loadOptions(flags))
+  // Before the work, so that a directory that cannot be written is found in time.
   if (flags.out !== undefined) await mkdir(flags.out, { recursive: true })
   using interrupts = listenForInterrupts(() => process.stderr.write('\nStopping.\n'))
-  const evaluation = await evaluateWithProgress(theta, options, interrupts.stopSignal)
+  const evaluation = await evaluateWithProgress(subject, options, interrupts.stopSignal)
   if (flags.out !== undefined) await writeEvaluation(flags.out, evaluation, theta)
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(evaluation)}\n`)
@@ -110,16 +117,15 @@ function evaluateOptions(flags: EvalFlags): EvaluateOptions {
 }
 
 async function evaluateWithProgress(
-  theta: string,
+  subject: TrainedOptimizer,
   options: EvaluateOptions,
   signal: AbortSignal,
 ): Promise<Evaluation> {
-  // Only now: `--help` needs no engine.
   const { evaluate } = await import('../evaluate/evaluate.js')
   const start = performance.now()
   let progress: ReturnType<typeof startProgress> | undefined
   try {
-    return await evaluate(theta, {
+    return await evaluate(subject, {
       ...options,
       signal,
       onProgress: ({ done, total }) => {

@@ -10,6 +10,7 @@ import { cpuHelp, duration, numeric } from './optionValues.js'
 import { defaultRunDirectory, refuseExistingRun } from './runDirectory.js'
 import { TrainDisplay } from './trainDisplay.js'
 import { abortedWith, finish, reportStop, rescued } from './trainOutcome.js'
+import { formatsHelp } from './weightFlags.js'
 
 interface TrainFlags {
   preset?: string
@@ -43,7 +44,10 @@ export function addTrainCommand(program: Command): void {
     )
     .option('--cpu <name>', `${cpuHelp} (default: auto)`)
     .option('--outer-steps <count>', 'updates of theta (default: the preset’s)', numeric)
-    .option('--start <theta>', 'trained optimizer to start from, such as theta.safetensors of another run')
+    .option(
+      '--start <theta>',
+      `trained optimizer to start from, such as theta.safetensors of another run: ${formatsHelp}`,
+    )
     .option('--out <dir>', 'directory to write (default: runs/<preset>-<seed>); must not hold a run')
     .option(
       '--resume <dir>',

@@ -1,17 +1,14 @@
 import { extname } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { loadConfigFile } from '../config/configFile.js'
 import { parseWith } from '../config/parse.js'
 import { type WeightFormat, weightFormats } from '../config/weightFormat.js'
 import { OuterloopError } from '../errors.js'
-import type { LoadWeightsOptions } from '../weights/weightFile.js'
 import type { WeightInspection } from '../weights/weightInspection.js'
+import { addWeightOptions, formatsHelp, loadOptions, type WeightFlags } from './weightFlags.js'
 
-interface ConvertFlags {
+interface ConvertFlags extends WeightFlags {
   to?: string
-  optimizer?: string
-  decayOffsets?: string
   json?: boolean
 }
 
@@ -28,26 +25,17 @@ export function addWeightsCommand(program: Command): void {
     .argument('<path>', formatsHelp)
     .option('--json', 'print a JSON object')
     .action(inspect)
-  weights
+  const convertCommand = weights
     .command('convert')
     .description('Write a weight file in another format. What does not fit its optimizer exactly is refused.')
     .argument('<from>', formatsHelp)
     .argument('<to>', 'the file to write; for pylo the directory')
     .option('--to <format>', 'safetensors, flax or pylo (default: by the name: .safetensors, .state)')
-    .option(
-      '--optimizer <json>',
-      'the optimizer’s config, or the part that the file does not tell: JSON, or a file that holds it',
-    )
-    .option(
-      '--decay-offsets <value>',
-      'for a PyLO directory of adafac_mlp, which lacks them: zero, mulo, or JSON {"momentum", "rms", "adafactor"}',
-    )
+  addWeightOptions(convertCommand)
     .option('--json', 'print a JSON object { format, optimizer, numWeights, notes }')
     .addHelpText('after', convertHelp)
     .action(convert)
 }
-
-const formatsHelp = 'a safetensors file of this package, a theta.state of flax, or a directory of PyLO'
 
 const convertHelp = `
 Only safetensors hold the optimizer's config. Of other files name and sizes are told by the leaves, the rest are the
@@ -117,10 +105,7 @@ function printable(name: string): string {
 
 async function convert(from: string, to: string, flags: ConvertFlags): Promise<void> {
   const format = formatOf(to, flags.to)
-  const options: LoadWeightsOptions = {
-    ...(flags.optimizer !== undefined && { optimizer: await readObject(flags.optimizer, 'optimizer') }),
-    ...(flags.decayOffsets !== undefined && { decayOffsets: decayOffsets(flags.decayOffsets) }),
-  }
+  const options = await loadOptions(flags)
   const { loadWeights, saveWeights } = await import('../weights/weightFile.js')
   const trained = await loadWeights(from, options)
   const { notes } = await saveWeights(to, trained, { format })
@@ -143,24 +128,4 @@ function formatOf(path: string, asked: string | undefined): WeightFormat {
     'INVALID_OPTION',
     `expected --to to be given: ${path} does not tell the format by its name`,
   )
-}
-
-/** JSON as it was given, or in a file. */
-async function readObject(text: string, name: string): Promise<Record<string, unknown>> {
-  return text.trimStart().startsWith('{') ? parseObject(text, name) : loadConfigFile(text)
-}
-
-function decayOffsets(text: string): NonNullable<LoadWeightsOptions['decayOffsets']> {
-  const value = text.trimStart().startsWith('{') ? parseObject(text, 'decayOffsets') : text
-  // The library checks it.
-  return value as NonNullable<LoadWeightsOptions['decayOffsets']>
-}
-
-function parseObject(text: string, name: string): Record<string, unknown> {
-  try {
-    return JSON.parse(text) as Record<string, unknown>
-  } catch (cause) {
-    const message = `expected \`${name}\` to be JSON, got ${(cause as Error).message}`
-    throw new OuterloopError('INVALID_OPTION', message, { cause })
-  }
 }

@@ -10,7 +10,7 @@ import { OuterloopError } from '../errors.js'
 import { type Dataset, loadDatasets } from '../native.js'
 import { heldOutTasks } from '../tasks/catalogue.js'
 import { Key, purposes } from '../tasks/key.js'
-import { loadTheta } from '../weights/thetaFile.js'
+import { loadWeights } from '../weights/weightFile.js'
 import { assembleEvaluation } from './assembleEvaluation.js'
 import { baselinePool, POOL_VERSION } from './baselines.js'
 import { type EvaluateOptions, type EvaluationSettings, parseEvaluateOptions } from './evaluateOptions.js'
@@ -27,7 +27,8 @@ export interface EvaluationSubject {
 /**
  * Runs the evaluation and returns its scores and figures' data as plain JSON.
  *
- * @param subject - An optimizer and its theta, or the path of a theta file.
+ * @param subject - An optimizer and its theta, or the path of a weight file that tells both: see {@link loadWeights}, whose
+ *  result is a subject too, for files that lack something.
  * @param options - See {@link EvaluateOptions}. The defaults are 4.1 million inner steps: 24 tasks ×
  *  43 settings × 2 seeds × 2,000; `tasks`, `seeds` and `innerSteps` scale that, `cacheDir` saves all but a 43rd of it
  *  the next time.
@@ -37,6 +38,7 @@ export interface EvaluationSubject {
  * @example
  * const evaluation = await evaluate('run/theta.safetensors', { tasks: 4, innerSteps: [500] })
  * console.log(formatTable(evaluation))
+ * await evaluate(await loadWeights('celo/theta.state', { optimizer: { phase: 2 } }))
  * @see {@link Evaluation}
  */
 export async function evaluate(
@@ -44,7 +46,7 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const settings = parseEvaluateOptions(options)
-  const { theta, optimizer } = typeof subject === 'string' ? await loadTheta(subject) : subject
+  const { theta, optimizer } = typeof subject === 'string' ? await loadWeights(subject) : subject
   const tasks = chooseTasks(settings.tasks)
   const learners = settings.stepMultipliers.map((factor) => scaleSteps(optimizer, factor))
   const runner = new TaskRunner(settings, options, {

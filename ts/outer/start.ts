@@ -1,12 +1,11 @@
 /** The first theta: the best of several random ones, or that of a file. */
 import type { TrainConfig } from '../config/trainConfig.js'
-import { OuterloopError } from '../errors.js'
-import { type CurveJob, type Dataset, initTheta, type JobOptions, runCurves, thetaLayout } from '../native.js'
+import { type CurveJob, type Dataset, initTheta, type JobOptions, runCurves } from '../native.js'
 import { taskFamilies } from '../tasks/families.js'
 import { Key, purposes } from '../tasks/key.js'
 import { taskStreams } from '../tasks/streams.js'
 import { sampleTask } from '../tasks/taskSampler.js'
-import { loadTheta } from '../weights/thetaFile.js'
+import { loadWeights } from '../weights/weightFile.js'
 
 /** Tasks that every candidate is judged on. */
 const NUM_TASKS = 8
@@ -64,9 +63,6 @@ async function candidateThetas({ optimizer, seed, start }: TrainConfig): Promise
   if (start.theta === undefined) {
     return Array.from({ length: start.candidates }, (_, i) => initTheta(optimizer, seed, i))
   }
-  const { theta, optimizer: trained } = await loadTheta(start.theta)
-  const [got, expected] = [trained, optimizer].map((config) => JSON.stringify(thetaLayout(config)))
-  if (got === expected) return [theta]
-  const message = `${start.theta}: expected the leaves of ${optimizer.name} ${expected}, got those of ${trained.name} ${got}`
-  throw new OuterloopError('CHECKPOINT_INVALID', message)
+  // The config comes before what the file says; the file must hold the leaves of its optimizer.
+  return [(await loadWeights(start.theta, { optimizer })).theta]
 }

@@ -1,0 +1,62 @@
+/** A weight file as an argument, and the flags that tell what such a file lacks. */
+import type { Command } from 'commander'
+import { loadConfigFile } from '../config/configFile.js'
+import { OuterloopError } from '../errors.js'
+import type { LoadWeightsOptions } from '../weights/weightFile.js'
+
+/** Values of {@link addWeightOptions}. */
+export interface WeightFlags {
+  optimizer?: string
+  decayOffsets?: string
+}
+
+/** What can be read, for `--help`. */
+export const formatsHelp = 'a safetensors file of this package, a theta.state of flax, or a directory of PyLO'
+
+/** Adds the flags that {@link loadOptions} reads. */
+export function addWeightOptions(command: Command): Command {
+  return command
+    .option(
+      '--optimizer <json>',
+      'the optimizer’s config, or the part that the file does not tell: JSON, or a file that holds it',
+    )
+    .option(
+      '--decay-offsets <value>',
+      'for a PyLO directory of adafac_mlp, which lacks them: zero, mulo, or JSON {"momentum", "rms", "adafactor"}',
+    )
+}
+
+/**
+ * The flags under the names of the library's options, which checks them.
+ *
+ * @throws {OuterloopError} `INVALID_OPTION` if JSON is expected and something else came.
+ */
+export async function loadOptions({
+  optimizer,
+  decayOffsets: offsets,
+}: WeightFlags): Promise<LoadWeightsOptions> {
+  return {
+    ...(optimizer !== undefined && { optimizer: await readObject(optimizer, 'optimizer') }),
+    ...(offsets !== undefined && { decayOffsets: decayOffsets(offsets) }),
+  }
+}
+
+/** JSON as it was given, or in a file. */
+async function readObject(text: string, name: string): Promise<Record<string, unknown>> {
+  return text.trimStart().startsWith('{') ? parseObject(text, name) : loadConfigFile(text)
+}
+
+function decayOffsets(text: string): NonNullable<LoadWeightsOptions['decayOffsets']> {
+  const value = text.trimStart().startsWith('{') ? parseObject(text, 'decayOffsets') : text
+  // The library checks it.
+  return value as NonNullable<LoadWeightsOptions['decayOffsets']>
+}
+
+function parseObject(text: string, name: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>
+  } catch (cause) {
+    const message = `expected \`${name}\` to be JSON, got ${(cause as Error).message}`
+    throw new OuterloopError('INVALID_OPTION', message, { cause })
+  }
+}
