@@ -18,9 +18,8 @@ fn power(beta: f64, t: f64) -> f64 {
     }
     let (mut n, mut square, mut product) = (t as u32, beta, 1.0);
     while n > 0 {
-        if n & 1 == 1 {
-            product *= square;
-        }
+        // No branch: which bits are set is different at every step, and a wrong guess costs more than a product.
+        product *= if n & 1 == 1 { square } else { 1.0 };
         square *= square;
         n >>= 1;
     }

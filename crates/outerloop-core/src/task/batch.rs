@@ -1,7 +1,9 @@
 //! A minibatch, in the layout the plans use.
 
 use super::matrix::MatrixScratch;
+use crate::data::Split;
 use crate::layer::{Grid, Order};
+use crate::rng::Key;
 use crate::simd::AlignedVec;
 
 /// Inputs and labels of one minibatch; reused from step to step.
@@ -13,6 +15,8 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// Example numbers drawn last; scratch of [`super::Task::sample`].
     pub(super) indices: Vec<u32>,
+    /// The stream that [`super::Task::sample`] folded last, and what it is of: a key stays the same for a whole problem.
+    pub(super) stream: Option<(Key, Split, Key)>,
     /// Noise drawn last, and room for drawing it; scratch as well.
     pub(super) noise: Vec<f32>,
     pub(super) matrix_scratch: MatrixScratch,

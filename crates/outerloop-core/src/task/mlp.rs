@@ -107,8 +107,12 @@ impl Task for MlpTask {
         let features = self.data.example_len();
         batch.resize(self.inputs);
         let range = if split == Split::Train { self.train.clone() } else { self.data.range(split) };
-        let stream = key.fold(STREAM_SPLITS).fold(split as u64).fold(index);
-        fill_integers(cpu, stream, range.len() as u32, &mut batch.indices);
+        let stream = match batch.stream {
+            Some((of, from, stream)) if (of, from) == (key, split) => stream,
+            _ => key.fold(STREAM_SPLITS).fold(split as u64),
+        };
+        batch.stream = Some((key, split, stream));
+        fill_integers(cpu, stream.fold(index), range.len() as u32, &mut batch.indices);
         let is_noisy = split == Split::Train && self.config.label_noise > 0.0;
         for (b, i) in batch.indices.iter_mut().enumerate() {
             *i += range.start as u32;
