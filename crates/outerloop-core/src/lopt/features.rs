@@ -229,12 +229,10 @@ impl<'a> SidePointers<'a> {
             s.add(x, load(s, self.starts[1].add(h * self.stride + b), live))
         }
     }
-}
 
-impl SidePointers<'_> {
     /// Where units `h..h + R` of the first layer start in registers at the given places, the first side constant.
     /// # Safety
-    /// As [`SidePointers::factors`] for whole registers; the units exist.
+    /// As [`SidePointers::factors`] for whole registers; there are `V` places, and the units exist.
     #[inline(always)]
     pub(super) unsafe fn starts<S: Simd, const R: usize, const V: usize>(
         &self,

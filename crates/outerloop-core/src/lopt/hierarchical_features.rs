@@ -311,8 +311,8 @@ impl ArrayPointers<'_> {
         self.old.is_some()
     }
 
-    /// Writes all channels of `V` registers of elements from `at`: register v of channel c to `out[(c · V + v) · WIDTH ..]`;
-    /// those of `limits` normalised and clipped.
+    /// Writes the channels of `V` registers of elements from `at`, with `limits` normalised and clipped, register v of channel
+    /// c to `out[(c · V + v) · WIDTH ..]`; old parameters are among them if `OLD_TOO`.
     /// # Safety
     /// The registers are within the arrays, and `out` has room for theirs.
     #[inline(always)]

@@ -317,6 +317,8 @@ tile_4x3!(
     concat!("mov {row}, [{b}]\n", term_4x3!("{row} + {b_step}", "{a}"), "add {b}, 8")
 );
 
+/// What a tile's sums add to the next layer's, which lie in memory: with three more registers in use all along, compiled
+/// code would keep half the tile there.
 /// # Safety
 /// As the trait's function of this name; the CPU supports avx2 and fma.
 #[target_feature(enable = "avx2,fma")]
