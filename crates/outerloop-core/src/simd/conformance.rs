@@ -283,7 +283,10 @@ fn partial_registers_touch_no_more_than_they_should() {
     }
 }
 
-/// The two tiles, one with rows anywhere in memory.
+/// Factors of a tile's rows.
+const FACTORS: [f32; 4] = [0.7, -1.3, 0.1, 2.9];
+
+/// The two tiles, one with rows anywhere in memory, and the first one's first row with all its rows times [`FACTORS`] added.
 struct Tiles<'a> {
     a: &'a [f32],
     b: &'a [f32],
@@ -300,13 +303,18 @@ impl Kernel for Tiles<'_> {
             return false;
         }
         let (Self { a, b, k, out }, width) = (self, 3 * S::WIDTH);
-        assert!(a.len() >= 4 * k && b.len() >= k * width && out.len() >= 8 * width);
+        assert!(a.len() >= 4 * k && b.len() >= k * width && out.len() >= 9 * width);
         let rows: Vec<*const f32> = (0..k).map(|i| b[i * width..].as_ptr().wrapping_sub(5)).collect();
         // SAFETY: the lengths were checked; `at` undoes what the rows' pointers are short of.
         unsafe {
             let mut acc = [[[s.splat(0.0); 3]; 4]; 2];
             s.tile_4x3(k, a.as_ptr(), 4, b.as_ptr(), width, &mut acc[0]);
             s.tile_rows_4x3(k, a.as_ptr(), 4, rows.as_ptr(), 5, &mut acc[1]);
+            let mut dots = acc[0][0];
+            s.add_dots_4x3(FACTORS.as_ptr(), &acc[0], &mut dots);
+            for v in 0..3 {
+                s.store(out.as_mut_ptr().add(8 * width + v * S::WIDTH), dots[v]);
+            }
             for which in 0..2 {
                 for r in 0..4 {
                     for v in 0..3 {
@@ -327,7 +335,7 @@ fn tiles_are_multiply_adds_in_order() {
     for cpu in backends() {
         for k in [0, 1, 7, 18] {
             let (a, b) = (wave(4 * k, 0.9), wave(k * 3 * LANES, 0.37));
-            let mut out = vec![0.0; 8 * 3 * LANES];
+            let mut out = vec![0.0; 9 * 3 * LANES];
             if !cpu.run(Tiles { a: &a, b: &b, k, out: &mut out }) {
                 continue;
             }
@@ -342,6 +350,11 @@ fn tiles_are_multiply_adds_in_order() {
                     cpu.backend(),
                     i / width / 4
                 );
+            }
+            for j in 0..width {
+                let rows = (0..4).map(|r| out[r * width + j]);
+                let want = rows.zip(FACTORS).fold(out[j], |acc, (x, factor)| factor.mul_add(x, acc));
+                assert_eq!(out[8 * width + j].to_bits(), want.to_bits(), "{:?} k {k}", cpu.backend());
             }
         }
     }
