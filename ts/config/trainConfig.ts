@@ -83,7 +83,8 @@ export const trainConfigSchema = z.strictObject({
   asynchronous: asynchronousSchema.optional(),
   /** Decay of the exponential moving average of theta that is saved and evaluated; 0 switches it off. */
   thetaAverage: fraction().default(0.98),
-  /** Theta starts as the best of `candidates` random draws, judged on unrolls of `innerSteps`; or as that of a file. */
+  /** Theta starts as the best of `candidates` random draws, judged on unrolls of `innerSteps`; or as that of a weight file, of any
+   *  format that `loadWeights` reads. */
   start: z
     .strictObject({
       theta: text().optional(),
