@@ -30,7 +30,10 @@ pub(super) trait Columns {
     ) -> (*const f32, usize);
 
     /// The arrays, [`Columns::RAW`] of them.
-    fn rows(&self) -> *const *const f32;
+    #[inline(always)]
+    fn rows(&self) -> *const *const f32 {
+        std::ptr::null()
+    }
 
     /// What the first layer's sums of units `h..h + R` start from in the `V` registers made ready, columns from `at`.
     /// # Safety
@@ -76,11 +79,6 @@ impl Columns for Stored {
     unsafe fn begin<S: Simd, const V: usize>(&mut self, _: S, at: usize, _: *mut f32) -> (*const f32, usize) {
         // SAFETY: the column exists.
         (unsafe { self.features.add(at) }, STRIDE)
-    }
-
-    #[inline(always)]
-    fn rows(&self) -> *const *const f32 {
-        std::ptr::null()
     }
 
     #[inline(always)]

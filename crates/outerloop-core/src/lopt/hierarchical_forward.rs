@@ -71,11 +71,6 @@ impl<const PAPER: bool> Columns for Channels<'_, PAPER> {
     }
 
     #[inline(always)]
-    fn rows(&self) -> *const *const f32 {
-        std::ptr::null()
-    }
-
-    #[inline(always)]
     unsafe fn starts<S: Simd, const R: usize, const V: usize>(
         &self,
         s: S,
