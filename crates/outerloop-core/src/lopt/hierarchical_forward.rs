@@ -19,7 +19,8 @@ pub(super) struct Forward<'a> {
 }
 
 impl Forward<'_> {
-    /// Steps the elements of `part`, which starts at a whole group of lanes; if given, `lanes` get the sums of the second hidden layer.
+    /// Steps the elements of `part`, which starts at a whole group of lanes; if given, `lanes` get the sums of the second
+    /// hidden layer.
     pub(super) fn run(&self, scratch: &mut Scratch, part: Range<usize>, mut lanes: Option<&mut [f32]>) {
         let Self { cpu, mlp, arrays, bias, limits, exp_mult, step_mult } = *self;
         if let Some(lanes) = &mut lanes {

@@ -316,17 +316,15 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
             }
             if SUMS {
                 let live = self.sink.len() - at;
-                if live >= V * w {
-                    self.add_to_sums(s, h, at, &acc);
-                } else {
+                if live < V * w {
                     for v in 0..V {
                         let first = s.first(live.saturating_sub(v * w).min(w));
                         for r in 0..R {
                             acc[r][v] = s.select(first, acc[r][v], s.splat(0.0));
                         }
                     }
-                    self.add_to_sums(s, h, at, &acc);
                 }
+                self.add_to_sums(s, h, at, &acc);
             }
         }
     }
