@@ -1,11 +1,8 @@
 /** The command line as a user meets it: each test starts `outerloop` as a process of its own, one at a time. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { outerloop, temporaryDirectory } from './program.js'
-
-const celo = fileURLToPath(new URL('fixtures/weights/celo/celo.theta.state', import.meta.url))
+import { outerloop, releasedCelo, temporaryDirectory } from './program.js'
 
 test.serial('--help names every command and the exit codes', async (t) => {
   const { code, stdout } = await outerloop('--help')
@@ -85,7 +82,7 @@ const wrong: [what: string, args: string[], stderr: RegExp][] = [
   ],
   [
     'weights that do not tell all of their optimizer',
-    ['eval', celo, '--tasks', '1'],
+    ['eval', releasedCelo, '--tasks', '1'],
     /celo\.theta\.state: optimizer: expected `phase` [^\n]*\nThe file does not tell `phase`: 1 or 2/,
   ],
 ]

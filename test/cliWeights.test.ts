@@ -9,9 +9,7 @@ import { parseTrainConfig } from '../ts/config/trainConfig.js'
 import { initTheta } from '../ts/native.js'
 import { loadWeights, saveWeights } from '../ts/weights/weightFile.js'
 import { tinyRun } from './engine/tiny.js'
-import { outerloop, temporaryDirectory } from './program.js'
-
-const celo = fileURLToPath(new URL('fixtures/weights/celo/celo.theta.state', import.meta.url))
+import { outerloop, releasedCelo, temporaryDirectory } from './program.js'
 
 test.serial('--help names both commands; theirs name every flag', async (t) => {
   const help = await outerloop('weights', '--help')
@@ -25,18 +23,18 @@ test.serial('--help names both commands; theirs name every flag', async (t) => {
 })
 
 test.serial('inspect tells released weights of Celo as text and as JSON', async (t) => {
-  const { code, stdout } = await outerloop('weights', 'inspect', celo)
+  const { code, stdout } = await outerloop('weights', 'inspect', releasedCelo)
   t.is(code, 0)
   t.regex(stdout, /^format {5}flax\noptimizer {2}\{"name":"celo","lstmHidden":64\}, told by the leaves\n/)
   t.regex(stdout, /phase is not told: 1 or 2/)
   t.regex(stdout, /37089 in 33 leaves/)
   t.regex(stdout, /^rnn_params\/linear\/w +\[18, 64\] .*dead$/m)
   const sha256 = createHash('sha256')
-    .update(await readFile(celo))
+    .update(await readFile(releasedCelo))
     .digest('hex')
   t.true(stdout.includes(sha256))
-  const json = JSON.parse((await outerloop('weights', 'inspect', celo, '--json')).stdout)
-  t.like(json, { format: 'flax', numWeights: 37_089, sha256: [{ path: celo, sha256 }] })
+  const json = JSON.parse((await outerloop('weights', 'inspect', releasedCelo, '--json')).stdout)
+  t.like(json, { format: 'flax', numWeights: 37_089, sha256: [{ path: releasedCelo, sha256 }] })
 })
 
 test.serial('convert goes round through every format without changing a weight', async (t) => {
@@ -83,10 +81,10 @@ test.serial('eval measures released weights of Celo, as it does what they are co
   const directory = await temporaryDirectory(t)
   const converted = join(directory, 'celo.safetensors')
   const phase = ['--optimizer', '{"phase": 2}']
-  t.is((await outerloop('weights', 'convert', celo, converted, ...phase)).code, 0)
+  t.is((await outerloop('weights', 'convert', releasedCelo, converted, ...phase)).code, 0)
   const size = ['--tasks', '1', '--seeds', '1', '--inner-steps', '25', '--json']
   const cache = ['--cache', join(directory, 'cache')]
-  const released = await outerloop('eval', celo, ...phase, ...size, ...cache)
+  const released = await outerloop('eval', releasedCelo, ...phase, ...size, ...cache)
   t.is(released.code, 0, released.stderr)
   const { optimizer, horizons } = JSON.parse(released.stdout)
   t.like(optimizer, { name: 'celo', phase: 2 })
@@ -116,7 +114,15 @@ test.serial('train --start reads theta.state as it does safetensors', async (t) 
   t.deepEqual(thetas[0], thetas[1])
   t.notDeepEqual(thetas[0], trained.theta)
 
-  const other = await outerloop('train', '--config', at('config.json'), '--start', celo, '--out', at('other'))
+  const other = await outerloop(
+    'train',
+    '--config',
+    at('config.json'),
+    '--start',
+    releasedCelo,
+    '--out',
+    at('other'),
+  )
   t.is(other.code, 2, other.stderr)
   t.regex(other.stderr, /celo\.theta\.state: /)
 })
@@ -133,20 +139,20 @@ const wrong: [what: string, args: string[], stderr: RegExp][] = [
     ['inspect', fileURLToPath(import.meta.url)],
     /expected safetensors, flax's msgpack or a PyLO directory/,
   ],
-  ['a target without a format', ['convert', celo, 'out'], /expected --to to be given/],
+  ['a target without a format', ['convert', releasedCelo, 'out'], /expected --to to be given/],
   [
     'an unknown format',
-    ['convert', celo, 'out', '--to', 'npz'],
+    ['convert', releasedCelo, 'out', '--to', 'npz'],
     /expected `to` to be one of "safetensors", "flax", "pylo", got "npz"/,
   ],
   [
     'an optimizer that is no JSON',
-    ['convert', celo, 'x.state', '--optimizer', '{"name"'],
+    ['convert', releasedCelo, 'x.state', '--optimizer', '{"name"'],
     /expected `optimizer` to be JSON/,
   ],
   [
     'an optimizer that does not fit',
-    ['convert', celo, 'x.state', '--optimizer', '{"name":"celo2"}'],
+    ['convert', releasedCelo, 'x.state', '--optimizer', '{"name":"celo2"}'],
     /unexpected: .*of another shape: /,
   ],
 ]

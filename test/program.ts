@@ -9,6 +9,9 @@ import type { ExecutionContext } from 'ava'
 
 const main = fileURLToPath(new URL('../ts/cli/main.ts', import.meta.url))
 
+/** Released weights of Celo: a file of another program. */
+export const releasedCelo = fileURLToPath(new URL('fixtures/weights/celo/celo.theta.state', import.meta.url))
+
 export interface Outcome {
   code: number | null
   stdout: string

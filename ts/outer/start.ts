@@ -22,7 +22,8 @@ export interface Start {
  * Draws `start.candidates` thetas and keeps the one with the lowest mean train loss over unrolls of
  * `start.innerSteps` inner steps on eight tasks, the same for all. A theta from a file is the only candidate.
  *
- * @throws {OuterloopError} `CHECKPOINT_INVALID` if the file is unusable, or of an optimizer with other leaves.
+ * @throws {OuterloopError} `CHECKPOINT_INVALID` if the file is unusable, or of an optimizer with other leaves;
+ *  `INVALID_OPTION` if it lacks what cannot be said here, as PyLO's `adafac_mlp` does.
  */
 export async function chooseStart(
   config: TrainConfig,
