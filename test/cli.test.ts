@@ -40,7 +40,26 @@ const wrong: [what: string, args: string[], stderr: RegExp][] = [
   ['no command', [], /Usage: outerloop/],
   ['an unknown command', ['trian'], /unknown command 'trian'[\s\S]*Did you mean train\?/],
   ['an unknown flag', ['train', '--sed', '3'], /unknown option '--sed'[\s\S]*Did you mean --seed\?/],
-  ['a missing argument', ['eval'], /missing required argument 'theta'/],
+  [
+    'nothing to evaluate',
+    ['eval'],
+    /^outerloop: expected a weight file, or `--optimizer` with a hand-designed one\n$/,
+  ],
+  [
+    'a learned optimizer without weights',
+    ['eval', '--optimizer', '{"name":"celo2"}'],
+    /^outerloop: expected a weight file for `celo2`, which has weights, got `--optimizer` alone\n$/,
+  ],
+  [
+    'an unknown optimizer to evaluate',
+    ['eval', '--optimizer', '{"name":"lam"}'],
+    /^outerloop: expected `name` to be one of .*got "lam"\n$/,
+  ],
+  [
+    'decay offsets for a hand-designed optimizer',
+    ['eval', '--optimizer', '{"name":"lion","lr":0.001}', '--decay-offsets', 'zero'],
+    /^outerloop: expected `--decay-offsets` only with a weight file/,
+  ],
   ['a wrong seed', ['train', '--seed', 'x'], /^outerloop: expected `seed` to be an integer >= 0, got "x"\n$/],
   [
     'a wrong number of steps',

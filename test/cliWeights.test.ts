@@ -93,6 +93,32 @@ test.serial('eval measures released weights of Celo, as it does what they are co
   t.is(own.stdout, released.stdout)
 })
 
+test.serial('eval measures a hand-designed optimizer without weights, under its name', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const size = ['--tasks', '1', '--seeds', '1', '--inner-steps', '25', '--cache', join(directory, 'cache')]
+  const adam = ['eval', '--optimizer', '{"name": "adam", "lr": 0.001}', ...size]
+  const { code, stdout, stderr } = await outerloop(...adam, '--json')
+  t.is(code, 0, stderr)
+  const { optimizer, horizons } = JSON.parse(stdout)
+  t.like(optimizer, { name: 'adam', lr: 0.001 })
+  const [ours, ...pool] = horizons[0].rows
+  t.is(ours.label, 'adam')
+  // The pool has Adam at this rate too.
+  t.deepEqual(ours.normalized, pool.find(({ id }: { id: string }) => id === 'adam-default').normalized)
+  const out = join(directory, 'out')
+  const table = await outerloop(...adam, '--step-mult', '0.3,1', '--out', out)
+  t.is(table.code, 0, table.stderr)
+  for (const text of [
+    'adam, step × 0.3',
+    'adam better',
+    'adam − Adam best single',
+    'Row "adam" has factor 1',
+  ])
+    t.true(table.stdout.includes(text), text)
+  t.false(table.stdout.includes('learned'))
+  t.regex(await readFile(join(out, 'report.html'), 'utf8'), /<title>Evaluation of adam<\/title>/)
+})
+
 test.serial('train --start reads theta.state as it does safetensors', async (t) => {
   const directory = await temporaryDirectory(t)
   const at = (name: string) => join(directory, name)

@@ -79,10 +79,11 @@ test('a shorter horizon read off a longer run equals the shorter run', async (t)
   t.deepEqual(both.horizons[0], short.horizons[0])
 })
 
-test('Adam evaluated as the learned optimizer scores as the pool’s Adam at that rate', async (t) => {
+test('Adam evaluated in place of a learned optimizer scores as the pool’s Adam at that rate', async (t) => {
   const adam = optimizerConfigSchema.parse({ name: 'adam', lr: 1e-3 })
   const evaluation = await evaluate({ optimizer: adam, theta: new Float32Array(0) }, small)
   const [subjectRow, poolRow] = [row(evaluation, 1, 'learned'), row(evaluation, 1, 'adam-default')]
+  t.is(subjectRow.label, 'adam')
   t.deepEqual(subjectRow.normalized, poolRow.normalized)
   t.deepEqual(poolRow.numLearnedBetter, { final: 0, curve: 0 })
 })

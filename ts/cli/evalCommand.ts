@@ -1,10 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { isLearned, optimizerConfigSchema } from '../config/optimizerConfig.js'
+import { parseWith } from '../config/parse.js'
+import { OuterloopError } from '../errors.js'
+import type { EvaluationSubject } from '../evaluate/evaluate.js'
 import { type EvaluateOptions, parseEvaluateOptions } from '../evaluate/evaluateOptions.js'
 import type { Evaluation } from '../evaluate/evaluation.js'
 import { heldOutTasks } from '../tasks/catalogue.js'
-import type { TrainedOptimizer } from '../weights/thetaFile.js'
+import type { LoadWeightsOptions } from '../weights/weightFile.js'
 import { listenForInterrupts } from './interrupts.js'
 import { cpuHelp, numeric, numericList } from './optionValues.js'
 import { startProgress } from './progress.js'
@@ -30,8 +34,13 @@ export function addEvalCommand(program: Command): void {
   const { seeds, seed, innerSteps, stepMultipliers, threads, cpu } = parseEvaluateOptions({})
   const command = program
     .command('eval')
-    .description('Measure a trained optimizer against SGD, momentum and Adam on tasks it was not trained on.')
-    .argument('<theta>', `the trained optimizer, such as theta.safetensors of a run: ${formatsHelp}`)
+    .description(
+      'Measure an optimizer, trained or hand-designed, against SGD, momentum and Adam on held-out tasks.',
+    )
+    .argument(
+      '[theta]',
+      `a trained optimizer, such as theta.safetensors of a run: ${formatsHelp}; without it --optimizer is a hand-designed one`,
+    )
   addWeightOptions(command)
     .option(
       '--tasks <count>',
@@ -51,7 +60,7 @@ export function addEvalCommand(program: Command): void {
     )
     .option(
       '--step-mult <list>',
-      `factors on the learned steps, with commas; each is a trial, and the table says so (default: ${stepMultipliers})`,
+      `factors on the steps, with commas; each is a trial, and the table says so (default: ${stepMultipliers})`,
       numericList,
     )
     .option(
@@ -79,13 +88,13 @@ presets train on MLPs on the same three data sets, so for them at most the exact
 Examples:
   outerloop eval runs/quick-0/theta.safetensors --out runs/quick-0
   outerloop eval theta.safetensors --tasks 6 --inner-steps 500 --json
-  outerloop eval celo/theta.state --optimizer '{"phase": 2}'`
+  outerloop eval celo/theta.state --optimizer '{"phase": 2}'
+  outerloop eval --optimizer '{"name": "lamb", "lr": 0.01}'`
 
-async function runEval(theta: string, flags: EvalFlags): Promise<void> {
+async function runEval(theta: string | undefined, flags: EvalFlags): Promise<void> {
   const options = evaluateOptions(flags)
-  // Only now: `--help` needs no engine.
-  const { loadWeights } = await import('../weights/weightFile.js')
-  const subject = await loadWeights(theta, await loadOptions(flags))
+  const given = await loadOptions(flags)
+  const subject = theta === undefined ? handDesigned(given) : await loadTrained(theta, given)
   // Before the work, so that a directory that cannot be written is found in time.
   if (flags.out !== undefined) await mkdir(flags.out, { recursive: true })
   using interrupts = listenForInterrupts(() => process.stderr.write('\nStopping.\n'))
@@ -100,13 +109,41 @@ async function runEval(theta: string, flags: EvalFlags): Promise<void> {
   if (flags.out !== undefined) process.stdout.write(`\nReport: ${join(flags.out, 'report.html')}\n`)
 }
 
+async function loadTrained(theta: string, options: LoadWeightsOptions): Promise<EvaluationSubject> {
+  // Only now: `--help` needs no engine.
+  const { loadWeights } = await import('../weights/weightFile.js')
+  return loadWeights(theta, options)
+}
+
+/** What `--optimizer` describes alone. */
+function handDesigned({ optimizer: given, decayOffsets }: LoadWeightsOptions): EvaluationSubject {
+  if (given === undefined) {
+    throw new OuterloopError(
+      'INVALID_OPTION',
+      'expected a weight file, or `--optimizer` with a hand-designed one',
+    )
+  }
+  const optimizer = parseWith(optimizerConfigSchema, given, 'optimizer')
+  if (isLearned(optimizer)) {
+    const message = `expected a weight file for \`${optimizer.name}\`, which has weights, got \`--optimizer\` alone`
+    throw new OuterloopError('INVALID_OPTION', message)
+  }
+  if (decayOffsets !== undefined) {
+    throw new OuterloopError(
+      'INVALID_OPTION',
+      'expected `--decay-offsets` only with a weight file that lacks them',
+    )
+  }
+  return { theta: new Float32Array(), optimizer }
+}
+
 /** A step multiplier that was chosen is a hyperparameter that was tuned, even if only one is tried here. */
-function trialNote({ settings: { stepMultipliers } }: Evaluation): string {
+function trialNote({ settings: { stepMultipliers }, horizons }: Evaluation): string {
   if (stepMultipliers.every((factor) => factor === 1)) return ''
   const untuned = stepMultipliers.includes(1)
     ? 'factor 1'
     : `factor ${stepMultipliers[0]}, chosen by hand: one trial`
-  return `\nStep multipliers ${stepMultipliers.join(', ')}: each is a trial. Row "learned" has ${untuned}.\n`
+  return `\nStep multipliers ${stepMultipliers.join(', ')}: each is a trial. Row "${horizons[0]!.rows[0]!.label}" has ${untuned}.\n`
 }
 
 /** The flags under the names of the library's options, which checks them. */
@@ -117,7 +154,7 @@ function evaluateOptions(flags: EvalFlags): EvaluateOptions {
 }
 
 async function evaluateWithProgress(
-  subject: TrainedOptimizer,
+  subject: EvaluationSubject,
   options: EvaluateOptions,
   signal: AbortSignal,
 ): Promise<Evaluation> {
@@ -140,8 +177,17 @@ async function evaluateWithProgress(
 }
 
 /** Writes the evaluation and its report; the report tells of the training too, if theta lies in its run's directory. */
-async function writeEvaluation(out: string, evaluation: Evaluation, theta: string): Promise<void> {
+async function writeEvaluation(
+  out: string,
+  evaluation: Evaluation,
+  theta: string | undefined,
+): Promise<void> {
   const { writeReport } = await import('../report/report.js')
   await writeFile(join(out, 'evaluation.json'), `${JSON.stringify(evaluation)}\n`)
-  await writeReport(out, { ...(await readRunOf(theta)), evaluation, title: `Evaluation of ${theta}` })
+  const training = theta === undefined ? {} : await readRunOf(theta)
+  await writeReport(out, {
+    ...training,
+    evaluation,
+    title: `Evaluation of ${theta ?? evaluation.optimizer.name}`,
+  })
 }

@@ -4,7 +4,7 @@
  * Every setting is run once on every (task, seed), to the longest horizon, with the same initial params and the same
  * minibatches. Rates are chosen on outer-validation and reported on test; the scales are those of normalize.ts.
  */
-import type { OptimizerConfig } from '../config/optimizerConfig.js'
+import { isLearned, type OptimizerConfig } from '../config/optimizerConfig.js'
 import { scaleSteps } from '../config/scaleSteps.js'
 import { OuterloopError } from '../errors.js'
 import { type Dataset, loadDatasets } from '../native.js'
@@ -57,7 +57,7 @@ export async function evaluate(
   })
   const pool: SettingRuns[] = baselinePool().map(({ name, lr }) => ({ name, value: lr, runs: [] }))
   const learned: SettingRuns[] = settings.stepMultipliers.map((value) => ({
-    name: 'learned',
+    name: subjectName(optimizer),
     value,
     runs: [],
   }))
@@ -70,6 +70,11 @@ export async function evaluate(
   const { tasks: _tasks, threads: _threads, cpu: _cpu, cacheDir: _cacheDir, ...recorded } = settings
   const header = { optimizer, tasks, settings: { ...recorded, poolVersion: POOL_VERSION } }
   return assembleEvaluation(header, pool, learned, (n) => random.integer(n))
+}
+
+/** How tables call it. */
+function subjectName(optimizer: OptimizerConfig): string {
+  return isLearned(optimizer) ? 'learned' : optimizer.name
 }
 
 function chooseTasks(tasks: EvaluationSettings['tasks']): EvaluationTask[] {

@@ -10,7 +10,7 @@ export interface EvaluationTask {
   config: TaskConfig
 }
 
-/** Row of the learned optimizer with nothing tuned. */
+/** Row of the evaluated optimizer with nothing tuned, also where that is a hand-designed one. */
 export const LEARNED = 'learned'
 /** Row of Adam at the one rate that is best over all tasks. */
 export const ADAM_SINGLE = 'adam-single'
@@ -21,6 +21,7 @@ export const ADAM_TUNED = 'adam-tuned'
 export interface ScoreRow {
   /** `learned`, `learned-x0.3`, `learned-tuned`, or `adam-default`, `adam-single`, `adam-tuned`, `momentum-single`, … */
   id: string
+  /** How tables and figures call it: the evaluated optimizer is `learned` or, if it is hand-designed, its name. */
   label: string
   /** Settings tried on each task; 0 where nothing was chosen by looking at the task. */
   trials: number
@@ -30,7 +31,7 @@ export interface ScoreRow {
   normalized: Record<Metric, Summary>
   /** (loss − tuned Adam) / (initial − tuned Adam), mean over tasks; negative beats tuned Adam. */
   vsTunedAdam: Record<Metric, Estimate>
-  /** Tasks on which the learned optimizer's loss is lower than this row's. */
+  /** Tasks on which the evaluated optimizer's loss is lower than this row's. */
   numLearnedBetter: Record<Metric, number>
   /** Runs (task × seed) with a loss that is not finite, at the settings chosen for the curve metric. */
   numDiverged: number

@@ -17,7 +17,7 @@ export interface RowChoice {
 
 const displayNames: Record<BaselineName, string> = { adam: 'Adam', momentum: 'momentum', sgd: 'SGD' }
 
-/** The rows of a table, the learned optimizer first; what was tuned was tuned on outer-validation. */
+/** The rows of a table, the evaluated optimizer first; what was tuned was tuned on outer-validation. */
 export function chooseRows(scored: ScoredSettings): RowChoice[] {
   return [...learnedRows(scored), ...baselineNames.flatMap((name) => baselineRows(name, scored))]
 }
@@ -41,15 +41,16 @@ export function scoreHorizon(scored: ScoredSettings, innerSteps: number, plan: R
 
 function learnedRows({ learned }: ScoredSettings): RowChoice[] {
   const untuned = learned.find((setting) => setting.value === 1) ?? learned[0]!
-  const rows = [uniformRow(LEARNED, 'learned', 0, () => untuned)]
+  const { name } = untuned
+  const rows = [uniformRow(LEARNED, name, 0, () => untuned)]
   if (learned.length === 1) return rows
   for (const setting of learned) {
     if (setting === untuned) continue
     // A multiplier other than 1 is read after all of them were run: that is tuning, though not by task.
-    const label = `learned, step × ${setting.value}`
+    const label = `${name}, step × ${setting.value}`
     rows.push(uniformRow(`${LEARNED}-x${setting.value}`, label, learned.length, () => setting))
   }
-  rows.push(tunedRow(`${LEARNED}-tuned`, 'learned, step tuned', learned))
+  rows.push(tunedRow(`${LEARNED}-tuned`, `${name}, step tuned`, learned))
   return rows
 }
 

@@ -5,7 +5,7 @@ import { mean } from './statistics.js'
 
 /** All runs of one optimizer setting: `runs[task][seed]`. */
 export interface SettingRuns {
-  /** `adam`, `momentum`, `sgd`, or `learned`. */
+  /** `adam`, `momentum`, `sgd`, or how tables call the evaluated optimizer. */
   name: string
   /** Learning rate of a baseline, step multiplier of the learned optimizer. */
   value: number

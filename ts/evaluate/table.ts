@@ -15,8 +15,9 @@ export interface ColumnGroup {
   columns: TableColumn[]
 }
 
-/** The columns of the table over `numTasks` tasks. */
-export function tableColumns(numTasks: number): ColumnGroup[] {
+/** The columns of an evaluation's tables. */
+export function tableColumns(evaluation: Evaluation): ColumnGroup[] {
+  const numTasks = evaluation.tasks.length
   const normalized = (metric: Metric): TableColumn[] => [
     { title: 'mean [95 %]', cell: (row) => formatEstimate(row.normalized[metric].mean) },
     { title: 'median', cell: (row) => formatScore(row.normalized[metric].median.value) },
@@ -41,18 +42,33 @@ export function tableColumns(numTasks: number): ColumnGroup[] {
     { title: 'loss over training', columns: normalized('curve') },
     { title: 'loss at the end', columns: normalized('final') },
     { title: 'vs tuned Adam', columns: [vsTuned('curve', 'curve'), vsTuned('end', 'final')] },
-    { title: 'learned better', columns: [better('curve', 'curve'), better('end', 'final')] },
+    {
+      title: `${subjectLabel(evaluation)} better`,
+      columns: [better('curve', 'curve'), better('end', 'final')],
+    },
     { title: '', columns: [{ title: 'diverged', cell: (row) => String(row.numDiverged) }] },
   ]
 }
 
-/** What the figures of the table mean, a sentence each. */
-export const tableLegend: readonly string[] = [
-  'Loss: normalised test loss, 0 = best run of all baselines, 1 = loss before training; mean over tasks with its 95 % bootstrap interval over tasks and seeds, median, interquartile mean.',
-  'vs tuned Adam: (loss − tuned Adam) / (initial loss − tuned Adam); negative beats Adam with its rate tuned on each task.',
-  'learned better: tasks on which the learned optimizer has the lower loss. diverged: runs with a loss that is not finite.',
-  'Rates in brackets (for the curve; for the end, if another) were chosen on outer-validation and are reported on test.',
-]
+/** How the tables call the evaluated optimizer. */
+function subjectLabel({ horizons }: Evaluation): string {
+  return subjectRow(horizons[0]!).label
+}
+
+function subjectRow({ rows }: HorizonScores): ScoreRow {
+  return rows.find((row) => row.id === LEARNED)!
+}
+
+/** What the figures of the tables mean, a sentence each. */
+export function tableLegend(evaluation: Evaluation): string[] {
+  const subject = subjectLabel(evaluation)
+  return [
+    'Loss: normalised test loss, 0 = best run of all baselines, 1 = loss before training; mean over tasks with its 95 % bootstrap interval over tasks and seeds, median, interquartile mean.',
+    'vs tuned Adam: (loss − tuned Adam) / (initial loss − tuned Adam); negative beats Adam with its rate tuned on each task.',
+    `${subject} better: tasks on which ${subject === LEARNED ? 'the learned optimizer' : subject} has the lower loss. diverged: runs with a loss that is not finite.`,
+    'Rates in brackets (for the curve; for the end, if another) were chosen on outer-validation and are reported on test.',
+  ]
+}
 
 /** A learning rate in at most two significant digits: 0.01, 0.0032, 3.2e-6. */
 export function formatRate(lr: number): string {
@@ -85,15 +101,15 @@ export function describeHorizon({ tasks, settings }: Evaluation, innerSteps: num
   return `${innerSteps.toLocaleString('en')} inner steps, ${count(tasks.length, 'task')}, ${count(settings.seeds, 'seed')}`
 }
 
-/** One sentence: learned minus Adam at its best single rate, both metrics. */
-export function describeDifference({ learnedMinusAdamSingle }: HorizonScores): string {
-  const { curve, final } = learnedMinusAdamSingle
-  return `learned − Adam best single, paired: ${formatEstimate(curve)} over training, ${formatEstimate(final)} at the end`
+/** One sentence: the evaluated optimizer minus Adam at its best single rate, both metrics. */
+export function describeDifference(horizon: HorizonScores): string {
+  const { curve, final } = horizon.learnedMinusAdamSingle
+  return `${subjectRow(horizon).label} − Adam best single, paired: ${formatEstimate(curve)} over training, ${formatEstimate(final)} at the end`
 }
 
 /** One table for each horizon, then a legend; about 130 characters wide. */
 export function formatTable(evaluation: Evaluation): string {
-  const groups = tableColumns(evaluation.tasks.length)
+  const groups = tableColumns(evaluation)
   const tables = evaluation.horizons.map((horizon) =>
     [
       describeHorizon(evaluation, horizon.innerSteps),
@@ -101,7 +117,12 @@ export function formatTable(evaluation: Evaluation): string {
       describeDifference(horizon),
     ].join('\n'),
   )
-  return [...tables, tableLegend.flatMap((line) => wrap(line, 120)).join('\n')].join('\n\n')
+  return [
+    ...tables,
+    tableLegend(evaluation)
+      .flatMap((line) => wrap(line, 120))
+      .join('\n'),
+  ].join('\n\n')
 }
 
 function textTable(groups: readonly ColumnGroup[], rows: readonly ScoreRow[]): string[] {

@@ -11,7 +11,7 @@ import { escapeHtml } from './escape.js'
 
 /** The scores of one horizon. */
 export function scoreTable(evaluation: Evaluation, horizon: HorizonScores): string {
-  const groups = tableColumns(evaluation.tasks.length)
+  const groups = tableColumns(evaluation)
   const columns = groups.flatMap((group) => group.columns)
   const heads = groups.map(
     ({ title, columns }) => `<th colspan="${columns.length}">${escapeHtml(title)}</th>`,

@@ -98,7 +98,9 @@ function scoreSection(evaluation: Evaluation): string[] {
   return [
     '<h2>Scores</h2>',
     ...evaluation.horizons.map((horizon) => scoreTable(evaluation, horizon)),
-    `<ul class="note">${tableLegend.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`,
+    `<ul class="note">${tableLegend(evaluation)
+      .map((line) => `<li>${escapeHtml(line)}</li>`)
+      .join('')}</ul>`,
   ]
 }
 
