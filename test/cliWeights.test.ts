@@ -119,6 +119,34 @@ test.serial('eval measures a hand-designed optimizer without weights, under its 
   t.regex(await readFile(join(out, 'report.html'), 'utf8'), /<title>Evaluation of adam<\/title>/)
 })
 
+test.serial('train --start reads a PyLO directory of adafac_mlp with its offsets of decays', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const at = (name: string) => join(directory, name)
+  const optimizer = optimizerConfigSchema.parse({ name: 'adafac_mlp' })
+  const trained = { theta: initTheta(optimizer, 5, 0), optimizer }
+  const { notes } = await saveWeights(at('pylo'), trained, { format: 'pylo' })
+  t.regex(notes.join(), /AdafacLO_naive/)
+  await writeFile(at('config.json'), JSON.stringify({ ...tinyRun({ outerSteps: 1 }), optimizer }))
+  const train = (out: string, ...rest: string[]) =>
+    outerloop('train', '--config', at('config.json'), '--out', at(out), ...rest)
+  const refused = await train('a', '--start', at('pylo'))
+  t.is(refused.code, 2)
+  t.regex(refused.stderr, /expected `decayOffsets` to be "zero", "mulo" or the numbers, got nothing/)
+  const alone = await train('b', '--decay-offsets', 'mulo')
+  t.is(alone.code, 2)
+  t.regex(
+    alone.stderr,
+    /expected `start\.decayOffsets` to be left out where `start\.theta` is not given, got "mulo"/,
+  )
+  const { code, stderr } = await train('c', '--start', at('pylo'), '--decay-offsets', 'mulo')
+  t.is(code, 0, stderr)
+  // A step of the outer optimizer away from what the files and the offsets say.
+  const start = (await loadWeights(at('pylo'), { decayOffsets: 'mulo' })).theta
+  const theta = (await loadWeights(at('c/theta.safetensors'))).theta
+  const distance = Math.max(...theta.map((x, i) => Math.abs(x - start[i]!)))
+  t.true(distance > 0 && distance < 0.1, `${distance}`)
+})
+
 test.serial('train --start reads theta.state as it does safetensors', async (t) => {
   const directory = await temporaryDirectory(t)
   const at = (name: string) => join(directory, name)

@@ -10,7 +10,7 @@ import { cpuHelp, duration, numeric } from './optionValues.js'
 import { defaultRunDirectory, refuseExistingRun } from './runDirectory.js'
 import { TrainDisplay } from './trainDisplay.js'
 import { abortedWith, finish, reportStop, rescued } from './trainOutcome.js'
-import { formatsHelp } from './weightFlags.js'
+import { decayOffsets, decayOffsetsOption, formatsHelp } from './weightFlags.js'
 
 interface TrainFlags {
   preset?: string
@@ -20,6 +20,7 @@ interface TrainFlags {
   cpu?: string
   outerSteps?: number | string
   start?: string
+  decayOffsets?: string
   out?: string
   resume?: string
   timeBudget?: number
@@ -48,6 +49,7 @@ export function addTrainCommand(program: Command): void {
       '--start <theta>',
       `trained optimizer to start from, such as theta.safetensors of another run: ${formatsHelp}`,
     )
+    .addOption(decayOffsetsOption())
     .option('--out <dir>', 'directory to write (default: runs/<preset>-<seed>); must not hold a run')
     .option(
       '--resume <dir>',
@@ -120,7 +122,9 @@ interface Run {
 async function freshRun(flags: TrainFlags): Promise<Run> {
   const file = flags.config === undefined ? { preset: 'quick' } : await loadConfigFile(flags.config)
   const { preset, seed, threads, cpu, outerSteps } = flags
-  const start = flags.start && { ...(isObject(file.start) && file.start), theta: flags.start }
+  const ofStart = given({ theta: flags.start, decayOffsets: decayOffsets(flags.decayOffsets) })
+  const start =
+    Object.keys(ofStart).length > 0 ? { ...(isObject(file.start) && file.start), ...ofStart } : undefined
   const config = parseTrainConfig({ ...file, ...given({ preset, seed, threads, cpu, outerSteps, start }) })
   const directory = flags.out ?? defaultRunDirectory(config)
   await refuseExistingRun(directory)

@@ -1,6 +1,7 @@
 /** A weight file as an argument, and the flags that tell what such a file lacks. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { loadConfigFile } from '../config/configFile.js'
+import type { DecayOffsetsInput } from '../config/decayOffsets.js'
 import { OuterloopError } from '../errors.js'
 import type { LoadWeightsOptions } from '../weights/weightFile.js'
 
@@ -20,10 +21,15 @@ export function addWeightOptions(command: Command): Command {
       '--optimizer <json>',
       'the optimizer’s config, or the part that the file does not tell: JSON, or a file that holds it',
     )
-    .option(
-      '--decay-offsets <value>',
-      'for a PyLO directory of adafac_mlp, which lacks them: zero, mulo, or JSON {"momentum", "rms", "adafactor"}',
-    )
+    .addOption(decayOffsetsOption())
+}
+
+/** The flag that {@link decayOffsets} reads. */
+export function decayOffsetsOption(): Option {
+  return new Option(
+    '--decay-offsets <value>',
+    'for a PyLO directory of adafac_mlp, which lacks them: zero, mulo, or JSON {"momentum", "rms", "adafactor"}',
+  )
 }
 
 /**
@@ -33,11 +39,12 @@ export function addWeightOptions(command: Command): Command {
  */
 export async function loadOptions({
   optimizer,
-  decayOffsets: offsets,
+  decayOffsets: text,
 }: WeightFlags): Promise<LoadWeightsOptions> {
+  const offsets = decayOffsets(text)
   return {
     ...(optimizer !== undefined && { optimizer: await readObject(optimizer, 'optimizer') }),
-    ...(offsets !== undefined && { decayOffsets: decayOffsets(offsets) }),
+    ...(offsets !== undefined && { decayOffsets: offsets }),
   }
 }
 
@@ -46,10 +53,14 @@ async function readObject(text: string, name: string): Promise<Record<string, un
   return text.trimStart().startsWith('{') ? parseObject(text, name) : loadConfigFile(text)
 }
 
-function decayOffsets(text: string): NonNullable<LoadWeightsOptions['decayOffsets']> {
-  const value = text.trimStart().startsWith('{') ? parseObject(text, 'decayOffsets') : text
-  // The library checks it.
-  return value as NonNullable<LoadWeightsOptions['decayOffsets']>
+/**
+ * Offsets by name or as JSON, under the library's name; the library checks them.
+ *
+ * @throws {OuterloopError} `INVALID_OPTION` if it begins like JSON and is none.
+ */
+export function decayOffsets(text: string | undefined): DecayOffsetsInput | undefined {
+  const value = text?.trimStart().startsWith('{') ? parseObject(text, 'decayOffsets') : text
+  return value as DecayOffsetsInput | undefined
 }
 
 function parseObject(text: string, name: string): Record<string, unknown> {

@@ -1,6 +1,7 @@
 /** The meta-training config: one schema, and the only place where its defaults are written. */
 import { z } from 'zod'
 import { bundledDatasets, datasetSpecSchema } from './datasetSpec.js'
+import { decayOffsetsSchema } from './decayOffsets.js'
 import { estimatorSchema } from './estimatorConfig.js'
 import { cpuName, fraction, integer, nonNegative, text, threadCount } from './fields.js'
 import { metaLossSchema } from './metaLossConfig.js'
@@ -84,10 +85,11 @@ export const trainConfigSchema = z.strictObject({
   /** Decay of the exponential moving average of theta that is saved and evaluated; 0 switches it off. */
   thetaAverage: fraction().default(0.98),
   /** Theta starts as the best of `candidates` random draws, judged on unrolls of `innerSteps`; or as that of a weight file, of any
-   *  format that `loadWeights` reads. */
+   *  format that `loadWeights` reads, with `decayOffsets` where that asks for them. */
   start: z
     .strictObject({
       theta: text().optional(),
+      decayOffsets: decayOffsetsSchema.optional(),
       candidates: integer(1, 10_000).default(16),
       innerSteps: integer(1, 1_000_000).default(200),
     })
@@ -151,6 +153,11 @@ const checkedSchema = trainConfigSchema.superRefine((config, context) => {
     if (known.has(name)) continue
     const message = `the name of a bundled data set or of one in \`datasets\` (${[...known].join(', ')})`
     context.addIssue({ code: 'custom', path, message, input: name })
+  }
+  const { theta, decayOffsets } = config.start
+  if (decayOffsets !== undefined && theta === undefined) {
+    const message = 'left out where `start.theta` is not given'
+    context.addIssue({ code: 'custom', path: ['start', 'decayOffsets'], message, input: decayOffsets })
   }
   const numFamilies = 'families' in config.tasks ? config.tasks.families.length : 1
   if (config.estimator.numParticles < numFamilies) {

@@ -23,7 +23,7 @@ export interface Start {
  * `start.innerSteps` inner steps on eight tasks, the same for all. A theta from a file is the only candidate.
  *
  * @throws {OuterloopError} `CHECKPOINT_INVALID` if the file is unusable, or of an optimizer with other leaves;
- *  `INVALID_OPTION` if it lacks what cannot be said here, as PyLO's `adafac_mlp` does.
+ *  `INVALID_OPTION` if it needs `start.decayOffsets` and they are not given, or the other way round.
  */
 export async function chooseStart(
   config: TrainConfig,
@@ -65,5 +65,6 @@ async function candidateThetas({ optimizer, seed, start }: TrainConfig): Promise
     return Array.from({ length: start.candidates }, (_, i) => initTheta(optimizer, seed, i))
   }
   // The config comes before what the file says; the file must hold the leaves of its optimizer.
-  return [(await loadWeights(start.theta, { optimizer })).theta]
+  const { theta, decayOffsets } = start
+  return [(await loadWeights(theta, { optimizer, ...(decayOffsets && { decayOffsets }) })).theta]
 }

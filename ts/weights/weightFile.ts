@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { finite } from '../config/fields.js'
+import { type DecayOffsetsInput, decayOffsetsSchema } from '../config/decayOffsets.js'
 import {
   type OptimizerConfig,
   type OptimizerConfigInput,
@@ -27,19 +27,12 @@ export interface LoadWeightsOptions {
    * Offsets of the decays for a PyLO directory of `adafac_mlp`, which lacks them: `zero` for weights of ELO, `mulo` for
    * the defaults of PyLO's `AdafacLO_naive`, or the numbers that its constructor is given.
    */
-  decayOffsets?: 'zero' | 'mulo' | DecayOffsets
+  decayOffsets?: DecayOffsetsInput
 }
-
-const triple = z.tuple([finite(), finite(), finite()])
 
 const loadSchema = z.strictObject({
   optimizer: z.record(z.string(), z.unknown()).optional(),
-  decayOffsets: z
-    .union([
-      z.enum(['zero', 'mulo']),
-      z.strictObject({ momentum: triple, rms: z.tuple([finite()]), adafactor: triple }),
-    ])
-    .optional(),
+  decayOffsets: decayOffsetsSchema.optional(),
 })
 
 const saveSchema = z.strictObject({ format: z.enum(weightFormats).default('safetensors') })
@@ -70,7 +63,7 @@ export async function loadWeights(path: string, options: LoadWeightsOptions = {}
   return { theta: thetaOf(path, optimizer, source.leaves), optimizer, metadata: source.metadata }
 }
 
-function offsets(given: LoadWeightsOptions['decayOffsets']): DecayOffsets | undefined {
+function offsets(given: DecayOffsetsInput | undefined): DecayOffsets | undefined {
   if (given === 'zero') return { momentum: [0, 0, 0], rms: [0], adafactor: [0, 0, 0] }
   return given === 'mulo' ? muloDecayOffsets() : given
 }
