@@ -6,6 +6,7 @@ export { OptimizerState } from './apply/optimizerState.js'
 export type { Grads, Params, ParamTensor } from './apply/tensors.js'
 export type { DatasetSpec } from './config/datasetSpec.js'
 export { bundledDatasets } from './config/datasetSpec.js'
+export type { DecayOffsetsInput } from './config/decayOffsets.js'
 export type { CpuName } from './config/fields.js'
 export type {
   LearnedOptimizerConfig,

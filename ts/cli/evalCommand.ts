@@ -104,8 +104,8 @@ async function runEval(theta: string | undefined, flags: EvalFlags): Promise<voi
     process.stdout.write(`${JSON.stringify(evaluation)}\n`)
     return
   }
-  const { formatTable } = await import('../evaluate/table.js')
-  process.stdout.write(`${formatTable(evaluation)}\n${trialNote(evaluation)}`)
+  const { formatTable, subjectLabel } = await import('../evaluate/table.js')
+  process.stdout.write(`${formatTable(evaluation)}\n${trialNote(evaluation, subjectLabel(evaluation))}`)
   if (flags.out !== undefined) process.stdout.write(`\nReport: ${join(flags.out, 'report.html')}\n`)
 }
 
@@ -138,12 +138,12 @@ function handDesigned({ optimizer: given, decayOffsets }: LoadWeightsOptions): E
 }
 
 /** A step multiplier that was chosen is a hyperparameter that was tuned, even if only one is tried here. */
-function trialNote({ settings: { stepMultipliers }, horizons }: Evaluation): string {
+function trialNote({ settings: { stepMultipliers } }: Evaluation, subject: string): string {
   if (stepMultipliers.every((factor) => factor === 1)) return ''
   const untuned = stepMultipliers.includes(1)
     ? 'factor 1'
     : `factor ${stepMultipliers[0]}, chosen by hand: one trial`
-  return `\nStep multipliers ${stepMultipliers.join(', ')}: each is a trial. Row "${horizons[0]!.rows[0]!.label}" has ${untuned}.\n`
+  return `\nStep multipliers ${stepMultipliers.join(', ')}: each is a trial. Row "${subject}" has ${untuned}.\n`
 }
 
 /** The flags under the names of the library's options, which checks them. */

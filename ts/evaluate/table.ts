@@ -51,7 +51,7 @@ export function tableColumns(evaluation: Evaluation): ColumnGroup[] {
 }
 
 /** How the tables call the evaluated optimizer. */
-function subjectLabel({ horizons }: Evaluation): string {
+export function subjectLabel({ horizons }: Evaluation): string {
   return subjectRow(horizons[0]!).label
 }
 

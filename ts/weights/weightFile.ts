@@ -23,10 +23,7 @@ export interface LoadWeightsOptions {
    * only its name and sizes. What is given here comes before what the file says.
    */
   optimizer?: Partial<OptimizerConfigInput> | Record<string, unknown>
-  /**
-   * Offsets of the decays for a PyLO directory of `adafac_mlp`, which lacks them: `zero` for weights of ELO, `mulo` for
-   * the defaults of PyLO's `AdafacLO_naive`, or the numbers that its constructor is given.
-   */
+  /** For a PyLO directory of `adafac_mlp`, which lacks them, and for nothing else: see {@link DecayOffsetsInput}. */
   decayOffsets?: DecayOffsetsInput
 }
 
