@@ -3,7 +3,7 @@
 
 use super::features::{
     BOTH_SPREAD, Decay, Features, MAX_CHANNELS, MAX_MEASURED, MAX_PASSES, MAX_STATE, ONE_CONSTANT, PLAIN,
-    Pass, Pointers, SidePointers, channels, load, store,
+    Pass, Pointers, SidePointers, load, store,
 };
 use super::runs::Run;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, totals};
@@ -187,11 +187,12 @@ impl<F: Features> Accumulate<'_, F> {
         unsafe {
             let factors = self.sides.factors::<S, KIND>(s, places, live);
             let mut x = self.arrays.inputs::<S, F>(s, e, live, factors);
+            x.factor_squares = self.sides.factor_squares::<S, KIND>(s, places, live);
             let square = s.mul(x.g, x.g);
             for k in pass.state.0..pass.state.1 {
-                let Decay { beta, complement, floor } = self.decays[k];
+                let Decay { complement, floor, .. } = self.decays[k];
                 let new = if k < F::MOMENTA { x.g } else { s.add(square, s.splat(floor)) };
-                let y = s.fma(s.splat(beta), x.state[k], s.mul(s.splat(complement), new));
+                let y = s.fma(s.splat(complement), s.sub(new, x.state[k]), x.state[k]);
                 x.state[k] = y;
                 store(s, self.arrays.state.add(k * padded + e), y, live);
             }
@@ -202,12 +203,9 @@ impl<F: Features> Accumulate<'_, F> {
                     store(s, self.arrays.kept.add(k * padded + e), kept[k], live);
                 }
             }
-            let values = channels::<S, F>(s, &x);
-            let mask = s.first(live);
+            let squares = F::squares(s, &x);
             for i in 0..pass.channels.len() {
-                let value = values[pass.channels[i]];
-                let value = if live == S::WIDTH { value } else { s.select(mask, value, s.splat(0.0)) };
-                measured[i] = s.fma(value, value, measured[i]);
+                measured[i] = squares[pass.channels[i]].add_to(s, measured[i], live);
             }
         }
     }

@@ -10,7 +10,9 @@
 use super::embedding::fold_time;
 use super::factored::{DECAYS, FEATURE_FLOOR, ROOT_FLOOR};
 use super::factored_rule::{FactoredRule, Parts, TensorPlan, state_arrays};
-use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
+use super::features::{
+    Arrays, Decay, Features, Inputs, MAX_CHANNELS, MAX_KEPT, MAX_MADE, Pass, Source, Square, Squares, squares,
+};
 use super::mlp::ParamMlp;
 use super::nominal::NominalScales;
 use super::rule::Wanted;
@@ -85,8 +87,8 @@ impl Features for FactoredFeatures {
     const MADE: usize = MADE_ROWS.len();
     const OUTPUTS: usize = 4;
     const PASSES: &'static [Pass] = &[
-        Pass { state: (DECAYS, DECAYS + 1), kept: (0, 1), is_factored: false, channels: &[0, 1, 2, 3] },
-        Pass { state: (0, DECAYS), kept: (0, 0), is_factored: false, channels: &[4, 5, 6, 7, 8, 9] },
+        Pass { state: (DECAYS, DECAYS + 1), kept: (0, 1), is_factored: false, channels: &[0, 1, 2] },
+        Pass { state: (0, DECAYS), kept: (0, 0), is_factored: false, channels: &[3, 4, 5, 6, 7, 8, 9] },
         Pass { state: (0, 0), kept: (0, 0), is_factored: true, channels: &[10, 11, 12, 13, 14, 15] },
     ];
 
@@ -98,6 +100,18 @@ impl Features for FactoredFeatures {
     #[inline(always)]
     fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE] {
         make(s, x, x.factors, x.factors)
+    }
+
+    #[inline(always)]
+    fn squares<S: Simd>(s: S, x: &Inputs<S>) -> [Square<S>; MAX_CHANNELS] {
+        let [p, v] = [x.p, x.state[DECAYS]].map(Square::Of);
+        let Squares { g, root, momenta, by_root: [_, by_root @ ..], by_factors } = squares(s, x);
+        let [g, root] = [g, root].map(Square::Is);
+        let mut out = [g; MAX_CHANNELS];
+        out[1..4].copy_from_slice(&[p, v, root]);
+        let products = [momenta.map(Square::Is), by_root, by_factors[0], by_factors[1]];
+        out[4..16].copy_from_slice(products.as_flattened());
+        out
     }
 }
 

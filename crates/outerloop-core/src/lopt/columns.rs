@@ -3,7 +3,6 @@
 use super::STRIDE;
 use super::features::{Features, MAX_RAW, ONE_CONSTANT, PLAIN, Pointers, SidePointers, load, store};
 use super::mlp::VECTORS;
-use super::runs::Run;
 use crate::simd::{Simd, exp};
 use std::marker::PhantomData;
 
@@ -11,6 +10,8 @@ use std::marker::PhantomData;
 pub(super) trait Columns {
     /// Channels that are arrays, before those that are computed.
     const RAW: usize;
+    /// Channels between those two whose weights the network does not read.
+    const LEFT_OUT: usize = 0;
     /// Channels that are computed, where that is known here.
     const MADE: Option<usize>;
     /// Units of the hidden layers, where that is known here.
@@ -101,49 +102,35 @@ impl Columns for Stored {
 
 /// Columns that are read from a tensor's arrays: only what is computed passes through memory. Either nothing is factored
 /// (`KIND` is [`PLAIN`]), or one side is constant along every run and runs have whole groups of lanes ([`ONE_CONSTANT`]).
-pub(super) struct Direct<'a, F, const KIND: u8> {
+/// The first `LEFT_OUT` computed channels are left out.
+pub(super) struct Direct<'a, F, const KIND: u8, const LEFT_OUT: usize = 0> {
     arrays: Pointers<'a>,
     rows: [*const f32; MAX_RAW],
-    runs: &'a [Run],
+    /// The first column's element.
+    first: usize,
     sides: SidePointers<'a>,
     bias: &'a [f32],
-    /// Run and place in it of the next column.
-    next: (usize, usize),
     /// Places on the two sides of the registers made ready.
     places: [[usize; 2]; VECTORS],
     features: PhantomData<F>,
 }
 
-impl<'a, F: Features, const KIND: u8> Direct<'a, F, KIND> {
-    /// Columns of the elements of `runs`; `bias` is where the first layer starts if nothing is factored.
-    pub(super) fn new(
-        arrays: Pointers<'a>,
-        runs: &'a [Run],
-        sides: SidePointers<'a>,
-        bias: &'a [f32],
-    ) -> Self {
+impl<'a, F: Features, const KIND: u8, const LEFT_OUT: usize> Direct<'a, F, KIND, LEFT_OUT> {
+    /// Columns of the elements from `first`; `bias` is where the first layer starts if nothing is factored.
+    pub(super) fn new(arrays: Pointers<'a>, first: usize, sides: SidePointers<'a>, bias: &'a [f32]) -> Self {
         assert!(sides.kind == KIND);
-        let first = runs[0].start;
         let mut rows = [std::ptr::null(); MAX_RAW];
         for (row, source) in rows.iter_mut().zip(F::RAW) {
             *row = arrays.source(*source).wrapping_add(first);
         }
-        Self {
-            arrays,
-            rows,
-            runs,
-            sides,
-            bias,
-            next: (0, 0),
-            places: [[0; 2]; VECTORS],
-            features: PhantomData,
-        }
+        Self { arrays, rows, first, sides, bias, places: [[0; 2]; VECTORS], features: PhantomData }
     }
 }
 
-impl<F: Features, const KIND: u8> Columns for Direct<'_, F, KIND> {
+impl<F: Features, const KIND: u8, const LEFT_OUT: usize> Columns for Direct<'_, F, KIND, LEFT_OUT> {
     const RAW: usize = F::RAW.len();
-    const MADE: Option<usize> = Some(F::MADE);
+    const LEFT_OUT: usize = LEFT_OUT;
+    const MADE: Option<usize> = Some(F::MADE.saturating_sub(LEFT_OUT));
     const HIDDEN: Option<usize> = F::HIDDEN;
     const OUTPUTS: usize = F::OUTPUTS;
 
@@ -154,24 +141,18 @@ impl<F: Features, const KIND: u8> Columns for Direct<'_, F, KIND> {
         at: usize,
         scratch: *mut f32,
     ) -> (*const f32, usize) {
-        let first = self.runs[0].start;
         for v in 0..V {
-            if KIND == ONE_CONSTANT {
-                let (run, j) = self.next;
-                // SAFETY: the column exists, so its run does.
-                let run = unsafe { self.runs.get_unchecked(run) };
-                let [a, b] = self.sides.places(run);
-                self.places[v] = [a, b + j];
-                self.next =
-                    if j + S::WIDTH < run.len { (self.next.0, j + S::WIDTH) } else { (self.next.0 + 1, 0) };
-            }
+            let e = self.first + at + v * S::WIDTH;
             // SAFETY: the columns exist, and the scratch has room for their registers.
             unsafe {
+                if KIND == ONE_CONSTANT {
+                    self.places[v] = self.sides.placed(e);
+                }
                 let factors = self.sides.factors::<S, KIND>(s, self.places[v], S::WIDTH);
-                let x = self.arrays.inputs::<S, F>(s, first + at + v * S::WIDTH, S::WIDTH, factors);
+                let x = self.arrays.inputs::<S, F>(s, e, S::WIDTH, factors);
                 let made = F::make(s, &x);
-                for c in 0..F::MADE {
-                    s.store(scratch.add((c * V + v) * S::WIDTH), made[c]);
+                for c in LEFT_OUT..F::MADE {
+                    s.store(scratch.add(((c - LEFT_OUT) * V + v) * S::WIDTH), made[c]);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Factored second moments in the manner of Adafactor (spec: learned_optimizers §1.3).
 
+use super::features::{load, store};
 use super::runs::Factoring;
 use crate::simd::{AlignedVec, Kernel, LANES, LaneSum, Simd, rsqrt};
 
@@ -19,6 +20,8 @@ pub(super) const FEATURE_FLOOR: f32 = 1e-8;
 pub(super) struct Side {
     pub(super) sum: AlignedVec,
     pub(super) factor: [AlignedVec; DECAYS],
+    /// R² or C².
+    pub(super) factor_square: [AlignedVec; DECAYS],
     /// rsqrt(accumulator + 1e-8), a feature.
     pub(super) root: [AlignedVec; DECAYS],
 }
@@ -30,6 +33,7 @@ impl Side {
         Self {
             sum: zeros(),
             factor: std::array::from_fn(|_| zeros()),
+            factor_square: std::array::from_fn(|_| zeros()),
             root: std::array::from_fn(|_| zeros()),
         }
     }
@@ -64,6 +68,8 @@ impl Kernel for UpdateSide<'_> {
             let padded = len.next_multiple_of(LANES);
             assert!(a.len() >= padded && side.sum.len() >= padded);
             let (factor, root) = (&mut side.factor[k], &mut side.root[k]);
+            let factor_square = &mut side.factor_square[k];
+            assert!(factor.len() >= padded && factor_square.len() >= padded && root.len() >= padded);
             for j in (0..padded).step_by(LANES) {
                 for half in 0..LANES / S::WIDTH {
                     let at = j + half * S::WIDTH;
@@ -77,8 +83,9 @@ impl Kernel for UpdateSide<'_> {
                         let r = rsqrt(s, s.add(value, s.splat(FEATURE_FLOOR)));
                         s.store(root.as_mut_ptr().add(at), r);
                         if mean_over.is_none() {
-                            let factor = factor.as_mut_ptr().add(at);
-                            s.store(factor, rsqrt(s, s.max(s.splat(ROOT_FLOOR), value)));
+                            let r = rsqrt(s, s.max(s.splat(ROOT_FLOOR), value));
+                            s.store(factor.as_mut_ptr().add(at), r);
+                            s.store(factor_square.as_mut_ptr().add(at), s.mul(r, r));
                         }
                         let r = s.select(live, r, s.splat(0.0));
                         square.fma(s, half, value, value);
@@ -88,7 +95,23 @@ impl Kernel for UpdateSide<'_> {
             }
             sums[k] = [square.total(s), root_square.total(s)];
             if let Some(view) = mean_over {
-                normalized_factor(s, a, view, factor);
+                normalize(a, view, factor);
+            }
+        }
+        if mean_over.is_some() {
+            // All means before all roots: they do not wait for each other.
+            for k in 0..DECAYS {
+                let (factor, square) = (&mut side.factor[k][..len], &mut side.factor_square[k][..len]);
+                for (factor, square) in factor.chunks_mut(S::WIDTH).zip(square.chunks_mut(S::WIDTH)) {
+                    let live = factor.len();
+                    // SAFETY: loads and stores touch the chunks alone.
+                    unsafe {
+                        let x = load(s, factor.as_ptr(), live);
+                        let r = rsqrt(s, s.max(s.splat(ROOT_FLOOR), x));
+                        store(s, factor.as_mut_ptr(), r, live);
+                        store(s, square.as_mut_ptr(), s.mul(r, r), live);
+                    }
+                }
             }
         }
         sums
@@ -121,9 +144,9 @@ fn sum_f64(x: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-/// R = rsqrt(max(a/(mean over the middle axis + 1e-9), 1e-9)).
+/// a/(mean over the middle axis + 1e-9).
 #[inline(always)]
-fn normalized_factor<S: Simd>(s: S, a: &[f32], [outer, middle, inner]: [usize; 3], out: &mut [f32]) {
+fn normalize(a: &[f32], [outer, middle, inner]: [usize; 3], out: &mut [f32]) {
     let inverse = |sum: f64| (1.0 / (sum / middle as f64 + MEAN_FLOOR)) as f32;
     for o in 0..outer {
         if inner == 1 {
@@ -138,14 +161,6 @@ fn normalized_factor<S: Simd>(s: S, a: &[f32], [outer, middle, inner]: [usize; 3
             let places = (0..middle).map(|m| (o * middle + m) * inner + i);
             let inverse = inverse(places.clone().map(|at| f64::from(a[at])).sum());
             places.for_each(|at| out[at] = a[at] * inverse);
-        }
-    }
-    let len = outer * middle * inner;
-    for chunk in out[..len].chunks_mut(S::WIDTH) {
-        // SAFETY: loads and stores touch the chunk alone.
-        unsafe {
-            let x = s.load_first(chunk.as_ptr(), chunk.len());
-            s.store_first(chunk.as_mut_ptr(), rsqrt(s, s.max(s.splat(ROOT_FLOOR), x)), chunk.len());
         }
     }
 }
@@ -173,20 +188,30 @@ impl Kernel for FoldSide<'_> {
         let padded = len.next_multiple_of(LANES);
         assert!(stride >= padded && out.len() >= hidden * stride && weights.len() >= 2 * DECAYS * hidden);
         assert!((0..DECAYS).all(|k| accumulators[k].len() >= padded && side.root[k].len() >= padded));
-        for h in 0..hidden {
-            let mut w = [s.splat(0.0); 2 * DECAYS];
-            for k in 0..2 * DECAYS {
-                w[k] = s.splat(weights[k * hidden + h]);
-            }
-            for at in (0..padded).step_by(S::WIDTH) {
-                let mut y = s.splat(if bias.is_empty() { 0.0 } else { bias[h] });
-                // SAFETY: `at + WIDTH <= padded`, which all arrays hold.
-                unsafe {
-                    for k in 0..DECAYS {
-                        y = s.fma(w[k], s.load(accumulators[k].as_ptr().add(at)), y);
-                        y = s.fma(w[DECAYS + k], s.load(side.root[k].as_ptr().add(at)), y);
+        // Units inside: of loops with few turns, those that always turn equally often are foreseen.
+        for group in (0..padded).step_by(LANES) {
+            let mut x = [[s.splat(0.0); 2]; 2 * DECAYS];
+            for half in 0..LANES / S::WIDTH {
+                let at = group + half * S::WIDTH;
+                for k in 0..DECAYS {
+                    // SAFETY: `at + WIDTH <= padded`, which all arrays hold.
+                    unsafe {
+                        x[2 * k][half] = s.load(accumulators[k].as_ptr().add(at));
+                        x[2 * k + 1][half] = s.load(side.root[k].as_ptr().add(at));
                     }
-                    s.store(out.as_mut_ptr().add(h * stride + at), y);
+                }
+            }
+            for h in 0..hidden {
+                let mut y = [s.splat(if bias.is_empty() { 0.0 } else { bias[h] }); 2];
+                for i in 0..2 * DECAYS {
+                    let w = s.splat(weights[(i / 2 + i % 2 * DECAYS) * hidden + h]);
+                    for half in 0..LANES / S::WIDTH {
+                        y[half] = s.fma(w, x[i][half], y[half]);
+                    }
+                }
+                for half in 0..LANES / S::WIDTH {
+                    // SAFETY: as above, and `out` has rows of `stride`.
+                    unsafe { s.store(out.as_mut_ptr().add(h * stride + group + half * S::WIDTH), y[half]) };
                 }
             }
         }

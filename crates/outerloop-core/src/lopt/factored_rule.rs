@@ -6,7 +6,7 @@ use super::features::{Arrays, Decay, Features};
 use super::hierarchical_features::clip;
 use super::mlp::ParamMlp;
 use super::rule::{Rule, Span, Wanted, spans_of};
-use super::runs::{Factoring, Run, blocks_of, runs_of};
+use super::runs::{Factoring, Run, blocks_of, places_of, runs_of};
 use super::sides::{SideRule, SideWeights, Sides};
 use super::turned::{Turned, state_shape, turn, worked_shape};
 use crate::params::{ParamLayout, TensorSpec};
@@ -22,6 +22,8 @@ pub(super) struct TensorPlan {
     /// All runs, in blocks that threads may share.
     blocks: Vec<Range<usize>>,
     factoring: Option<Factoring>,
+    /// See [`places_of`]; empty where nothing is factored.
+    places: Vec<[u32; 2]>,
     /// Parts that are normalised by themselves.
     pub(super) spans: Vec<Span>,
     /// Rows and columns of a matrix that is worked on as its transpose.
@@ -56,12 +58,14 @@ impl TensorPlan {
         };
         let spans = spans_of(spec.len(), span_len, &runs);
         let blocks = blocks_of(&runs, 0..runs.len());
+        let places = factoring.as_ref().map_or(vec![], |f| places_of(&runs, f));
         Self {
             params: params.padded_range(i),
             state: at..at + floats,
             runs,
             blocks,
             factoring,
+            places,
             spans,
             turned,
         }
@@ -136,7 +140,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
         };
         let all = [elementwise, &factored].concat();
         let decays = factored.map(|d| [d.beta, d.complement]);
-        let side_rule = SideRule { gradient_bound, decays, weights: side_weights, floor };
+        let side_rule = SideRule { gradient_bound, clip: F::CLIP, decays, weights: side_weights, floor };
         Self {
             factored: Rule::new(elementwise, ours, floor, mlp(F::CHANNELS), longest(true)),
             plain: Rule::new(&all, others, floor, mlp(P::CHANNELS), longest(false)),
@@ -229,7 +233,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
                 self.sides.mean_squares(&plan.runs, span, factoring, accumulators)
             };
             self.sides.fold(workers.cpu(), bias, accumulators, lens, means);
-            let sides = Some(self.sides.pointers(factoring));
+            let sides = Some(self.sides.pointers(factoring, &plan.places));
             let mut arrays = Arrays { params: &mut *params, grads: &mut *grads, state: &mut *elementwise };
             self.factored.run(
                 workers,

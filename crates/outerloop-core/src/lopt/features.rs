@@ -3,7 +3,7 @@
 //! [`super::accumulate`] updates and measures, [`super::columns`] and [`super::fill`] feed the network.
 
 use super::factored::{DECAYS, Side};
-use super::runs::{Factoring, Run};
+use super::runs::{Factoring, PLACED, Run};
 use crate::simd::Simd;
 use std::marker::PhantomData;
 
@@ -30,6 +30,35 @@ pub(super) struct Inputs<S: Simd> {
     pub(super) kept: [S::V; MAX_KEPT],
     /// R·C of a factored tensor, else 0.
     pub(super) factors: [S::V; DECAYS],
+    /// R²·C² of a factored tensor in the first pass, else 0.
+    pub(super) factor_squares: [S::V; DECAYS],
+}
+
+/// The square of a channel.
+#[derive(Clone, Copy)]
+pub(super) enum Square<S: Simd> {
+    /// Of this value.
+    Of(S::V),
+    /// This value.
+    Is(S::V),
+    /// The product of two squares.
+    Product(S::V, S::V),
+}
+
+impl<S: Simd> Square<S> {
+    /// `sum` and the square, of whose lanes the first `live` count.
+    #[inline(always)]
+    pub(super) fn add_to(self, s: S, sum: S::V, live: usize) -> S::V {
+        let first = |x| if live == S::WIDTH { x } else { s.select(s.first(live), x, s.splat(0.0)) };
+        match self {
+            Self::Of(x) => {
+                let x = first(x);
+                s.fma(x, x, sum)
+            }
+            Self::Is(x) => s.add(sum, first(x)),
+            Self::Product(a, b) => s.fma(first(a), b, sum),
+        }
+    }
 }
 
 /// An array that is a channel as it is.
@@ -49,7 +78,7 @@ pub(super) struct Pass {
     pub(super) state: (usize, usize),
     /// Arrays to keep, from–to.
     pub(super) kept: (usize, usize),
-    /// Whether its channels or what it keeps read [`Inputs::factors`].
+    /// Whether its channels or what it keeps read [`Inputs::factors`] or their squares.
     pub(super) is_factored: bool,
     /// Channels to measure, at most [`MAX_MEASURED`].
     pub(super) channels: &'static [usize],
@@ -61,7 +90,7 @@ pub(super) const MAX_MEASURED: usize = 8;
 pub(super) const MAX_PASSES: usize = 6;
 
 /// The features of an optimizer. Its functions are `#[inline(always)]`, as all that runs in kernels.
-pub(super) trait Features: Sync {
+pub(super) trait Features: Sync + Sized {
     /// Arrays of the state that average the gradient.
     const MOMENTA: usize;
     /// Arrays after those that average its square.
@@ -76,6 +105,9 @@ pub(super) trait Features: Sync {
     const HIDDEN: Option<usize> = None;
     /// Most outputs of the network: code is compiled for 1, 2 and, where this is 4, for 4.
     const OUTPUTS: usize = 2;
+    /// If given, the first channel is the gradient and the first computed one is the gradient clipped to ± this. Where no
+    /// gradient of a tensor is beyond it the two are one, and the network need not read the second.
+    const CLIP: Option<f32> = None;
     /// The first pass: together its parts update every array of state and measure every channel.
     const PASSES: &'static [Pass];
     /// Number of channels.
@@ -86,9 +118,41 @@ pub(super) trait Features: Sync {
 
     /// The computed channels; what is beyond their number is ignored.
     fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE];
+
+    /// The squares of all channels; what is beyond their number is ignored.
+    #[inline(always)]
+    fn squares<S: Simd>(s: S, x: &Inputs<S>) -> [Square<S>; MAX_CHANNELS] {
+        channels::<S, Self>(s, x).map(Square::Of)
+    }
 }
 
-/// How one array of the state is updated: x ← β·x + complement·(g or g² + floor).
+/// Squares of what factored tensors' channels are made of.
+pub(super) struct Squares<S: Simd> {
+    pub(super) g: S::V,
+    /// Of s, the first array kept.
+    pub(super) root: S::V,
+    pub(super) momenta: [S::V; DECAYS],
+    /// Of g·s, then of m·s.
+    pub(super) by_root: [Square<S>; 1 + DECAYS],
+    /// Of g·R·C, and of m·R·C.
+    pub(super) by_factors: [[Square<S>; DECAYS]; 2],
+}
+
+/// With fewer multiplications than the products and their squares take.
+#[inline(always)]
+pub(super) fn squares<S: Simd>(s: S, x: &Inputs<S>) -> Squares<S> {
+    let [g, root] = [x.g, x.kept[0]].map(|x| s.mul(x, x));
+    let [m0, m1, m2, ..] = x.state;
+    let momenta = [m0, m1, m2].map(|m| s.mul(m, m));
+    let by_root = [g, momenta[0], momenta[1], momenta[2]].map(|square| Square::Product(square, root));
+    let [f0, f1, f2] = x.factor_squares;
+    let by_factors = [[g; DECAYS], momenta]
+        .map(|[a, b, c]| [Square::Product(a, f0), Square::Product(b, f1), Square::Product(c, f2)]);
+    Squares { g, root, momenta, by_root, by_factors }
+}
+
+/// How one array of the state is updated: x ← β·x + complement·(g or g² + floor), which for elements is worked out as
+/// x + complement·((g or g² + floor) − x).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Decay {
     pub(super) beta: f32,
@@ -117,11 +181,15 @@ pub(super) struct Arrays<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Sides<'a> {
     pub(super) factoring: &'a Factoring,
+    /// See [`places_of`](super::runs::places_of).
+    pub(super) places: &'a [[u32; 2]],
     /// Factors of rows and of columns.
     pub(super) values: [&'a Side; 2],
     /// What rows (with the bias) and columns add to the first layer, `[hidden, stride]` each.
     pub(super) starts: [&'a [f32]; 2],
     pub(super) stride: usize,
+    /// Whether no gradient of the tensor is beyond [`Features::CLIP`].
+    pub(super) is_within_clip: bool,
 }
 
 /// Nothing is factored.
@@ -139,9 +207,10 @@ pub(super) struct SidePointers<'a> {
     /// Whether the columns come first.
     swapped: bool,
     factors: [[*const f32; DECAYS]; 2],
+    factor_squares: [[*const f32; DECAYS]; 2],
     starts: [*const f32; 2],
     stride: usize,
-    life: PhantomData<Sides<'a>>,
+    places: &'a [[u32; 2]],
 }
 
 // SAFETY: what it points to is only read.
@@ -153,18 +222,19 @@ impl<'a> SidePointers<'a> {
     /// Pointers for a tensor with `hidden` units whose sides are long enough.
     pub(super) fn new(sides: Option<Sides<'a>>, hidden: usize) -> Self {
         let null = std::ptr::null();
-        let Some(Sides { factoring: f, values: [row, col], starts, stride }) = sides else {
+        let Some(Sides { factoring: f, places, values: [row, col], starts, stride, .. }) = sides else {
             return Self {
                 kind: PLAIN,
                 swapped: false,
                 factors: [[null; DECAYS]; 2],
+                factor_squares: [[null; DECAYS]; 2],
                 starts: [null; 2],
                 stride: 0,
-                life: PhantomData,
+                places: &[],
             };
         };
         for (side, len) in [(row, f.row_len), (col, f.col_len)] {
-            assert!(side.factor.iter().all(|x| x.len() >= len) && stride >= len);
+            assert!(side.factor.iter().chain(&side.factor_square).all(|x| x.len() >= len) && stride >= len);
         }
         assert!(starts.iter().all(|x| x.len() >= hidden * stride));
         let kind = if f.is_row_constant || f.is_col_constant { ONE_CONSTANT } else { BOTH_SPREAD };
@@ -172,12 +242,14 @@ impl<'a> SidePointers<'a> {
             kind,
             swapped: f.is_col_constant,
             factors: [row, col].map(|side| side.factor.each_ref().map(|x| x.as_ptr())),
+            factor_squares: [row, col].map(|side| side.factor_square.each_ref().map(|x| x.as_ptr())),
             starts: starts.map(<[f32]>::as_ptr),
             stride,
-            life: PhantomData,
+            places,
         };
         if pointers.swapped {
             pointers.factors.swap(0, 1);
+            pointers.factor_squares.swap(0, 1);
             pointers.starts.swap(0, 1);
         }
         pointers
@@ -189,6 +261,16 @@ impl<'a> SidePointers<'a> {
         if self.swapped { [run.col, run.row] } else { [run.row, run.col] }
     }
 
+    /// Places on the two sides of the register of whole lanes at element `e`.
+    /// # Safety
+    /// The register is inside a tensor whose runs are aligned, and `e` a multiple of its width.
+    #[inline(always)]
+    pub(super) unsafe fn placed(&self, e: usize) -> [usize; 2] {
+        // SAFETY: the caller's promise.
+        let [a, b] = unsafe { *self.places.get_unchecked(e / PLACED) };
+        [a as usize, b as usize]
+    }
+
     /// R·C of every decay for `live` elements at the given places.
     /// # Safety
     /// The places are a run's, or `live` elements remain after them in the run; `KIND` is that of `self`.
@@ -196,20 +278,25 @@ impl<'a> SidePointers<'a> {
     pub(super) unsafe fn factors<S: Simd, const KIND: u8>(
         &self,
         s: S,
-        [a, b]: [usize; 2],
+        places: [usize; 2],
         live: usize,
     ) -> [S::V; DECAYS] {
-        let mut out = [s.splat(0.0); DECAYS];
-        if KIND != PLAIN {
-            for k in 0..DECAYS {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let x = side::<S, KIND>(s, self.factors[0][k].add(a), live);
-                    out[k] = s.mul(x, load(s, self.factors[1][k].add(b), live));
-                }
-            }
-        }
-        out
+        // SAFETY: the caller's promise.
+        unsafe { products::<S, KIND>(s, &self.factors, places, live) }
+    }
+
+    /// R²·C² likewise.
+    /// # Safety
+    /// As [`SidePointers::factors`].
+    #[inline(always)]
+    pub(super) unsafe fn factor_squares<S: Simd, const KIND: u8>(
+        &self,
+        s: S,
+        places: [usize; 2],
+        live: usize,
+    ) -> [S::V; DECAYS] {
+        // SAFETY: the caller's promise.
+        unsafe { products::<S, KIND>(s, &self.factor_squares, places, live) }
     }
 
     /// Where unit `h` of the first layer starts for `live` elements at the given places.
@@ -255,6 +342,29 @@ impl<'a> SidePointers<'a> {
         }
         out
     }
+}
+
+/// Products of both sides' arrays for `live` elements at the given places.
+/// # Safety
+/// As [`SidePointers::factors`].
+#[inline(always)]
+unsafe fn products<S: Simd, const KIND: u8>(
+    s: S,
+    sides: &[[*const f32; DECAYS]; 2],
+    [a, b]: [usize; 2],
+    live: usize,
+) -> [S::V; DECAYS] {
+    let mut out = [s.splat(0.0); DECAYS];
+    if KIND != PLAIN {
+        for k in 0..DECAYS {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let x = side::<S, KIND>(s, sides[0][k].add(a), live);
+                out[k] = s.mul(x, load(s, sides[1][k].add(b), live));
+            }
+        }
+    }
+    out
 }
 
 /// A value of the first side.
@@ -348,7 +458,7 @@ impl<'a> Pointers<'a> {
             for k in 0..F::KEPT {
                 kept[k] = load(s, self.kept.add(k * self.padded + e), live);
             }
-            Inputs { g, p, state, kept, factors }
+            Inputs { g, p, state, kept, factors, factor_squares: [s.splat(0.0); DECAYS] }
         }
     }
 }

@@ -4,7 +4,8 @@ use super::STRIDE;
 use super::columns::{Columns, Sink, Stored, biases};
 use crate::optim::LeafInit;
 use crate::params::TensorSpec;
-use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, relu};
+use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, Terms, relu};
+use std::marker::PhantomData;
 
 /// Registers of columns that go through both hidden layers together.
 pub(super) const VECTORS: usize = 3;
@@ -94,6 +95,13 @@ impl ParamMlp {
         }
     }
 
+    /// Adds the first layer's weights of one channel to those of another: the channels are equal.
+    pub(super) fn add_weights(&mut self, of: usize, to: usize) {
+        for h in 0..self.hidden {
+            self.w0[to * self.hidden + h] += self.w0[of * self.hidden + h];
+        }
+    }
+
     /// Runs the columns of a block whose features and starts were written before.
     pub(super) fn run(&self, cpu: Cpu, scratch: &mut Scratch, sink: &mut Sink<'_>) {
         assert!(sink.len().next_multiple_of(LANES) <= STRIDE);
@@ -112,7 +120,7 @@ impl ParamMlp {
         sink: &mut Sink<'_>,
     ) {
         assert!(C::HIDDEN.is_none_or(|h| h == self.hidden));
-        assert!(C::MADE.is_none_or(|made| C::RAW + made == self.num_features));
+        assert!(C::MADE.is_none_or(|made| C::RAW + C::LEFT_OUT + made == self.num_features));
         assert!(scratch.h1.len() == self.hidden * VECTORS * WIDEST);
         assert!(scratch.features.len() == self.num_features * STRIDE);
         let num_outputs = self.num_outputs;
@@ -135,6 +143,30 @@ impl ParamMlp {
             1 => cpu.run(Forward::<C, 1, true> { net: self, scratch, columns, sums, sink }),
             _ => cpu.run(Forward::<C, 2, true> { net: self, scratch, columns, sums, sink }),
         }
+    }
+}
+
+/// How many terms the sums of columns `C` have: of channels that are arrays, of computed ones, of hidden units.
+struct RawTerms<C>(PhantomData<C>);
+struct MadeTerms<C>(PhantomData<C>);
+struct HiddenTerms<C>(PhantomData<C>);
+
+impl<C: Columns> Terms for RawTerms<C> {
+    const KNOWN: usize = C::RAW;
+}
+
+impl<C: Columns> Terms for MadeTerms<C> {
+    const KNOWN: usize = known(C::MADE);
+}
+
+impl<C: Columns> Terms for HiddenTerms<C> {
+    const KNOWN: usize = known(C::HIDDEN);
+}
+
+const fn known(terms: Option<usize>) -> usize {
+    match terms {
+        Some(terms) => terms,
+        None => 0,
     }
 }
 
@@ -272,16 +304,25 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
         let net = self.net;
         let num_made = match C::MADE {
             Some(made) => made,
-            None => net.num_features - C::RAW,
+            None => net.num_features - C::RAW - C::LEFT_OUT,
         };
         // SAFETY: units below `hidden`; the columns are there.
         unsafe {
             let mut acc = self.columns.starts::<S, R, V>(s, h, at);
             let weights = net.w0.as_ptr().add(h);
             if C::RAW > 0 {
-                tile_rows(s, C::RAW, weights, hidden, self.columns.rows(), at, &mut acc);
+                tile_rows::<S, RawTerms<C>, R, V>(
+                    s,
+                    C::RAW,
+                    weights,
+                    hidden,
+                    self.columns.rows(),
+                    at,
+                    &mut acc,
+                );
             }
-            tile(s, num_made, weights.add(C::RAW * hidden), hidden, made.0, made.1, &mut acc);
+            let weights = weights.add((C::RAW + C::LEFT_OUT) * hidden);
+            tile::<S, MadeTerms<C>, R, V>(s, num_made, weights, hidden, made.0, made.1, &mut acc);
             let out = self.scratch.h1.as_mut_ptr();
             for r in 0..R {
                 for v in 0..V {
@@ -305,7 +346,8 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
         // SAFETY: units below `hidden`; the first layer wrote `V` registers of each to `h1`; `run` checked the sums.
         unsafe {
             let mut acc: [[S::V; V]; R] = biases(s, net.b1.as_ptr().add(h));
-            tile(s, hidden, net.w1.as_ptr().add(h), hidden, self.scratch.h1.as_ptr(), V * w, &mut acc);
+            let (weights, h1) = (net.w1.as_ptr().add(h), self.scratch.h1.as_ptr());
+            tile::<S, HiddenTerms<C>, R, V>(s, hidden, weights, hidden, h1, V * w, &mut acc);
             for r in 0..R {
                 for v in 0..V {
                     acc[r][v] = relu(s, acc[r][v]);
@@ -410,7 +452,7 @@ unsafe fn add_outer<S: Simd, const R: usize, const V: usize>(
 /// # Safety
 /// `a` is readable for `R`, the rows for `V · WIDTH` floats at each of `k` steps.
 #[inline(always)]
-unsafe fn tile_rows<S: Simd, const R: usize, const V: usize>(
+unsafe fn tile_rows<S: Simd, T: Terms, const R: usize, const V: usize>(
     s: S,
     k: usize,
     mut a: *const f32,
@@ -422,7 +464,7 @@ unsafe fn tile_rows<S: Simd, const R: usize, const V: usize>(
     // SAFETY: the caller's promise. The cast is between arrays of one type where both sizes are those of the tile.
     unsafe {
         if R == 4 && V == 3 && S::HAS_TILE_4X3 {
-            return s.tile_rows_4x3(k, a, a_step, rows, at, &mut *std::ptr::from_mut(acc).cast());
+            return s.tile_rows_4x3::<T>(k, a, a_step, rows, at, &mut *std::ptr::from_mut(acc).cast());
         }
         let mut sums = *acc;
         for i in 0..k {
@@ -437,7 +479,7 @@ unsafe fn tile_rows<S: Simd, const R: usize, const V: usize>(
 /// # Safety
 /// `a` is readable for `R`, `b` for `V · WIDTH` floats at each of `k` steps.
 #[inline(always)]
-pub(super) unsafe fn tile<S: Simd, const R: usize, const V: usize>(
+pub(super) unsafe fn tile<S: Simd, T: Terms, const R: usize, const V: usize>(
     s: S,
     k: usize,
     mut a: *const f32,
@@ -449,7 +491,7 @@ pub(super) unsafe fn tile<S: Simd, const R: usize, const V: usize>(
     // SAFETY: the caller's promise. The cast is between arrays of one type where both sizes are those of the tile.
     unsafe {
         if R == 4 && V == 3 && S::HAS_TILE_4X3 {
-            return s.tile_4x3(k, a, a_step, b, b_step, &mut *std::ptr::from_mut(acc).cast());
+            return s.tile_4x3::<T>(k, a, a_step, b, b_step, &mut *std::ptr::from_mut(acc).cast());
         }
         let mut sums = *acc;
         for _ in 0..k {

@@ -7,7 +7,7 @@
 use super::features::{load, store};
 use super::mlp::{VECTORS, WIDEST, tile};
 use super::param_cell::{Cell, INPUTS, Layer, Preprocess};
-use crate::simd::{AlignedVec, Cpu, Kernel, Simd, Workers, exp, sigmoid, tanh};
+use crate::simd::{AlignedVec, Count, Cpu, Kernel, Simd, Workers, exp, sigmoid, tanh};
 use std::ops::Range;
 
 /// Elements from which on the threads share a tensor.
@@ -313,7 +313,7 @@ impl Piece<'_> {
                 acc[r] = [s.splat(*layer.b.as_ptr().add(at + r)); V];
             }
             let w = layer.w.as_ptr().add(at);
-            tile(s, inputs + hidden, w, columns, self.scratch, row, &mut acc);
+            tile::<S, Count<0>, R, V>(s, inputs + hidden, w, columns, self.scratch, row, &mut acc);
             let gates = self.scratch.add((INPUTS.max(hidden) + hidden) * row);
             for r in 0..R {
                 for v in 0..V {

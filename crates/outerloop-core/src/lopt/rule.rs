@@ -123,10 +123,14 @@ impl<F: Features> Rule<F> {
         let mut kept = std::mem::take(&mut self.kept);
         let pointers = Pointers::new::<F>(arrays, &mut kept);
         let is_aligned = sides.is_some_and(|s| s.factoring.is_aligned);
+        let leaves_clip_out = F::CLIP.is_some() && is_aligned && sides.is_some_and(|s| s.is_within_clip);
         let sides = SidePointers::new(sides, self.mlp.hidden);
         assert!(start + len <= pointers.padded);
         assert!(sides.kind != PLAIN || (start == 0 && bias.len() >= self.mlp.hidden));
         self.measure(workers, pointers, (runs, blocks), sides, len);
+        if leaves_clip_out {
+            self.mlp.add_weights(F::RAW.len(), 0);
+        }
         let mut nominal = None;
         let sink = match wanted {
             // SAFETY: the arrays are borrowed until the end of this function, and the network reads a register of
@@ -144,7 +148,8 @@ impl<F: Features> Rule<F> {
                 Sink::four(out, len, scales.exp_mult)
             }
         };
-        let forward = Forward { cpu: workers.cpu(), mlp: &self.mlp, pointers, sides, is_aligned, bias };
+        let cpu = workers.cpu();
+        let forward = Forward { cpu, mlp: &self.mlp, pointers, sides, is_aligned, leaves_clip_out, bias };
         workers.each(blocks.len(), |i| {
             let runs = &runs[blocks[i].clone()];
             let (first, last) = (runs[0], runs[runs.len() - 1]);
@@ -214,22 +219,27 @@ struct Forward<'a> {
     pointers: Pointers<'a>,
     sides: SidePointers<'a>,
     is_aligned: bool,
+    leaves_clip_out: bool,
     bias: &'a [f32],
 }
 
 impl Forward<'_> {
     /// The elements of `runs`, whose columns `sink` takes.
     fn run<F: Features>(&self, scratch: &mut Scratch, runs: &[Run], sink: &mut Sink<'_>) {
-        let Self { cpu, mlp, pointers, sides, is_aligned, bias } = *self;
+        let Self { cpu, mlp, pointers, sides, is_aligned, leaves_clip_out, bias } = *self;
+        let start = runs[0].start;
         if sides.kind == PLAIN {
-            let columns = Direct::<F, PLAIN>::new(pointers, runs, sides, bias);
+            let columns = Direct::<F, PLAIN>::new(pointers, start, sides, bias);
+            return mlp.forward(cpu, scratch, columns, None, sink);
+        }
+        if const { F::CLIP.is_some() } && leaves_clip_out {
+            let columns = Direct::<F, ONE_CONSTANT, 1>::new(pointers, start, sides, bias);
             return mlp.forward(cpu, scratch, columns, None, sink);
         }
         if is_aligned {
-            let columns = Direct::<F, ONE_CONSTANT>::new(pointers, runs, sides, bias);
+            let columns = Direct::<F, ONE_CONSTANT>::new(pointers, start, sides, bias);
             return mlp.forward(cpu, scratch, columns, None, sink);
         }
-        let start = runs[0].start;
         for at in (start..start + sink.len()).step_by(BLOCK) {
             let n = (start + sink.len() - at).min(BLOCK);
             let from = runs.partition_point(|r| r.start + r.len <= at);

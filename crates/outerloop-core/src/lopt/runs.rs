@@ -17,6 +17,22 @@ pub(crate) struct Run {
     pub(crate) col: usize,
 }
 
+/// Elements that have a place of their own in [`places_of`]: the narrowest register of several lanes, half of [`LANES`].
+pub(super) const PLACED: usize = LANES / 2;
+
+/// Where every [`PLACED`] elements of aligned runs start on the two sides, the one that is constant along the runs first.
+/// # Panics
+/// If a side has more than 2³² elements: its tensor has more, and no memory holds it.
+pub(super) fn places_of(runs: &[Run], factoring: &Factoring) -> Vec<[u32; 2]> {
+    let place = |x: usize| u32::try_from(x).expect("a side's length fits 32 bits");
+    let of_run = |run: &Run| {
+        let (constant, spread) =
+            if factoring.is_col_constant { (run.col, run.row) } else { (run.row, run.col) };
+        (0..run.len).step_by(PLACED).map(move |j| [place(constant), place(spread + j)])
+    };
+    if factoring.is_aligned { runs.iter().flat_map(of_run).collect() } else { vec![] }
+}
+
 /// How a tensor of rank ≥ 2 is factored: the axes rule of spec learned_optimizers §1.3.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Factoring {
@@ -166,6 +182,28 @@ mod tests {
             assert_eq!(seen, shape.iter().product::<usize>());
             assert_eq!(f.row_mean.iter().product::<usize>(), f.row_len);
         }
+    }
+
+    /// Every element's places as its run has them; none where runs are not aligned.
+    #[test]
+    fn places_are_those_of_the_runs() {
+        for shape in [vec![4, 32], vec![64, 16], vec![16, 16], vec![3, 5, 32], vec![2, 608]] {
+            let (runs, factoring) = runs_of(&shape);
+            let f = factoring.expect("rank 2 or more");
+            let places = places_of(&runs, &f);
+            assert_eq!(places.len() * PLACED, shape.iter().product::<usize>());
+            for run in &runs {
+                for j in 0..run.len {
+                    let [a, b] = places[(run.start + j) / PLACED].map(|x| x as usize);
+                    let b = b + j % PLACED;
+                    let want =
+                        if f.is_row_constant { [run.row, run.col + j] } else { [run.col, run.row + j] };
+                    assert_eq!([a, b], want, "{shape:?} at {}", run.start + j);
+                }
+            }
+        }
+        let (runs, factoring) = runs_of(&[4, 20]);
+        assert!(places_of(&runs, &factoring.expect("rank 2")).is_empty());
     }
 
     /// Ties: the later axis is d0 (spec §1.3).

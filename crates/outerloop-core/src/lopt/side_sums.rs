@@ -8,20 +8,28 @@ use std::ops::Range;
 /// Most parts of a tensor that have sums of their own.
 const MAX_PARTS: usize = 64;
 
-/// Clips gradients, if there is a bound, and sums g² by row and by column into `sums`. A tensor of several blocks is summed
-/// in parts of some blocks each, and the parts are added in order.
+/// What gradients are compared with while their squares are summed.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Bounds {
+    /// They are clipped to ± this.
+    pub(crate) clipped_to: Option<f32>,
+    /// Whether one is beyond ± this is told; not above `clipped_to`.
+    pub(crate) watched: Option<f32>,
+}
+
+/// Clips gradients, if there is a bound, and sums g² by row and by column into `sums`; returns whether one is beyond what is
+/// watched. A tensor of several blocks is summed in parts of some blocks each, and the parts are added in order.
 pub(crate) fn sum_squares(
     workers: Workers<'_>,
     grads: &mut [f32],
     (runs, blocks): (&[Run], &[Range<usize>]),
     factoring: &Factoring,
-    bound: Option<f32>,
+    bounds: Bounds,
     [row, col]: [&mut [f32]; 2],
-) {
+) -> bool {
     let cpu = workers.cpu();
     if let [_] = blocks {
-        cpu.run(SumSquares { bound, grads, start: 0, runs, factoring, row, col });
-        return;
+        return cpu.run(SumSquares { bounds, grads, start: 0, runs, factoring, row, col });
     }
     let mut parts = vec![];
     let mut rest = grads;
@@ -30,22 +38,23 @@ pub(crate) fn sum_squares(
         let (first, last) = (runs[0], runs[runs.len() - 1]);
         let (grads, after) = rest.split_at_mut(last.start + last.len - first.start);
         rest = after;
-        parts.push((runs, grads, vec![0.0; row.len()], vec![0.0; col.len()]));
+        parts.push((runs, grads, [vec![0.0; row.len()], vec![0.0; col.len()]], false));
     }
-    workers.each_mut(&mut parts, |_, (runs, grads, row, col)| {
-        cpu.run(SumSquares { bound, grads, start: runs[0].start, runs, factoring, row, col });
+    workers.each_mut(&mut parts, |_, (runs, grads, [row, col], is_beyond)| {
+        *is_beyond = cpu.run(SumSquares { bounds, grads, start: runs[0].start, runs, factoring, row, col });
     });
-    for (total, which) in [(row, 0), (col, 1)] {
+    for (which, total) in [row, col].into_iter().enumerate() {
         total.fill(0.0);
-        for (_, _, row, col) in &parts {
-            total.iter_mut().zip([row, col][which]).for_each(|(total, x)| *total += x);
+        for (_, _, sums, _) in &parts {
+            total.iter_mut().zip(&sums[which]).for_each(|(total, x)| *total += x);
         }
     }
+    parts.iter().any(|part| part.3)
 }
 
-/// Clips gradients, if there is a bound, and sums g² by row and by column.
+/// Clips gradients, if there is a bound, and sums g² by row and by column; returns whether one is beyond what is watched.
 struct SumSquares<'a> {
-    bound: Option<f32>,
+    bounds: Bounds,
     grads: &'a mut [f32],
     /// Of `grads[0]` in the tensor.
     start: usize,
@@ -56,47 +65,61 @@ struct SumSquares<'a> {
 }
 
 impl Kernel for SumSquares<'_> {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+    fn run<S: Simd>(mut self, s: S) -> bool {
         let f = self.factoring;
+        assert!(self.row.len() >= f.row_len && self.col.len() >= f.col_len);
+        let largest = self.sum(s);
+        let Bounds { clipped_to, watched } = self.bounds;
+        let exceeds = |bound: f32| s.any(s.gt(largest, s.splat(bound)));
+        if let Some(bound) = clipped_to.filter(|bound| exceeds(*bound)) {
+            // Seldom so: the squares are summed anew.
+            clip(s, self.grads, bound);
+            self.sum(s);
+        }
+        watched.is_some_and(exceeds)
+    }
+}
+
+impl SumSquares<'_> {
+    /// Sums g², and returns every lane's largest |g|; NaN is passed over.
+    #[inline(always)]
+    fn sum<S: Simd>(&mut self, s: S) -> S::V {
         self.row.fill(0.0);
         self.col.fill(0.0);
-        let (row, col) = (self.row.len(), self.col.len());
-        assert!(row >= f.row_len && col >= f.col_len);
-        match (f.is_row_constant, f.is_col_constant) {
+        match (self.factoring.is_row_constant, self.factoring.is_col_constant) {
             (true, _) => self.lines::<S, true, false>(s),
             (_, true) => self.lines::<S, false, true>(s),
             _ => self.lines::<S, false, false>(s),
         }
     }
-}
 
-impl SumSquares<'_> {
     /// All runs; `ROW` and `COL` say which side is constant along them.
     #[inline(always)]
-    fn lines<S: Simd, const ROW: bool, const COL: bool>(&mut self, s: S) {
-        let bound = self.bound;
+    fn lines<S: Simd, const ROW: bool, const COL: bool>(&mut self, s: S) -> S::V {
+        let mut largest = s.splat(0.0);
         for run in self.runs {
-            let line = &mut self.grads[run.start - self.start..][..run.len];
+            let line = &self.grads[run.start - self.start..][..run.len];
+            let (groups, rest) = line.as_chunks::<LANES>();
             // SAFETY: a run's places are inside the sides, whose lengths were checked.
-            let (row, col) =
-                unsafe { (self.row.as_mut_ptr().add(run.row), self.col.as_mut_ptr().add(run.col)) };
+            let mut places =
+                unsafe { [self.row.as_mut_ptr().add(run.row), self.col.as_mut_ptr().add(run.col)] };
+            let [row, col] = places;
             let mut total = LaneSum::zero(s);
-            for (group, values) in line.chunks_mut(LANES).enumerate() {
-                let places =
-                    [values.as_mut_ptr(), row.wrapping_add(group * LANES), col.wrapping_add(group * LANES)];
-                // SAFETY: as many elements remain in the run, and in a side it is spread along.
-                unsafe {
-                    if values.len() == LANES {
-                        add_group::<S, ROW, COL>(s, bound, places, [S::WIDTH; 2], &mut total);
-                    } else {
-                        let n = values.len();
-                        let live = [n.min(S::WIDTH), n.saturating_sub(S::WIDTH)];
-                        add_group::<S, ROW, COL>(s, bound, places, live, &mut total);
-                    }
-                }
+            for group in groups {
+                let g = group.as_ptr();
+                // SAFETY: a whole group remains in the run, and in a side it is spread along.
+                largest =
+                    unsafe { add_group::<S, ROW, COL>(s, g, places, [S::WIDTH; 2], &mut total, largest) };
+                places = places.map(|place| place.wrapping_add(LANES));
+            }
+            if !rest.is_empty() {
+                let (g, n) = (rest.as_ptr(), rest.len());
+                let live = [n.min(S::WIDTH), n.saturating_sub(S::WIDTH)];
+                // SAFETY: as many elements remain.
+                largest = unsafe { add_group::<S, ROW, COL>(s, g, places, live, &mut total, largest) };
             }
             // SAFETY: as above.
             unsafe {
@@ -107,43 +130,39 @@ impl SumSquares<'_> {
                 }
             }
         }
+        largest
+    }
+}
+
+/// x ← x within ± `bound`.
+#[inline(always)]
+fn clip<S: Simd>(s: S, line: &mut [f32], bound: f32) {
+    for x in line.chunks_mut(S::WIDTH) {
+        let (p, live) = (x.as_mut_ptr(), x.len());
+        // SAFETY: only the chunk is read and written.
+        unsafe { store(s, p, s.clamp(load(s, p, live), -bound, bound), live) };
     }
 }
 
 /// Adds a group of [`LANES`] gradients, of whose registers so many elements are `live`, to the run's sum and to a side that
-/// the run is spread along.
+/// the run is spread along; returns the lanes' largest |g| so far.
 /// # Safety
-/// The live elements can be read and written, and those of such a side.
+/// The live elements can be read, and those of such a side be written.
 #[inline(always)]
 unsafe fn add_group<S: Simd, const ROW: bool, const COL: bool>(
     s: S,
-    bound: Option<f32>,
-    [g, row, col]: [*mut f32; 3],
+    g: *const f32,
+    [row, col]: [*mut f32; 2],
     live: [usize; 2],
     total: &mut LaneSum<S>,
-) {
-    let registers = LANES / S::WIDTH;
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mut x = [s.splat(0.0); 2];
-        for half in 0..registers {
-            x[half] = load(s, g.wrapping_add(half * S::WIDTH), live[half]);
-        }
-        if let Some(bound) = bound {
-            let mut is_beyond = false;
-            for half in 0..registers {
-                is_beyond |= s.any(s.gt(s.abs(x[half]), s.splat(bound)));
-            }
-            // Seldom so: what is within the bound is only read.
-            if is_beyond {
-                for half in 0..registers {
-                    x[half] = s.clamp(x[half], -bound, bound);
-                    store(s, g.wrapping_add(half * S::WIDTH), x[half], live[half]);
-                }
-            }
-        }
-        for half in 0..registers {
-            let square = s.mul(x[half], x[half]);
+    mut largest: S::V,
+) -> S::V {
+    for half in 0..LANES / S::WIDTH {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = load(s, g.wrapping_add(half * S::WIDTH), live[half]);
+            let square = s.mul(x, x);
+            largest = s.max(s.abs(x), largest);
             total.add(s, half, square);
             for (is_spread, side) in [(!ROW, row), (!COL, col)] {
                 if is_spread {
@@ -152,5 +171,60 @@ unsafe fn add_group<S: Simd, const ROW: bool, const COL: bool>(
                 }
             }
         }
+    }
+    largest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::runs::{blocks_of, runs_of};
+    use super::*;
+    use crate::simd::Cpu;
+
+    /// What a tensor's gradients, of the given size but for one of `spike`, become, their sums, and whether one is beyond 0.1.
+    fn sums(shape: &[usize], size: f32, spike: f32) -> (Vec<f32>, Vec<f32>, Vec<f32>, bool) {
+        let (runs, factoring) = runs_of(shape);
+        let f = factoring.expect("rank 2");
+        let mut grads = vec![size; shape.iter().product()];
+        grads[shape[1] + 2] = spike;
+        let (mut row, mut col) = (vec![9.0; f.row_len], vec![9.0; f.col_len]);
+        let blocks = blocks_of(&runs, 0..runs.len());
+        let bounds = Bounds { clipped_to: Some(1000.0), watched: Some(0.1) };
+        let workers = Workers::one(Cpu::detect().expect("a backend"));
+        let is_beyond = sum_squares(workers, &mut grads, (&runs, &blocks), &f, bounds, [&mut row, &mut col]);
+        (grads, row, col, is_beyond)
+    }
+
+    /// Of one block and of several, with runs that fill groups of lanes and that do not. Tolerance: a few roundings, as the
+    /// gradients are powers of two but for the clipped one.
+    #[test]
+    fn sums_are_of_clipped_gradients() {
+        for shape in [[3, 32], [4, 21], [400, 400]] {
+            for (spike, clipped, beyond) in [
+                (0.0625, 0.0625, false),
+                (-0.125, -0.125, true),
+                (4096.0, 1000.0, true),
+                (-1e30, -1000.0, true),
+            ] {
+                let (grads, row, col, is_beyond) = sums(&shape, 0.0625, spike);
+                assert_eq!(is_beyond, beyond, "{shape:?} {spike}");
+                assert_eq!(grads[shape[1] + 2], clipped);
+                let square = |n: usize| n as f32 * 0.0625 * 0.0625;
+                for (i, got) in row.iter().enumerate() {
+                    let want =
+                        square(shape[1] - usize::from(i == 1)) + if i == 1 { clipped * clipped } else { 0.0 };
+                    assert!((got - want).abs() <= 1e-6 * want, "row {i} of {shape:?} {spike}: {got}");
+                }
+                for (j, got) in col.iter().enumerate() {
+                    let want =
+                        square(shape[0] - usize::from(j == 2)) + if j == 2 { clipped * clipped } else { 0.0 };
+                    assert!((got - want).abs() <= 1e-6 * want, "column {j} of {shape:?} {spike}: {got}");
+                }
+            }
+        }
+        // The bound itself is within; NaN is passed over.
+        assert!(!sums(&[3, 32], 0.0625, 0.1).3);
+        assert!(!sums(&[3, 32], 0.0625, f32::NAN).3);
+        assert!(sums(&[3, 32], f32::NAN, 0.2).3);
     }
 }

@@ -4,7 +4,7 @@ use super::factored::{DECAYS, FoldSide, Side, UpdateSide};
 use super::features;
 use super::rule::Span;
 use super::runs::{Factoring, Run};
-use super::side_sums::sum_squares;
+use super::side_sums::{Bounds, sum_squares};
 use crate::simd::{AlignedVec, Cpu, LANES, Workers};
 use std::ops::Range;
 
@@ -15,6 +15,8 @@ pub(super) type SideWeights = [[Vec<f32>; 2]; 2];
 pub(super) struct SideRule {
     /// Gradients are clipped to ± this.
     pub(super) gradient_bound: Option<f32>,
+    /// See [`features::Features::CLIP`].
+    pub(super) clip: Option<f32>,
     /// Decays of the accumulators and their complements.
     pub(super) decays: [[f32; 2]; DECAYS],
     pub(super) weights: SideWeights,
@@ -31,6 +33,7 @@ pub(super) struct Sides {
     /// `[hidden, stride]` each.
     starts: [AlignedVec; 2],
     stride: usize,
+    is_within_clip: bool,
 }
 
 impl Sides {
@@ -46,6 +49,7 @@ impl Sides {
             scaled: vec![0.0; 2 * DECAYS * hidden],
             starts: std::array::from_fn(|_| AlignedVec::zeros(hidden * stride)),
             stride,
+            is_within_clip: false,
         }
     }
 
@@ -71,9 +75,10 @@ impl Sides {
     ) -> [[[f32; 2]; DECAYS]; 2] {
         let (beta, complement) = (self.rule.decays.map(|d| d[0]), self.rule.decays.map(|d| d[1]));
         let [rows, cols] = &mut self.values;
-        let bound = self.rule.gradient_bound;
+        let bounds = Bounds { clipped_to: self.rule.gradient_bound, watched: self.rule.clip };
         let cpu = workers.cpu();
-        sum_squares(workers, grads, (runs, blocks), factoring, bound, [&mut rows.sum, &mut cols.sum]);
+        let sums = [&mut *rows.sum, &mut *cols.sum];
+        self.is_within_clip = !sum_squares(workers, grads, (runs, blocks), factoring, bounds, sums);
         let (len, count) = (factoring.row_len, factoring.row_count);
         let mean_over = Some(factoring.row_mean);
         let row =
@@ -124,12 +129,18 @@ impl Sides {
     }
 
     /// What was worked out, for the passes over the elements.
-    pub(super) fn pointers<'a>(&'a self, factoring: &'a Factoring) -> features::Sides<'a> {
+    pub(super) fn pointers<'a>(
+        &'a self,
+        factoring: &'a Factoring,
+        places: &'a [[u32; 2]],
+    ) -> features::Sides<'a> {
         features::Sides {
             factoring,
+            places,
             values: self.values.each_ref(),
             starts: self.starts.each_ref().map(|x| &**x),
             stride: self.stride,
+            is_within_clip: self.is_within_clip,
         }
     }
 

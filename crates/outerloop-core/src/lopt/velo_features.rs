@@ -6,7 +6,9 @@
 //! in Celo2 groups 9 to 13 are absent then, in VeLO and Celo they are q, q, rsqrt(q + 1e-8) twice, and m·q^(−½).
 
 use super::factored::{DECAYS, FEATURE_FLOOR};
-use super::features::{Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
+use super::features::{
+    Features, Inputs, MAX_CHANNELS, MAX_KEPT, MAX_MADE, Pass, Source, Square, Squares, squares,
+};
 use crate::simd::{Simd, rsqrt};
 use std::marker::PhantomData;
 
@@ -16,6 +18,8 @@ pub(super) const GROUPS: [usize; 14] = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3
 pub(super) const DECAY_RATES: [f32; DECAYS] = [0.9, 0.99, 0.999];
 /// Gradients are clipped to ± this.
 pub(super) const GRADIENT_BOUND: f32 = 1000.0;
+/// The clipped gradient that is a channel is within ± this.
+const CLIP: f32 = 0.1;
 /// Added to every squared gradient of a diagonal accumulator, and to the accumulator inside its root.
 pub(super) const SQUARE_FLOOR: f32 = 1e-30;
 pub(super) const DIAGONAL_FLOOR: f32 = 1e-9;
@@ -83,7 +87,7 @@ pub(super) fn root<K: Kind, S: Simd>(s: S, x: &Inputs<S>) -> S::V {
 pub(super) fn make<S: Simd>(s: S, x: &Inputs<S>, f: [S::V; DECAYS], h: [S::V; DECAYS]) -> [S::V; MAX_MADE] {
     let (g, [m0, m1, m2, ..], root) = (x.g, x.state, x.kept[0]);
     [
-        s.clamp(g, -0.1, 0.1),
+        s.clamp(g, -CLIP, CLIP),
         s.mul(g, root),
         s.mul(m0, root),
         s.mul(m1, root),
@@ -108,9 +112,10 @@ impl<K: Kind> Features for FactoredFeatures<K> {
     const RAW: &'static [Source] = &RAW;
     const HIDDEN: Option<usize> = Some(K::HIDDEN);
     const MADE: usize = MADE;
+    const CLIP: Option<f32> = Some(CLIP);
     const PASSES: &'static [Pass] = &[
-        Pass { state: (DECAYS, DECAYS + 1), kept: (0, 1), is_factored: false, channels: &[0, 1, 2, 3, 7, 8] },
-        Pass { state: (0, DECAYS), kept: (0, 0), is_factored: false, channels: &[4, 5, 6, 9, 10, 11] },
+        Pass { state: (DECAYS, DECAYS + 1), kept: (0, 1), is_factored: false, channels: &[0, 1, 2, 7] },
+        Pass { state: (0, DECAYS), kept: (0, 0), is_factored: false, channels: &[3, 8, 4, 5, 6, 9, 10, 11] },
         Pass { state: (0, 0), kept: (0, 0), is_factored: true, channels: &[12, 13, 14, 15, 16, 17] },
     ];
 
@@ -122,6 +127,21 @@ impl<K: Kind> Features for FactoredFeatures<K> {
     #[inline(always)]
     fn make<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_MADE] {
         make(s, x, x.factors, x.factors)
+    }
+
+    #[inline(always)]
+    fn squares<S: Simd>(s: S, x: &Inputs<S>) -> [Square<S>; MAX_CHANNELS] {
+        let [p, v] = [x.p, x.state[DECAYS]].map(Square::Of);
+        let Squares { g, root, momenta, by_root: [by_root @ .., m0, m1, m2], by_factors } = squares(s, x);
+        let clipped = Square::Is(s.min(g, s.splat(CLIP * CLIP)));
+        let [g, root] = [g, root].map(Square::Is);
+        let mut out = [g; MAX_CHANNELS];
+        out[1..4].copy_from_slice(&[p, v, root]);
+        out[4..7].copy_from_slice(&momenta.map(Square::Is));
+        out[7..9].copy_from_slice(&[clipped, by_root[0]]);
+        let products = [[m0, m1, m2], by_factors[0], by_factors[1]];
+        out[9..18].copy_from_slice(products.as_flattened());
+        out
     }
 }
 

@@ -1,6 +1,6 @@
 //! AVX2 with FMA: eight lanes in a register, sixteen logical lanes in two.
 
-use super::Simd;
+use super::{Simd, Terms};
 use std::arch::x86_64::*;
 
 /// Proof that AVX2 and FMA are there; made only by `Cpu::run`.
@@ -128,7 +128,7 @@ impl Simd for Avx2 {
     const HAS_TILE_4X3: bool = true;
 
     #[inline(always)]
-    unsafe fn tile_4x3(
+    unsafe fn tile_4x3<T: Terms>(
         self,
         k: usize,
         a: *const f32,
@@ -138,10 +138,10 @@ impl Simd for Avx2 {
         acc: &mut [[__m256; 3]; 4],
     ) {
         // SAFETY: the caller's promise, and `self` proves the features.
-        unsafe { tile_4x3(k, a, 4 * a_step, b, 4 * b_step, acc) }
+        unsafe { tile_4x3::<T>(k, a, 4 * a_step, b, 4 * b_step, acc) }
     }
     #[inline(always)]
-    unsafe fn tile_rows_4x3(
+    unsafe fn tile_rows_4x3<T: Terms>(
         self,
         k: usize,
         a: *const f32,
@@ -151,7 +151,7 @@ impl Simd for Avx2 {
         acc: &mut [[__m256; 3]; 4],
     ) {
         // SAFETY: the caller's promise, and `self` proves the features.
-        unsafe { tile_rows_4x3(k, a, 4 * a_step, rows, 4 * at, acc) }
+        unsafe { tile_rows_4x3::<T>(k, a, 4 * a_step, rows, 4 * at, acc) }
     }
     #[inline(always)]
     unsafe fn add_dots_4x3(self, w: *const f32, x: &[[__m256; 3]; 4], out: &mut [__m256; 3]) {
@@ -226,6 +226,9 @@ macro_rules! term_4x3 {
 /// Compiled code keeps some of them in memory and loses a quarter of its speed. `$turn` is four terms, `$term` one, and what
 /// moves b on: terms by fours leave a core that serves two threads more turns for multiply-adds.
 ///
+/// A number of terms that is known is written out, without a branch: short loops of several lengths are foreseen or not as
+/// the code around them happens to lie, and where they are not, Celo2's network loses a sixth of its speed.
+///
 /// Registers can only be named in a function that has the feature itself, so they are none of the trait's.
 macro_rules! tile_4x3 {
     ($name:ident, $b:ty, $turn:expr, $term:expr) => {
@@ -233,7 +236,7 @@ macro_rules! tile_4x3 {
         /// As the trait's function of this name; the CPU supports avx2 and fma.
         #[target_feature(enable = "avx2,fma")]
         #[inline]
-        unsafe fn $name(
+        unsafe fn $name<T: Terms>(
             k: usize,
             a: *const f32,
             a_step: usize,
@@ -250,6 +253,16 @@ macro_rules! tile_4x3 {
             // SAFETY: reads what the caller promised, writes registers only.
             unsafe {
                 std::arch::asm!(
+                    ".if {known}",
+                    ".rept {known} / 4",
+                    $turn,
+                    "lea {a}, [{a} + 4 * {a_step}]",
+                    ".endr",
+                    ".rept {known} % 4",
+                    $term,
+                    "add {a}, {a_step}",
+                    ".endr",
+                    ".else",
                     "test {turns}, {turns}",
                     "jz 3f",
                     ".p2align 5",
@@ -267,6 +280,8 @@ macro_rules! tile_4x3 {
                     "dec {rest}",
                     "jnz 4b",
                     "5:",
+                    ".endif",
+                    known = const T::KNOWN,
                     row = out(reg) _,
                     a = inout(reg) a => _,
                     b = inout(reg) b => _,

@@ -1,7 +1,8 @@
 //! Every operation of every backend on special values, against what its documentation says.
 
-use super::{Backend, Cpu, Kernel, LaneSum, Simd, sum_lanes};
+use super::{Backend, Count, Cpu, Kernel, LaneSum, Simd, Terms, sum_lanes};
 use crate::simd::LANES;
+use std::marker::PhantomData;
 
 /// Zeros, ones, the smallest and largest normals, a denormal, infinities, NaN, and numbers that round.
 const VALUES: [f32; 18] = [
@@ -287,14 +288,15 @@ fn partial_registers_touch_no_more_than_they_should() {
 const FACTORS: [f32; 4] = [0.7, -1.3, 0.1, 2.9];
 
 /// The two tiles, one with rows anywhere in memory, and the first one's first row with all its rows times [`FACTORS`] added.
-struct Tiles<'a> {
+struct Tiles<'a, T> {
     a: &'a [f32],
     b: &'a [f32],
     k: usize,
     out: &'a mut [f32],
+    terms: PhantomData<T>,
 }
 
-impl Kernel for Tiles<'_> {
+impl<T: Terms> Kernel for Tiles<'_, T> {
     type Output = bool;
 
     #[inline(always)]
@@ -302,14 +304,14 @@ impl Kernel for Tiles<'_> {
         if !S::HAS_TILE_4X3 {
             return false;
         }
-        let (Self { a, b, k, out }, width) = (self, 3 * S::WIDTH);
+        let (Self { a, b, k, out, .. }, width) = (self, 3 * S::WIDTH);
         assert!(a.len() >= 4 * k && b.len() >= k * width && out.len() >= 9 * width);
         let rows: Vec<*const f32> = (0..k).map(|i| b[i * width..].as_ptr().wrapping_sub(5)).collect();
         // SAFETY: the lengths were checked; `at` undoes what the rows' pointers are short of.
         unsafe {
             let mut acc = [[[s.splat(0.0); 3]; 4]; 2];
-            s.tile_4x3(k, a.as_ptr(), 4, b.as_ptr(), width, &mut acc[0]);
-            s.tile_rows_4x3(k, a.as_ptr(), 4, rows.as_ptr(), 5, &mut acc[1]);
+            s.tile_4x3::<T>(k, a.as_ptr(), 4, b.as_ptr(), width, &mut acc[0]);
+            s.tile_rows_4x3::<T>(k, a.as_ptr(), 4, rows.as_ptr(), 5, &mut acc[1]);
             let mut dots = acc[0][0];
             s.add_dots_4x3(FACTORS.as_ptr(), &acc[0], &mut dots);
             for v in 0..3 {
@@ -336,9 +338,18 @@ fn tiles_are_multiply_adds_in_order() {
         for k in [0, 1, 7, 18] {
             let (a, b) = (wave(4 * k, 0.9), wave(k * 3 * LANES, 0.37));
             let mut out = vec![0.0; 9 * 3 * LANES];
-            if !cpu.run(Tiles { a: &a, b: &b, k, out: &mut out }) {
+            if !cpu.run(Tiles { a: &a, b: &b, k, out: &mut out, terms: PhantomData::<Count<0>> }) {
                 continue;
             }
+            let mut known = vec![0.0; out.len()];
+            let (a, b) = (&a, &b);
+            match k {
+                1 => cpu.run(Tiles { a, b, k, out: &mut known, terms: PhantomData::<Count<1>> }),
+                7 => cpu.run(Tiles { a, b, k, out: &mut known, terms: PhantomData::<Count<7>> }),
+                18 => cpu.run(Tiles { a, b, k, out: &mut known, terms: PhantomData::<Count<18>> }),
+                _ => cpu.run(Tiles { a, b, k, out: &mut known, terms: PhantomData::<Count<0>> }),
+            };
+            assert!(known.iter().map(|x| x.to_bits()).eq(out.iter().map(|x| x.to_bits())), "known {k}");
             let width = 24;
             for (i, got) in out.iter().take(8 * width).enumerate() {
                 let (r, j) = (i / width % 4, i % width);

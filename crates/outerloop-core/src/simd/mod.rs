@@ -145,7 +145,7 @@ pub trait Simd: Copy + 'static {
     /// # Safety
     /// `a` is readable for 4, `b` for 3 · `WIDTH` floats at each of `k` steps.
     #[inline(always)]
-    unsafe fn tile_4x3(
+    unsafe fn tile_4x3<T: Terms>(
         self,
         _k: usize,
         _a: *const f32,
@@ -161,7 +161,7 @@ pub trait Simd: Copy + 'static {
     /// # Safety
     /// `a` is readable for 4, the rows from `at` for 3 · `WIDTH` floats at each of `k` steps.
     #[inline(always)]
-    unsafe fn tile_rows_4x3(
+    unsafe fn tile_rows_4x3<T: Terms>(
         self,
         _k: usize,
         _a: *const f32,
@@ -203,6 +203,19 @@ pub trait Simd: Copy + 'static {
     fn abs(self, a: Self::V) -> Self::V {
         self.and(a, self.splat_bits(0x7fff_ffff))
     }
+}
+
+/// How many terms a tile's sums have, if that is known when code is compiled.
+pub trait Terms {
+    /// So many, or 0: not known.
+    const KNOWN: usize;
+}
+
+/// `K` terms.
+pub struct Count<const K: usize>;
+
+impl<const K: usize> Terms for Count<K> {
+    const KNOWN: usize = K;
 }
 
 /// Running sums in [`LANES`] logical lanes; the second register is unused where one holds all lanes.

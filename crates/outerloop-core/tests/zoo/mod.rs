@@ -7,13 +7,13 @@ pub const OPTIMIZERS: &[(&str, u64)] = &[
     (r#"{"name":"momentum","lr":0.03}"#, 0x354d_5ab0_447a_e1cd),
     (r#"{"name":"momentum","lr":0.03,"nesterov":true}"#, 0x02dc_be9d_bc54_626f),
     (r#"{"name":"adam","lr":0.01}"#, 0x6082_6ca2_6d14_a583),
-    (r#"{"name":"mlp_lopt","stepMult":0.01,"hidden":11}"#, 0x6351_d455_a8cd_a65a),
-    (r#"{"name":"celo2","stepMult":0.01}"#, 0x621d_cf5a_3488_e0d8),
+    (r#"{"name":"mlp_lopt","stepMult":0.01,"hidden":11}"#, 0x5564_c4e2_d7e4_aaf2),
+    (r#"{"name":"celo2","stepMult":0.01}"#, 0xbd51_d615_49d5_1245),
     (
         r#"{"name":"celo2","stepMult":0.01,"orthogonalize":false,"adamPattern":null,"expMult":0.1,"weightDecay":0.1}"#,
-        0x3c7f_4608_973a_1553,
+        0x8423_28f8_7696_d42e,
     ),
-    (r#"{"name":"adafac_mlp","stepMult":0.01,"hidden":7}"#, 0xb500_3738_88aa_d124),
+    (r#"{"name":"adafac_mlp","stepMult":0.01,"hidden":7}"#, 0xe20c_8132_bd87_44b2),
     (
         r#"{"name":"hierarchical","variant":"library","stepMult":0.01,"hidden":9,"fromMlp":5,"fromLstm":3,"lstmToFf":2,"lstmHidden":21}"#,
         0x44fb_afa7_3808_aad2,
@@ -45,7 +45,7 @@ pub const OPTIMIZERS: &[(&str, u64)] = &[
     (r#"{"name":"nn_adam","outputScale":0.1,"lstmHidden":21}"#, 0xc614_bcd7_e724_f9ad),
     (
         r#"{"name":"adafac_nominal","stepMult":0.01,"nominalLr":0.003,"weightDecay":0.01,"nominalController":true,"decayController":true}"#,
-        0x8234_e3a1_70e6_df54,
+        0x1461_9a4b_62eb_bd4e,
     ),
     (r#"{"name":"l2l_gru"}"#, 0x95b6_126e_4d27_33b1),
     (r#"{"name":"l2l_lstm","hidden":7,"stepMult":0.1}"#, 0x8389_e5b6_78d7_e23e),
@@ -71,18 +71,18 @@ pub const OPTIMIZERS: &[(&str, u64)] = &[
     ),
     (
         r#"{"name":"sum","first":{"name":"accumulate","steps":2,"inner":{"name":"hierarchical","variant":"library","stepMult":0.01}},"second":{"name":"graft","magnitude":{"name":"sgd","lr":0.01},"direction":{"name":"adafac_mlp","stepMult":0.01}}}"#,
-        0xe906_b86f_bdfc_d2d5,
+        0x0e5a_978e_012e_20ca,
     ),
     (r#"{"name":"shampoo","lr":0.01,"start":3,"every":2,"maxDim":16}"#, 0x09d5_5ab6_ce2b_9539),
     (
         r#"{"name":"velo","stepMult":0.01,"lstmHidden":21,"paramInits":7,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
-        0xe85f_1280_274c_929f,
+        0x7b6d_e186_9e65_ab12,
     ),
     (
         r#"{"name":"velo","stepMult":0.01,"lstmHidden":48,"paramInits":32,"ffMult":1,"buggedLossFeatures":true,"buggedNextLstmState":true}"#,
-        0x7ee7_11cc_f97f_224a,
+        0xc7ef_5cbb_5989_0f5a,
     ),
-    (r#"{"name":"celo","phase":1,"stepMult":0.01}"#, 0x3d75_5c38_40c8_f048),
-    (r#"{"name":"celo","phase":2,"stepMult":0.1,"lstmHidden":10,"paramInits":3}"#, 0xe755_3b90_0567_7e42),
+    (r#"{"name":"celo","phase":1,"stepMult":0.01}"#, 0xd94f_9056_20b0_a7d3),
+    (r#"{"name":"celo","phase":2,"stepMult":0.1,"lstmHidden":10,"paramInits":3}"#, 0x49a2_ea1b_b0e4_b20c),
     (r#"{"name":"celo_adam","stepMult":0.1}"#, 0x0e6f_c1ad_6052_a0cd),
 ];
