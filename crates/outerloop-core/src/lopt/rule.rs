@@ -9,7 +9,7 @@ use super::features::{
 use super::fill::FillBlock;
 use super::mlp::{ParamMlp, Scratch};
 use super::nominal::{NominalScales, NominalStep};
-use super::runs::{Run, blocks_of};
+use super::runs::{PLACED, Run, blocks_of};
 use crate::simd::{AlignedVec, Cpu, Workers};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -124,6 +124,7 @@ impl<F: Features> Rule<F> {
         let pointers = Pointers::new::<F>(arrays, &mut kept);
         let is_aligned = sides.is_some_and(|s| s.factoring.is_aligned);
         let leaves_clip_out = F::CLIP.is_some() && is_aligned && sides.is_some_and(|s| s.is_within_clip);
+        assert!(sides.is_none_or(|s| !is_aligned || s.places.len() * PLACED >= start + len));
         let sides = SidePointers::new(sides, self.mlp.hidden);
         assert!(start + len <= pointers.padded);
         assert!(sides.kind != PLAIN || (start == 0 && bias.len() >= self.mlp.hidden));
