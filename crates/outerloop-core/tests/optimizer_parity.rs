@@ -178,15 +178,13 @@ fn theta(config: &OptimizerConfig, key: Key) -> Vec<f32> {
     theta
 }
 
-/// A pull to zero plus noise, some steps with none beyond ±0.1; now and then all tiny, all huge, a single spike, or a tensor
-/// of zeros.
+/// A pull to zero plus noise; now and then all tiny, all huge, a single spike, or a tensor of zeros.
 fn gradients(fast: &Fast, key: Key, t: u64) -> Vec<Vec<f32>> {
     let [kind, which, ..] = key.fold(t).block(1 << 30);
     let scale: f32 = match kind % 50 {
         0 => 1e-12,
         1 => 1e3,
         2 => 1e-4,
-        6..=20 => 0.01,
         _ => 0.1,
     };
     let num = fast.layout.num_tensors();
