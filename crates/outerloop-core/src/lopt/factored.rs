@@ -74,7 +74,7 @@ impl Kernel for UpdateSide<'_> {
                 for half in 0..LANES / S::WIDTH {
                     let at = j + half * S::WIDTH;
                     let live = s.first(len.saturating_sub(at).min(S::WIDTH));
-                    // SAFETY: `at + WIDTH <= padded`, which all four arrays hold.
+                    // SAFETY: `at + WIDTH <= padded`, which all arrays hold.
                     unsafe {
                         let mean = s.fma(s.load(side.sum.as_ptr().add(at)), inverse, s.splat(SQUARE_FLOOR));
                         let value = s.fma(b, s.load(a.as_ptr().add(at)), s.mul(c, mean));

@@ -123,7 +123,7 @@ impl<F: Features> Rule<F> {
         let mut kept = std::mem::take(&mut self.kept);
         let pointers = Pointers::new::<F>(arrays, &mut kept);
         let is_aligned = sides.is_some_and(|s| s.factoring.is_aligned);
-        let leaves_clip_out = F::CLIP.is_some() && is_aligned && sides.is_some_and(|s| s.is_within_clip);
+        let leaves_clip_out = is_aligned && sides.is_some_and(|s| s.is_within_clip);
         assert!(sides.is_none_or(|s| !is_aligned || s.places.len() * PLACED >= start + len));
         let sides = SidePointers::new(sides, self.mlp.hidden);
         assert!(start + len <= pointers.padded);

@@ -1,6 +1,7 @@
 //! Sums of a tensor's squared gradients by row and by column.
 
 use super::features::{load, store};
+use super::hierarchical_features::clip;
 use super::runs::{Factoring, Run};
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers};
 use std::ops::Range;
@@ -8,56 +9,56 @@ use std::ops::Range;
 /// Most parts of a tensor that have sums of their own.
 const MAX_PARTS: usize = 64;
 
-/// What gradients are compared with while their squares are summed.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Bounds {
-    /// They are clipped to ± this.
-    pub(crate) clipped_to: Option<f32>,
-    /// Whether one is beyond ± this is told; not above `clipped_to`.
-    pub(crate) watched: Option<f32>,
-}
-
-/// Clips gradients, if there is a bound, and sums g² by row and by column into `sums`; returns whether one is beyond what is
-/// watched. A tensor of several blocks is summed in parts of some blocks each, and the parts are added in order.
+/// Clips gradients, if there is a bound, and sums g² by row and by column into `sums`; returns the largest |g|, NaN passed
+/// over. Where there is a bound, `grads` are whole groups of lanes.
 pub(crate) fn sum_squares(
     workers: Workers<'_>,
     grads: &mut [f32],
+    runs: (&[Run], &[Range<usize>]),
+    factoring: &Factoring,
+    bound: Option<f32>,
+    [row, col]: [&mut [f32]; 2],
+) -> f32 {
+    let largest = sum(workers, grads, runs, factoring, [&mut *row, &mut *col]);
+    let Some(bound) = bound.filter(|bound| largest > *bound) else { return largest };
+    // Seldom so: the squares are summed anew.
+    clip(workers, grads, bound);
+    sum(workers, grads, runs, factoring, [row, col])
+}
+
+/// [`sum_squares`] without a bound. A tensor of several blocks is summed in parts of some blocks each, and the parts are added
+/// in order.
+fn sum(
+    workers: Workers<'_>,
+    grads: &[f32],
     (runs, blocks): (&[Run], &[Range<usize>]),
     factoring: &Factoring,
-    bounds: Bounds,
     [row, col]: [&mut [f32]; 2],
-) -> bool {
+) -> f32 {
     let cpu = workers.cpu();
     if let [_] = blocks {
-        return cpu.run(SumSquares { bounds, grads, start: 0, runs, factoring, row, col });
+        return cpu.run(SumSquares { grads, runs, factoring, row, col });
     }
-    let mut parts = vec![];
-    let mut rest = grads;
-    for blocks in blocks.chunks(blocks.len().div_ceil(MAX_PARTS)) {
+    let parts = blocks.chunks(blocks.len().div_ceil(MAX_PARTS)).map(|blocks| {
         let runs = &runs[blocks[0].start..blocks[blocks.len() - 1].end];
-        let (first, last) = (runs[0], runs[runs.len() - 1]);
-        let (grads, after) = rest.split_at_mut(last.start + last.len - first.start);
-        rest = after;
-        parts.push((runs, grads, [vec![0.0; row.len()], vec![0.0; col.len()]], false));
-    }
-    workers.each_mut(&mut parts, |_, (runs, grads, [row, col], is_beyond)| {
-        *is_beyond = cpu.run(SumSquares { bounds, grads, start: runs[0].start, runs, factoring, row, col });
+        (runs, [vec![0.0; row.len()], vec![0.0; col.len()]], 0.0)
+    });
+    let mut parts: Vec<_> = parts.collect();
+    workers.each_mut(&mut parts, |_, (runs, [row, col], largest)| {
+        *largest = cpu.run(SumSquares { grads, runs, factoring, row, col });
     });
     for (which, total) in [row, col].into_iter().enumerate() {
         total.fill(0.0);
-        for (_, _, sums, _) in &parts {
+        for (_, sums, _) in &parts {
             total.iter_mut().zip(&sums[which]).for_each(|(total, x)| *total += x);
         }
     }
-    parts.iter().any(|part| part.3)
+    parts.iter().fold(0.0, |largest, part| part.2.max(largest))
 }
 
-/// Clips gradients, if there is a bound, and sums g² by row and by column; returns whether one is beyond what is watched.
+/// Sums g² of the elements of `runs` by row and by column; returns the largest |g|.
 struct SumSquares<'a> {
-    bounds: Bounds,
-    grads: &'a mut [f32],
-    /// Of `grads[0]` in the tensor.
-    start: usize,
+    grads: &'a [f32],
     runs: &'a [Run],
     factoring: &'a Factoring,
     row: &'a mut [f32],
@@ -65,43 +66,33 @@ struct SumSquares<'a> {
 }
 
 impl Kernel for SumSquares<'_> {
-    type Output = bool;
+    type Output = f32;
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) -> bool {
+    fn run<S: Simd>(mut self, s: S) -> f32 {
         let f = self.factoring;
+        self.row.fill(0.0);
+        self.col.fill(0.0);
         assert!(self.row.len() >= f.row_len && self.col.len() >= f.col_len);
-        let largest = self.sum(s);
-        let Bounds { clipped_to, watched } = self.bounds;
-        let exceeds = |bound: f32| s.any(s.gt(largest, s.splat(bound)));
-        if let Some(bound) = clipped_to.filter(|bound| exceeds(*bound)) {
-            // Seldom so: the squares are summed anew.
-            clip(s, self.grads, bound);
-            self.sum(s);
-        }
-        watched.is_some_and(exceeds)
+        let largest = match (f.is_row_constant, f.is_col_constant) {
+            (true, _) => self.lines::<S, true, false>(s),
+            (_, true) => self.lines::<S, false, true>(s),
+            _ => self.lines::<S, false, false>(s),
+        };
+        let mut lanes = [0f32; LANES];
+        // SAFETY: a register has at most so many lanes.
+        unsafe { s.store(lanes.as_mut_ptr(), largest) };
+        lanes.iter().fold(0.0, |largest, x| x.max(largest))
     }
 }
 
 impl SumSquares<'_> {
-    /// Sums g², and returns every lane's largest |g|; NaN is passed over.
-    #[inline(always)]
-    fn sum<S: Simd>(&mut self, s: S) -> S::V {
-        self.row.fill(0.0);
-        self.col.fill(0.0);
-        match (self.factoring.is_row_constant, self.factoring.is_col_constant) {
-            (true, _) => self.lines::<S, true, false>(s),
-            (_, true) => self.lines::<S, false, true>(s),
-            _ => self.lines::<S, false, false>(s),
-        }
-    }
-
-    /// All runs; `ROW` and `COL` say which side is constant along them.
+    /// All runs; `ROW` and `COL` say which side is constant along them. Returns every lane's largest |g|.
     #[inline(always)]
     fn lines<S: Simd, const ROW: bool, const COL: bool>(&mut self, s: S) -> S::V {
         let mut largest = s.splat(0.0);
         for run in self.runs {
-            let line = &self.grads[run.start - self.start..][..run.len];
+            let line = &self.grads[run.start..][..run.len];
             let (groups, rest) = line.as_chunks::<LANES>();
             // SAFETY: a run's places are inside the sides, whose lengths were checked.
             let mut places =
@@ -131,16 +122,6 @@ impl SumSquares<'_> {
             }
         }
         largest
-    }
-}
-
-/// x ← x within ± `bound`.
-#[inline(always)]
-fn clip<S: Simd>(s: S, line: &mut [f32], bound: f32) {
-    for x in line.chunks_mut(S::WIDTH) {
-        let (p, live) = (x.as_mut_ptr(), x.len());
-        // SAFETY: only the chunk is read and written.
-        unsafe { store(s, p, s.clamp(load(s, p, live), -bound, bound), live) };
     }
 }
 
@@ -185,14 +166,14 @@ mod tests {
     fn sums(shape: &[usize], size: f32, spike: f32) -> (Vec<f32>, Vec<f32>, Vec<f32>, bool) {
         let (runs, factoring) = runs_of(shape);
         let f = factoring.expect("rank 2");
-        let mut grads = vec![size; shape.iter().product()];
+        let mut grads = vec![size; shape.iter().product::<usize>().next_multiple_of(LANES)];
         grads[shape[1] + 2] = spike;
         let (mut row, mut col) = (vec![9.0; f.row_len], vec![9.0; f.col_len]);
         let blocks = blocks_of(&runs, 0..runs.len());
-        let bounds = Bounds { clipped_to: Some(1000.0), watched: Some(0.1) };
         let workers = Workers::one(Cpu::detect().expect("a backend"));
-        let is_beyond = sum_squares(workers, &mut grads, (&runs, &blocks), &f, bounds, [&mut row, &mut col]);
-        (grads, row, col, is_beyond)
+        let largest =
+            sum_squares(workers, &mut grads, (&runs, &blocks), &f, Some(1000.0), [&mut row, &mut col]);
+        (grads, row, col, largest > 0.1)
     }
 
     /// Of one block and of several, with runs that fill groups of lanes and that do not. Tolerance: a few roundings, as the

@@ -4,7 +4,7 @@ use super::factored::{DECAYS, FoldSide, Side, UpdateSide};
 use super::features;
 use super::rule::Span;
 use super::runs::{Factoring, Run};
-use super::side_sums::{Bounds, sum_squares};
+use super::side_sums::sum_squares;
 use crate::simd::{AlignedVec, Cpu, LANES, Workers};
 use std::ops::Range;
 
@@ -75,10 +75,11 @@ impl Sides {
     ) -> [[[f32; 2]; DECAYS]; 2] {
         let (beta, complement) = (self.rule.decays.map(|d| d[0]), self.rule.decays.map(|d| d[1]));
         let [rows, cols] = &mut self.values;
-        let bounds = Bounds { clipped_to: self.rule.gradient_bound, watched: self.rule.clip };
+        let bound = self.rule.gradient_bound;
         let cpu = workers.cpu();
         let sums = [&mut *rows.sum, &mut *cols.sum];
-        self.is_within_clip = !sum_squares(workers, grads, (runs, blocks), factoring, bounds, sums);
+        let largest = sum_squares(workers, grads, (runs, blocks), factoring, bound, sums);
+        self.is_within_clip = self.rule.clip.is_some_and(|clip| largest <= clip);
         let (len, count) = (factoring.row_len, factoring.row_count);
         let mean_over = Some(factoring.row_mean);
         let row =

@@ -6,7 +6,7 @@ use super::rounding::pow;
 use super::tensorwise::{Decayed, Squares};
 use super::{StateMut, Step, Update};
 use crate::lopt::runs::{Factoring, Run, blocks_of, runs_of};
-use crate::lopt::side_sums::{Bounds, sum_squares};
+use crate::lopt::side_sums::sum_squares;
 use crate::params::{ALIGN, ParamLayout};
 use crate::simd::{AlignedVec, Kernel, Simd, Workers};
 use std::ops::Range;
@@ -152,7 +152,7 @@ fn factored(
     let [row, col] = sides;
     let row = &mut row[..f.row_len.next_multiple_of(ALIGN)];
     let col = &mut col[..f.col_len.next_multiple_of(ALIGN)];
-    sum_squares(workers, u, (runs, blocks), f, Bounds::default(), [&mut *row, &mut *col]);
+    sum_squares(workers, u, (runs, blocks), f, None, [&mut *row, &mut *col]);
     let lens = [(f.row_len, f.row_count), (f.col_len, f.col_count)];
     let [r, c] = means;
     for ((mean, side), (len, count)) in [(&mut *r, &*row), (&mut *c, &*col)].into_iter().zip(lens) {
