@@ -62,7 +62,7 @@ impl Activation {
         let one = s.splat(1.0);
         let is_positive = s.gt(x, s.splat(0.0));
         match self {
-            Self::Relu => (relu(s, x), s.select(is_positive, one, s.splat(0.0))),
+            Self::Relu => (relu(s, x), s.keep(is_positive, one)),
             Self::Tanh => {
                 let y = tanh(s, x);
                 (y, s.fnma(y, y, one))

@@ -98,8 +98,8 @@ impl CrossEntropy<'_> {
                 let live = s.first(batch.saturating_sub(at).min(S::WIDTH));
                 let place = losses.add(v * S::WIDTH);
                 let loss = s.sub(s.add(ln(s, sum[v]), max[v]), s.load(place));
-                s.store(place, s.select(live, loss, zero));
-                scale[v] = s.select(live, s.div(inverse, sum[v]), zero);
+                s.store(place, s.keep(live, loss));
+                scale[v] = s.keep(live, s.div(inverse, sum[v]));
             }
             for c in 0..classes {
                 for v in 0..V {

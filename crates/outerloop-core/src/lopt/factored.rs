@@ -78,7 +78,7 @@ impl Kernel for UpdateSide<'_> {
                     unsafe {
                         let mean = s.fma(s.load(side.sum.as_ptr().add(at)), inverse, s.splat(SQUARE_FLOOR));
                         let value = s.fma(b, s.load(a.as_ptr().add(at)), s.mul(c, mean));
-                        let value = s.select(live, value, s.splat(0.0));
+                        let value = s.keep(live, value);
                         s.store(a.as_mut_ptr().add(at), value);
                         let r = rsqrt(s, s.add(value, s.splat(FEATURE_FLOOR)));
                         s.store(root.as_mut_ptr().add(at), r);
@@ -87,7 +87,7 @@ impl Kernel for UpdateSide<'_> {
                             s.store(factor.as_mut_ptr().add(at), r);
                             s.store(factor_square.as_mut_ptr().add(at), s.mul(r, r));
                         }
-                        let r = s.select(live, r, s.splat(0.0));
+                        let r = s.keep(live, r);
                         square.fma(s, half, value, value);
                         root_square.fma(s, half, r, r);
                     }

@@ -49,7 +49,7 @@ impl<S: Simd> Square<S> {
     /// `sum` and the square, of whose lanes the first `live` count.
     #[inline(always)]
     pub(super) fn add_to(self, s: S, sum: S::V, live: usize) -> S::V {
-        let first = |x| if live == S::WIDTH { x } else { s.select(s.first(live), x, s.splat(0.0)) };
+        let first = |x| if live == S::WIDTH { x } else { s.keep(s.first(live), x) };
         match self {
             Self::Of(x) => {
                 let x = first(x);

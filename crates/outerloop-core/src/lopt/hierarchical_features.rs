@@ -212,7 +212,7 @@ impl Kernel for Accumulate<'_> {
                             s.store(kept.add((1 + k) * padded + at), scale);
                         }
                         if at + S::WIDTH > a.len {
-                            scale = s.select(s.first(a.len.saturating_sub(at)), scale, s.splat(0.0));
+                            scale = s.keep(s.first(a.len.saturating_sub(at)), scale);
                         }
                         let scaled = s.mul(m, scale);
                         plain_m.add(s, half, m);
@@ -241,7 +241,7 @@ impl Kernel for Accumulate<'_> {
                         s.store(kept.add(at), log);
                     }
                     if at + S::WIDTH > a.len {
-                        log = s.select(s.first(a.len.saturating_sub(at)), log, s.splat(0.0));
+                        log = s.keep(s.first(a.len.saturating_sub(at)), log);
                     }
                     plain[2].add(s, half, p);
                     sums[0].fma(s, half, g, g);
@@ -295,7 +295,7 @@ impl Kernel for Deviation<'_> {
                     // SAFETY: `at + WIDTH` is at most the part's end rounded up to whole groups.
                     let mut x = s.sub(unsafe { s.load(p.add(at)) }, mean);
                     if at >= whole {
-                        x = s.select(s.first(end.saturating_sub(at)), x, s.splat(0.0));
+                        x = s.keep(s.first(end.saturating_sub(at)), x);
                     }
                     sum.fma(s, half, x, x);
                 }

@@ -362,7 +362,7 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
                     for v in 0..V {
                         let first = s.first(live.saturating_sub(v * w).min(w));
                         for r in 0..R {
-                            acc[r][v] = s.select(first, acc[r][v], s.splat(0.0));
+                            acc[r][v] = s.keep(first, acc[r][v]);
                         }
                     }
                 }

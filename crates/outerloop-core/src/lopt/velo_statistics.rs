@@ -142,8 +142,8 @@ impl Kernel for Distances<'_> {
                     let v = s.load(state.add(DECAYS * padded + at));
                     for k in 0..DECAYS {
                         let mean = s.splat(means[k]);
-                        let m = s.select(live, s.sub(s.load(state.add(k * padded + at)), mean), s.splat(0.0));
-                        let v = s.select(live, s.sub(v, mean), s.splat(0.0));
+                        let m = s.keep(live, s.sub(s.load(state.add(k * padded + at)), mean));
+                        let v = s.keep(live, s.sub(v, mean));
                         sums[k].fma(s, half, m, m);
                         sums[DECAYS + k].fma(s, half, v, v);
                     }

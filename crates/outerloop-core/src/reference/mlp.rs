@@ -96,6 +96,12 @@ impl Activation {
             Self::LeakyRelu1 => leaky_slope(x, 0.1),
         }
     }
+
+    /// d·f′(x); behind a ReLU that gave 0 it is 0 even where d is not finite, as JAX's.
+    pub fn pull_back(self, d: f64, x: f64) -> f64 {
+        let slope = self.slope(x);
+        if self == Self::Relu && slope == 0.0 { 0.0 } else { d * slope }
+    }
 }
 
 /// Weights of one layer, or their gradient.
@@ -111,7 +117,7 @@ pub struct MlpLayer {
 ///
 /// Forward: z_l = x_l·W_l + b_l, x_{l+1} = f(z_l), the last z being the logits; loss = mean over the batch of
 /// ln Σ exp(z) − z\[label\]. Backward: δ = (softmax(z) − onehot)/batch at the end, ∂W_l = x_lᵀδ_l, ∂b_l = Σ δ_l,
-/// δ_{l−1} = (δ_l·W_lᵀ)·f′(z_{l−1}).
+/// δ_{l−1} = (δ_l·W_lᵀ)·f′(z_{l−1}) ([`Activation::pull_back`]).
 /// # Shapes
 /// `inputs: [batch, features]`, `labels: [batch]`; the gradient has the layers' shapes.
 pub fn loss_and_grad(
@@ -150,7 +156,7 @@ pub fn loss_and_grad(
             }
             grads[l].b.iter_mut().zip(&delta).for_each(|(b, d)| *b += d);
             if l > 0 {
-                delta = below.iter().zip(&zs[l - 1]).map(|(d, &z)| d * activation.slope(z)).collect();
+                delta = below.iter().zip(&zs[l - 1]).map(|(&d, &z)| activation.pull_back(d, z)).collect();
             }
         }
     }

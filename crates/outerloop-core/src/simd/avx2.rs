@@ -107,6 +107,7 @@ impl Simd for Avx2 {
         xor(a, b) = _mm256_xor_ps(a, b);
         gt(a, b) = _mm256_cmp_ps::<_CMP_GT_OQ>(a, b);
         select(m, a, b) = _mm256_blendv_ps(b, a, m);
+        keep(m, a) = _mm256_and_ps(m, a);
         int_add(a, b) = int!(_mm256_add_epi32(a, b));
         int_sub(a, b) = int!(_mm256_sub_epi32(a, b));
         int_shl_23(a) = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(a)));

@@ -105,6 +105,11 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_blend_ps(m, b, a) }
     }
     #[inline(always)]
+    fn keep(self, m: __mmask16, a: __m512) -> __m512 {
+        // SAFETY: `self` proves the features.
+        unsafe { _mm512_maskz_mov_ps(m, a) }
+    }
+    #[inline(always)]
     fn sum_lanes(self, [all, _]: [__m512; 2]) -> f32 {
         // SAFETY: `self` proves AVX2 too.
         unsafe { Avx2::new().sum_lanes([_mm512_castps512_ps256(all), _mm512_extractf32x8_ps::<1>(all)]) }

@@ -41,6 +41,7 @@ enum Op {
     Or,
     Xor,
     Select,
+    Keep,
     IntAdd,
     IntSub,
     IntShl23,
@@ -51,7 +52,7 @@ enum Op {
     Abs,
 }
 
-const OPS: [Op; 21] = [
+const OPS: [Op; 22] = [
     Op::Add,
     Op::Sub,
     Op::Mul,
@@ -65,6 +66,7 @@ const OPS: [Op; 21] = [
     Op::Or,
     Op::Xor,
     Op::Select,
+    Op::Keep,
     Op::IntAdd,
     Op::IntSub,
     Op::IntShl23,
@@ -108,6 +110,13 @@ fn expected(op: Op, a: f32, b: f32, c: f32) -> f32 {
                 b
             } else {
                 c
+            }
+        }
+        Op::Keep => {
+            if a > b {
+                c
+            } else {
+                0.0
             }
         }
         Op::IntAdd => bits(a.to_bits().wrapping_add(b.to_bits())),
@@ -159,6 +168,7 @@ impl Kernel for Apply<'_> {
                     Op::Or => s.or(x, y),
                     Op::Xor => s.xor(x, y),
                     Op::Select => s.select(s.gt(x, y), y, z),
+                    Op::Keep => s.keep(s.gt(x, y), z),
                     Op::IntAdd => s.int_add(x, y),
                     Op::IntSub => s.int_sub(x, y),
                     Op::IntShl23 => s.int_shl_23(x),

@@ -61,7 +61,7 @@ pub struct Gemm<'a> {
 enum Epilogue<'a> {
     None,
     Relu,
-    /// Times 1 where the value is positive, else times 0.
+    /// Kept where the value is positive, else 0.
     Mask(&'a [f32]),
 }
 
@@ -157,24 +157,28 @@ impl<'a> Gemm<'a> {
         Self { epilogue: Epilogue::Relu, ..self }
     }
 
-    /// C = (init + A·B)·(values > 0) instead, where `values` are arranged as C: the gradient through a ReLU that gave
-    /// `values`. A product, so that 0·∞ is NaN as with any other derivative.
+    /// C = init + A·B where `values` are positive, and 0 elsewhere, whatever it was, where `values` are arranged as C: the
+    /// gradient through a ReLU that gave `values`, as JAX's.
     #[inline(always)]
     pub fn with_mask(self, values: &'a [f32]) -> Self {
         assert!((self.m - 1) * self.c.row + self.n <= values.len());
         Self { epilogue: Epilogue::Mask(values), ..self }
     }
 
-    /// All rows of `V` registers' columns from `j`; the last register holds `last` columns. The rows are spread evenly
-    /// over as few tiles as hold them: a last tile of one or two rows would wait for its own sums.
+    /// All rows of `V` registers' columns from `j`; the last register holds `last` columns. Tiles are as high as registers
+    /// allow; where that would leave fewer than two thirds of a tile's rows, the last two tiles share, for a low tile waits
+    /// for its own sums.
     #[inline(always)]
     fn columns<S: Simd, const V: usize>(&mut self, s: S, j: usize, last: usize) {
         let most = if S::REGISTERS >= 32 || V == 1 { 12 } else { 6 };
-        let tiles = self.m.div_ceil(most);
-        let (rows, longer) = (self.m / tiles, self.m % tiles);
         let mut i = 0;
-        for t in 0..tiles {
-            let rows = rows + usize::from(t < longer);
+        while i < self.m {
+            let left = self.m - i;
+            let rows = match left.saturating_sub(most) {
+                0 => left,
+                rest if rest < most / 3 * 2 => left.div_ceil(2),
+                _ => most,
+            };
             match rows {
                 1 => self.tile::<S, 1, V>(s, i, j, last),
                 2 => self.tile::<S, 2, V>(s, i, j, last),
@@ -262,9 +266,7 @@ impl<'a> Gemm<'a> {
                         for v in 0..V {
                             let n = if v + 1 == V { last } else { w };
                             let value = s.load_first(values.add(r * self.c.row + v * w), n);
-                            let is_live = s.gt(value, s.splat(0.0));
-                            let derivative = s.select(is_live, s.splat(1.0), s.splat(0.0));
-                            acc[r][v] = s.mul(acc[r][v], derivative);
+                            acc[r][v] = s.keep(s.gt(value, s.splat(0.0)), acc[r][v]);
                         }
                     }
                 }
@@ -439,6 +441,22 @@ mod tests {
                     assert!(run(true) == run(false), "{m} x {n} x {k}, {init:?}, {epilogue:?}");
                 }
             }
+        }
+    }
+
+    /// Behind values that are not positive nothing is left, not even of infinities and NaN.
+    #[test]
+    fn a_mask_keeps_what_is_behind_positive_values() {
+        for cpu in Backend::ALL.into_iter().filter_map(|x| Cpu::new(x).ok()) {
+            let (a, b) =
+                ([1.0], [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 3.0, f32::INFINITY, -2.0, f32::NAN]);
+            let values = [0.0, -1.0, -0.0, f32::NAN, 1e-40, 1.0, 2.0];
+            let mut c = [5.0; 7];
+            let by_rows = |data, row| MatRef { data, row, col: 1 };
+            let out = MatMut { data: &mut c, row: 7 };
+            cpu.run(gemm([1, 7, 1], by_rows(&a, 1), by_rows(&b, 7), out, GemmInit::Zero).with_mask(&values));
+            assert_eq!(c[..6], [0.0, 0.0, 0.0, 0.0, f32::INFINITY, -2.0]);
+            assert!(c[6].is_nan());
         }
     }
 }

@@ -112,6 +112,8 @@ pub trait Simd: Copy + 'static {
     fn first(self, n: usize) -> Self::M;
     /// `m ? a : b`.
     fn select(self, m: Self::M, a: Self::V, b: Self::V) -> Self::V;
+    /// `m ? a : 0`.
+    fn keep(self, m: Self::M, a: Self::V) -> Self::V;
     /// Whether any lane of a mask is set.
     fn any(self, m: Self::M) -> bool;
     /// Bit patterns added as integers.

@@ -140,6 +140,8 @@ impl Simd for Neon {
     ops! {
         gt(a: float32x4_t, b: float32x4_t) -> uint32x4_t = vcgtq_f32(a, b);
         select(m: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t = vbslq_f32(m, a, b);
+        keep(m: uint32x4_t, a: float32x4_t) -> float32x4_t =
+            vreinterpretq_f32_u32(vandq_u32(m, vreinterpretq_u32_f32(a)));
     }
     #[inline(always)]
     fn any(self, m: [uint32x4_t; 2]) -> bool {

@@ -97,6 +97,9 @@ impl Simd for Portable {
     fn select(self, m: [bool; 8], a: F32x8, b: F32x8) -> F32x8 {
         F32x8(std::array::from_fn(|i| if m[i] { a.0[i] } else { b.0[i] }))
     }
+    fn keep(self, m: [bool; 8], a: F32x8) -> F32x8 {
+        self.select(m, a, self.splat(0.0))
+    }
     fn int_add(self, a: F32x8, b: F32x8) -> F32x8 {
         bits(u32::wrapping_add, a, b)
     }
