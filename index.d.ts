@@ -39,6 +39,23 @@ export declare class NativeDataset {
   info(): NativeDatasetInfo
 }
 
+/**
+ * A lock on a file, held by this object alone: another one in this process does not get it either. The system takes it back
+ * when the process ends, however it ends.
+ */
+export declare class NativeFileLock {
+  /** Tries to take the lock; the file is made if it is not there, and gets the number of this process. */
+  constructor(path: string)
+  /** Whether this object has the lock. */
+  isHeld(): boolean
+  /** The process that has it, where that can be told. */
+  holder(): number | null
+  /** What the system said if no file can be locked there. */
+  problem(): string | null
+  /** Gives the lock back. May be called twice. */
+  close(): void
+}
+
 /** An optimizer and its theta. */
 export declare class NativeOptimizer {
   /** From a JSON config and its theta, which is copied once; empty for a hand-designed optimizer. */

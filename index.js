@@ -773,10 +773,11 @@ if (
   }
 }
 
-const { NativeApplied, NativeCancelToken, NativeDataset, NativeOptimizer, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, flatTheta, fmaPeak, inferOptimizer, initTheta, loadDataset, muloDecayOffsets, perturbedTheta, randomWords, readFlax, readPylo, runCurves, streamPeak, taskParams, thetaLayout, writeFlax, writePylo } = nativeBinding
+const { NativeApplied, NativeCancelToken, NativeDataset, NativeFileLock, NativeOptimizer, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, flatTheta, fmaPeak, inferOptimizer, initTheta, loadDataset, muloDecayOffsets, perturbedTheta, randomWords, readFlax, readPylo, runCurves, streamPeak, taskParams, thetaLayout, writeFlax, writePylo } = nativeBinding
 export { NativeApplied }
 export { NativeCancelToken }
 export { NativeDataset }
+export { NativeFileLock }
 export { NativeOptimizer }
 export { NativeUnroller }
 export { datasetFromArrays }

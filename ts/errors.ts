@@ -9,6 +9,7 @@
  * | `DATA_INVALID` | a data file is missing, corrupt, truncated or mislabelled |
  * | `DEVICE_UNAVAILABLE` | the requested device cannot be used on this machine |
  * | `CHECKPOINT_INVALID` | a checkpoint or theta file is damaged, of another kind, or of another version |
+ * | `IN_USE` | another run is writing to the directory |
  * | `WRITE_FAILED` | files could not be written: the disk is full, or the directory is gone or read-only |
  * | `CLOSED` | the object was used after `close()` |
  * | `INTERNAL` | a bug of this package; please report it |
@@ -20,6 +21,7 @@ export type ErrorCode =
   | 'DATA_INVALID'
   | 'DEVICE_UNAVAILABLE'
   | 'CHECKPOINT_INVALID'
+  | 'IN_USE'
   | 'WRITE_FAILED'
   | 'CLOSED'
   | 'INTERNAL'

@@ -49,6 +49,36 @@ export class Dataset {
   }
 }
 
+/** A lock on a file, which the system takes back when the process ends. The file is made if it is not there. */
+export class FileLock implements Disposable {
+  readonly #native: addon.NativeFileLock
+
+  /** Tries to take it. */
+  constructor(path: string) {
+    this.#native = new addon.NativeFileLock(path)
+  }
+
+  /** Whether this object has the lock. */
+  get isHeld(): boolean {
+    return this.#native.isHeld()
+  }
+
+  /** The process that has it instead, where that can be told. */
+  get holder(): number | undefined {
+    return this.#native.holder() ?? undefined
+  }
+
+  /** What the system said if no file can be locked there. */
+  get problem(): string | undefined {
+    return this.#native.problem() ?? undefined
+  }
+
+  /** Gives the lock back. */
+  [Symbol.dispose](): void {
+    this.#native.close()
+  }
+}
+
 /**
  * Loads a data set from files, or one of the package's own.
  *

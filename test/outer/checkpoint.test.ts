@@ -77,7 +77,7 @@ test('temporary files of killed writers are deleted, those of living ones are no
   // Our own: a restarted container has the process id of the one before.
   const names = [dead, process.pid, process.ppid].map((pid) => `.theta.safetensors.${pid}.tmp`)
   const leave = () => Promise.all([...names, '.hidden.tmp'].map((name) => writeFile(join(out, name), 'half')))
-  const left = async () => (await readdir(out)).filter((name) => name.startsWith('.')).sort()
+  const left = async () => (await readdir(out)).filter((name) => name.endsWith('.tmp')).sort()
   await leave()
   await train(tinyRun({ outerSteps: 1 }), { out })
   t.deepEqual(await left(), [names[2]!, '.hidden.tmp'].sort())

@@ -67,6 +67,7 @@ diskTest('a disk that is full for a while: the run goes on, and nothing is missi
   )
   // No temporary files; the last two checkpoints, written in time.
   t.deepEqual(told.names, [
+    '.lock',
     'checkpoint-00000016.safetensors',
     'checkpoint-00000020.safetensors',
     'config.json',

@@ -12,7 +12,8 @@ export function timeless(record: StepRecord): Partial<StepRecord> {
 
 /** All that two runs of the same config must have in common when they have ended; `best` if there is an evaluation. */
 export async function contentsOf(directory: string) {
-  const names = (await readdir(directory)).sort()
+  // A lock is taken when a run begins; a directory that was made anew since has none.
+  const names = (await readdir(directory)).filter((name) => name !== '.lock').sort()
   const bytes = async (name: string) => (names.includes(name) ? readFile(join(directory, name)) : undefined)
   const path = join(directory, 'metrics.jsonl')
   const [records, text] = [await readMetrics(path), await readFile(path, 'utf8')]

@@ -9,6 +9,7 @@ mod curves;
 mod dataset;
 mod doctor;
 mod error;
+mod file_lock;
 mod job;
 mod perturbation;
 mod random;
