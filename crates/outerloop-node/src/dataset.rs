@@ -86,7 +86,7 @@ pub fn dataset_from_arrays(
 ) -> Result<NativeDataset> {
     guard(|| {
         let examples = Examples {
-            pixels: Pixels::U8(images.to_vec()),
+            pixels: Pixels::U8(images.into()),
             labels: labels.to_vec(),
             height: shape.height as usize,
             width: shape.width as usize,

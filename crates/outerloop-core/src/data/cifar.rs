@@ -33,7 +33,7 @@ pub fn load_cifar10(name: &str, files: &[PathBuf], test_file: Option<&Path>) -> 
         read_records(file, &mut pixels, &mut labels)?;
     }
     let num_official_test = test_file.map(|_| labels.len() - num_rest);
-    let pixels = Pixels::U8(pixels);
+    let pixels = Pixels::U8(pixels.into());
     let examples = Examples { pixels, labels, height: SIDE, width: SIDE, channels: CHANNELS };
     ImageSet::new(name, examples, NUM_CLASSES, num_official_test)
 }

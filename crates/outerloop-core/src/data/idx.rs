@@ -52,7 +52,7 @@ pub fn load_idx(
     let num_classes =
         num_classes.unwrap_or_else(|| all.labels.iter().max().map_or(0, |&max| usize::from(max) + 1));
     let Pair { pixels, labels, height, width, .. } = all;
-    let examples = Examples { pixels: Pixels::U8(pixels), labels, height, width, channels: 1 };
+    let examples = Examples { pixels: Pixels::U8(pixels.into()), labels, height, width, channels: 1 };
     ImageSet::new(name, examples, num_classes, num_official_test)
 }
 
@@ -213,7 +213,7 @@ mod tests {
     fn plain_and_gzipped_files_give_the_same_set() {
         let plain =
             Folder::new(&[("images", &images(12)), ("labels", &labels(12))]).load(None).expect("valid");
-        assert_eq!(plain.pixels(), &Pixels::U8(pixels(12)));
+        assert_eq!(plain.pixels(), &Pixels::U8(pixels(12).into()));
         assert_eq!(plain.labels(), [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]);
         assert_eq!((plain.height(), plain.width(), plain.channels(), plain.num_classes()), (2, 3, 1, 3));
         let files = [("images", &gzip(&images(12))[..]), ("labels", &gzip(&labels(12)))];

@@ -1,5 +1,6 @@
 //! A labelled data set in memory.
 
+use super::bytes::AlignedBytes;
 use super::split::{Split, Splits};
 use crate::error::{Error, Result};
 use std::fmt;
@@ -12,7 +13,7 @@ pub const NUM_CLASSES: std::ops::RangeInclusive<usize> = 2..=1000;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pixels {
     /// Image bytes: kept as bytes, so that a data set takes a quarter of the memory and stays in cache longer.
-    U8(Vec<u8>),
+    U8(AlignedBytes),
     /// Columns of a table, already standardised.
     F32(Vec<f32>),
 }
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn constant_pixels_have_unit_std() {
-        let pixels = Pixels::U8(vec![7; 40]);
+        let pixels = Pixels::U8(vec![7; 40].into());
         let set = ImageSet::new("s", Examples { pixels, ..examples() }, 2, None).expect("valid");
         assert_eq!(set.std(), 1.0);
     }
