@@ -99,15 +99,15 @@ impl Particle {
         }
         let is_fresh = self.lanes.is_empty();
         let optimizer = &*shared.optimizer;
-        let mut kept = std::mem::take(&mut self.lanes);
+        let mut before = std::mem::take(&mut self.lanes);
         if is_fresh {
-            kept.push(Lane::new(&*self.task, optimizer, key, self.problem.num_steps));
+            before.push(Lane::new(&*self.task, optimizer, key, self.problem.num_steps));
         }
-        while kept.len() < thetas.len() {
-            kept.push(kept[0].clone());
+        while before.len() < thetas.len() {
+            before.push(before[0].clone());
         }
         let mut lanes = vec![];
-        for (lane, theta) in kept.into_iter().zip(thetas) {
+        for (lane, theta) in before.into_iter().zip(thetas) {
             let mut lane = BoundLane::new(lane, &*self.task, optimizer, theta)?;
             if is_fresh {
                 lane.init();
