@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { OuterloopError } from '../../ts/errors.js'
-import { takeRunDirectory } from '../../ts/outer/runDirectory.js'
+import { lockRunDirectory } from '../../ts/outer/runDirectory.js'
 import { train } from '../../ts/outer/train.js'
 import { tinyRun } from '../engine/tiny.js'
 import { outerloop, temporaryDirectory } from '../program.js'
@@ -13,7 +13,7 @@ import { contentsOf } from './runContents.js'
 test('a directory in use is refused, to this process and to others, and nothing in it changes', async (t) => {
   const out = join(await temporaryDirectory(t), 'run')
   await train(tinyRun(), { out })
-  const lock = await takeRunDirectory(out, t.fail)
+  const lock = await lockRunDirectory(out, t.fail)
   // What a run that is being written has.
   const temporary = join(out, `.theta.safetensors.${process.pid}.tmp`)
   await writeFile(temporary, 'half')

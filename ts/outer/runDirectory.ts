@@ -8,52 +8,35 @@ import { FileLock } from '../native.js'
 import { removeLeftovers, writeAtomically } from '../weights/atomicFile.js'
 
 /**
- * Creates the directory, takes it and writes `config.json`.
+ * Makes the directory if it is not there, and keeps other runs out of it until the result is disposed of or the process
+ * ends.
  *
- * @throws {OuterloopError} As {@link takeRunDirectory}.
+ * @param onNote - Told if the file system has no locks: the run goes on without.
+ * @throws {OuterloopError} `IN_USE` if another run has the directory.
  */
-export async function createRunDirectory(
+export async function lockRunDirectory(
   directory: string,
-  config: TrainConfig,
   onNote: (message: string) => void,
 ): Promise<Disposable> {
   await mkdir(directory, { recursive: true })
-  return await takeRunDirectory(directory, onNote, () => writeRunConfig(directory, config))
+  const lock = new FileLock(join(directory, '.lock'))
+  const { isHeld, holder, problem } = lock
+  if (problem !== undefined) {
+    onNote(`${directory} cannot be locked (${problem}): nothing keeps another run from writing there too.`)
+  } else if (!isHeld) {
+    const who = holder === undefined ? 'another run' : `the run of process ${holder}`
+    throw new OuterloopError(
+      'IN_USE',
+      `expected a directory that no run writes to, got ${directory}, where ${who} does`,
+    )
+  }
+  return lock
 }
 
-/**
- * Keeps other runs out of a directory until the result is disposed of or the process ends, and clears away what a killed
- * run left.
- *
- * @param directory - Must exist.
- * @param onNote - Told if the file system has no locks: the run goes on without.
- * @param then - Done before the result is there; if it fails the directory is given back.
- * @throws {OuterloopError} `IN_USE` if another run has the directory.
- */
-export async function takeRunDirectory(
-  directory: string,
-  onNote: (message: string) => void,
-  then: () => Promise<void> = async () => {},
-): Promise<Disposable> {
-  const lock = new FileLock(join(directory, '.lock'))
-  try {
-    const { isHeld, holder, problem } = lock
-    if (problem !== undefined) {
-      onNote(`${directory} cannot be locked (${problem}): nothing keeps another run from writing there too.`)
-    } else if (!isHeld) {
-      const who = holder === undefined ? 'another run' : `the run of process ${holder}`
-      throw new OuterloopError(
-        'IN_USE',
-        `expected a directory that no run writes to, got ${directory}, where ${who} does`,
-      )
-    }
-    await removeLeftovers(directory)
-    await then()
-    return lock
-  } catch (error) {
-    lock[Symbol.dispose]()
-    throw error
-  }
+/** Clears away what a killed run left in a locked directory, and writes `config.json`. */
+export async function beginRunDirectory(directory: string, config: TrainConfig): Promise<void> {
+  await removeLeftovers(directory)
+  await writeRunConfig(directory, config)
 }
 
 /** Writes `config.json` if it is gone: without it no checkpoint can be resumed. Makes no directory. */

@@ -2,9 +2,10 @@
 import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import { doctor } from '../native.js'
+import { removeLeftovers } from '../weights/atomicFile.js'
 import { loadNewestCheckpoint } from './checkpoint.js'
 import { LimitWatch, type RunLimits, type StopReason } from './limits.js'
-import { createRunDirectory, readRunConfig, takeRunDirectory } from './runDirectory.js'
+import { beginRunDirectory, lockRunDirectory, readRunConfig } from './runDirectory.js'
 import { RunFiles } from './runFiles.js'
 import type { StepRecord } from './stepRecord.js'
 import { Trainer } from './trainer.js'
@@ -74,8 +75,8 @@ export interface TrainResult {
  *  of threads, any `cpu` and after any resume.
  * @throws {OuterloopError} `INVALID_OPTION` for a wrong config, `DATA_INVALID` for an unusable data set,
  *  `CHECKPOINT_INVALID` if a run to resume is damaged beyond its kept checkpoints, `DEVICE_UNAVAILABLE` if this machine
- *  lacks the instruction set that `cpu` names, `IN_USE` if another run is writing to the directory; {@link UnsavedRunError} `WRITE_FAILED` if the run has ended and still cannot
- *  be written.
+ *  lacks the instruction set that `cpu` names, `IN_USE` if another run is writing to the directory;
+ *  {@link UnsavedRunError} `WRITE_FAILED` if the run has ended and still cannot be written.
  * @example
  * const { theta } = await train({ preset: 'quick', seed: 7, outerSteps: 30 }, { out: 'runs/try' })
  */
@@ -95,12 +96,14 @@ export async function train(
     // A backend that this machine lacks is found before anything is written.
     doctor({ cpu: complete.cpu })
     const { out } = options
-    using _lock = out === undefined ? undefined : await createRunDirectory(out, complete, onNote)
+    using _lock = out === undefined ? undefined : await lockRunDirectory(out, onNote)
+    if (out !== undefined) await beginRunDirectory(out, complete)
     using trainer = await Trainer.create(complete, { signal })
     return await runToFiles(trainer, limits, out, options)
   }
   const complete = await readRunConfig(resume)
-  using _lock = await takeRunDirectory(resume, onNote)
+  using _lock = await lockRunDirectory(resume, onNote)
+  await removeLeftovers(resume)
   const state = await loadNewestCheckpoint(resume, complete, onNote)
   if (state === undefined) onNote(`${resume} has no checkpoint yet: starting from the beginning.`)
   using trainer = state ? await Trainer.restore(complete, state) : await Trainer.create(complete, { signal })

@@ -157,7 +157,7 @@ impl<'a> Gemm<'a> {
         Self { epilogue: Epilogue::Relu, ..self }
     }
 
-    /// C = init + A·B where `values` are positive, and 0 elsewhere, whatever it was, where `values` are arranged as C: the
+    /// C = init + A·B where `values`, arranged as C, are positive, and 0 elsewhere even if a product is not finite: the
     /// gradient through a ReLU that gave `values`, as JAX's.
     #[inline(always)]
     pub fn with_mask(self, values: &'a [f32]) -> Self {
