@@ -30,10 +30,7 @@ const CHECK_LENGTH_LARGE = 20
 const LARGE = 50_000
 /** A truncation that is timed takes about so long: the call itself, some 0.3 ms, shall not count. */
 const TRUNCATION_MS = 60
-/**
- * Pairs a thread, and those of a large task. One pair runs on one thread, so that with few of them a thread whose core is
- * slower than the other's ends last; meta-training has dozens.
- */
+/** Pairs a thread, and those of a large task; `--pairs` says how many in all. Meta-training has dozens. */
 const PAIRS_PER_THREAD = 8
 const PAIRS_PER_THREAD_LARGE = 2
 /** How long each look at the roofline takes. */
@@ -51,6 +48,8 @@ export interface InnerResult {
   /** Its config, every default filled in. */
   optimizerConfig: OptimizerConfig
   threads: number
+  /** Antithetic pairs in all. */
+  pairs: number
   /** Inner steps of one lane in one timed truncation. */
   truncationLength: number
   /** Median over truncations, all lanes and threads together. */
@@ -76,19 +75,23 @@ export async function benchmarkInner(args: string[]): Promise<void> {
       batch: { type: 'string', default: '64' },
       optimizer: { type: 'string', default: 'adam' },
       threads: { type: 'string', default: '2' },
+      pairs: { type: 'string' },
       seconds: { type: 'string', default: '2' },
       cpu: { type: 'string', default: 'auto' },
       json: { type: 'boolean', default: false },
     },
   })
   const [batch, threads, seconds] = [values.batch, values.threads, values.seconds].map(Number)
+  const pairs = values.pairs === undefined ? undefined : Number(values.pairs)
+  const isCount = pairs === undefined || (Number.isInteger(pairs) && pairs > 0)
   const optimizer = Object.keys(optimizers).find((name) => name === values.optimizer) as
     | OptimizerName
     | undefined
-  if (!optimizer || widthsOf(values.task).length < 2 || !(batch! > 0) || !(threads! > 0) || !(seconds! > 0)) {
+  const isRun = batch! > 0 && threads! > 0 && seconds! > 0 && isCount
+  if (!optimizer || widthsOf(values.task).length < 2 || !isRun) {
     const names = Object.keys(optimizers).join('|')
     console.error(
-      `usage: npm run bench -- inner [--task mlp-64-32-10] [--batch 64] [--optimizer ${names}] [--threads 2] [--seconds 2] [--cpu auto] [--json]`,
+      `usage: npm run bench -- inner [--task mlp-64-32-10] [--batch 64] [--optimizer ${names}] [--threads 2] [--pairs N] [--seconds 2] [--cpu auto] [--json]`,
     )
     process.exit(2)
   }
@@ -97,6 +100,7 @@ export async function benchmarkInner(args: string[]): Promise<void> {
     batch: batch!,
     optimizer,
     threads: threads!,
+    ...(pairs !== undefined && { pairs }),
     seconds: seconds!,
     cpu: values.cpu as CpuName,
   })
@@ -122,6 +126,8 @@ export interface InnerOptions {
   batch: number
   optimizer: OptimizerName
   threads: number
+  /** Default: some a thread. */
+  pairs?: number
   seconds: number
   /** Instruction set of the engine and of the loop it is compared with. Default `auto`. */
   cpu?: CpuName
@@ -138,6 +144,7 @@ export async function measureInner({
   batch,
   optimizer: name,
   threads,
+  pairs,
   seconds,
   cpu = 'auto',
 }: InnerOptions): Promise<InnerResult> {
@@ -147,7 +154,7 @@ export async function measureInner({
   const optimizer = optimizerConfigSchema.parse(optimizers[name])
   const dataset = randomDataset(widths[0]!, widths.at(-1)!)
   await assertThreadsDoNotMatter(widths, batch, optimizer, dataset, cpu)
-  using lanes = new Lanes(widths, batch, optimizer, dataset, { threads, cpu })
+  using lanes = new Lanes(widths, batch, optimizer, dataset, { threads, cpu }, pairs)
   await lanes.assertLearns()
   await lanes.lengthen()
   const operationsPerStep = taskOperations(widths, batch) + optimizerOperations(optimizer, widths)
@@ -169,6 +176,7 @@ export async function measureInner({
     optimizer: name,
     optimizerConfig: optimizer,
     threads,
+    pairs: lanes.numPairs,
     truncationLength: lanes.truncationLength,
     stepsPerSecond: median(rates),
     rooflineFraction: median(fractions),
@@ -188,7 +196,7 @@ class Lanes implements Disposable {
   truncationLength: number
   readonly #unroller: Unroller
   readonly #theta: Float32Array
-  readonly #numPairs: number
+  readonly numPairs: number
   readonly #task
   #truncation = 0
 
@@ -201,7 +209,7 @@ class Lanes implements Disposable {
     numPairs?: number,
   ) {
     const isLarge = widths.slice(1).reduce((sum, width, i) => sum + (widths[i]! + 1) * width, 0) > LARGE
-    this.#numPairs = numPairs ?? threads * (isLarge ? PAIRS_PER_THREAD_LARGE : PAIRS_PER_THREAD)
+    this.numPairs = numPairs ?? threads * (isLarge ? PAIRS_PER_THREAD_LARGE : PAIRS_PER_THREAD)
     this.truncationLength = isLarge ? CHECK_LENGTH_LARGE : CHECK_LENGTH
     this.#theta = initTheta(optimizer, 0, 0)
     this.#task = {
@@ -218,7 +226,7 @@ class Lanes implements Disposable {
       {
         optimizer,
         seed: 0,
-        numParticles: this.#numPairs,
+        numParticles: this.numPairs,
         threads,
         cpu,
         carry: 'both',
@@ -231,7 +239,7 @@ class Lanes implements Disposable {
   /** One truncation of all pairs; returns the mean meta-loss of both halves. */
   async advance(): Promise<number[]> {
     const restart = { task: { ...this.#task, hidden: [...this.#task.hidden] }, episode: 0, numSteps: 1000 }
-    const particles = Array.from({ length: this.#numPairs }, (_, particle) => ({
+    const particles = Array.from({ length: this.numPairs }, (_, particle) => ({
       particle,
       segments: [
         {
@@ -251,7 +259,7 @@ class Lanes implements Disposable {
 
   /** Inner steps of all lanes in a truncation. */
   get stepsPerTruncation(): number {
-    return 2 * this.#numPairs * this.truncationLength
+    return 2 * this.numPairs * this.truncationLength
   }
 
   /** Chooses a length by the time that one truncation takes. */

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 /// Inner steps of one lane in one truncation.
 const TRUNCATION_LENGTH: u64 = 100;
-/// Pairs a thread: with few of them a thread whose core is slower than the other's ends last.
+/// Pairs a thread; meta-training has dozens.
 const PAIRS_PER_THREAD: u32 = 8;
 
 fn main() {

@@ -129,7 +129,8 @@ fn backends_threads_and_repetitions_give_the_same_bits() {
                     "{optimizer} {backend:?}"
                 );
             }
-            for threads in [1, 3] {
+            // Fewer threads than particles, and more than lanes.
+            for threads in [1, 3, 16] {
                 assert!(
                     run(&Setup { threads, carry, ..Setup::of(optimizer) }) == expected,
                     "{optimizer} {threads}"

@@ -74,6 +74,49 @@ fn a_restart_inside_a_truncation() {
     assert_eq!(one.save_state(), two.save_state());
 }
 
+/// A pair alone: threads without a pair take its lanes over, at its first step. What the lanes draw, measure and end with is
+/// the same, also where a lane starts again from another one's state.
+#[test]
+fn threads_that_share_a_pair_change_nothing() {
+    let source = LossSource::InnerValid;
+    let meta_loss = MetaLoss { source, every: Some(3), batches: 2, ..MetaLoss::TRAIN };
+    for carry in [Carry::Both, Carry::Unperturbed, Carry::Pos] {
+        for optimizer in [OPTIMIZER, r#"{"name":"hierarchical","variant":"paper"}"#] {
+            let run = |threads: usize| {
+                let config = OptimizerConfig::from_json(optimizer).unwrap();
+                let theta =
+                    build_optimizer(&config).unwrap().theta_spec().init(Key::new(1, Purpose::ThetaInit));
+                let options = UnrollerOptions {
+                    optimizer: config,
+                    seed: 8,
+                    num_particles: 1,
+                    threads,
+                    carry,
+                    meta_loss,
+                    frozen: vec![],
+                };
+                let mut unroller =
+                    Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap()).unwrap();
+                let control = JobControl::default();
+                let segments = vec![
+                    segment(7, Some(0), restart(MLP, 0)),
+                    segment(5, Some(1), None),
+                    segment(6, Some(2), restart(QUADRATIC, 1)),
+                ];
+                let plan = AdvancePlan { std: 0.02, particles: vec![ParticlePlan { particle: 0, segments }] };
+                let results = unroller.advance(&theta, &plan, &control).unwrap();
+                (results, unroller.save_state(), control.inner_steps())
+            };
+            let alone = run(1);
+            let lanes = if carry == Carry::Unperturbed { 3 } else { 2 };
+            assert_eq!(alone.2, 18 * lanes);
+            for threads in [2, 3, 5] {
+                assert_eq!(run(threads), alone, "{optimizer} {carry:?} {threads}");
+            }
+        }
+    }
+}
+
 /// Without a perturbation both halves are theta itself.
 #[test]
 fn an_unperturbed_segment_has_equal_halves() {

@@ -1,12 +1,14 @@
 //! Runs inner problems: many short training runs on a private thread pool.
 //!
 //! A *lane* is one inner problem under one theta. A *particle* is an antithetic pair of lanes with the same initial
-//! parameters, minibatches and noise. A particle's truncation runs on one thread from start to end; results do not
-//! depend on the number of threads. An abort leaves the state as it was before the call.
+//! parameters, minibatches and noise. A particle's truncation runs on one thread, until another one has nothing left to do:
+//! then each goes on with a part of the lanes. Results do not depend on the number of threads. An abort leaves the state as it
+//! was before the call.
 
 mod curves;
 mod job;
 mod lane;
+mod occupancy;
 mod particle;
 mod perturbation;
 mod plan;

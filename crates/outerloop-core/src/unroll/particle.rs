@@ -1,6 +1,7 @@
 //! One particle's truncation.
 
 use super::lane::{BoundLane, Lane};
+use super::occupancy::Occupancy;
 use super::plan::{Carry, LaneResult, MetaLoss, ParticlePlan, Restart, Segment, SegmentResult, Target};
 use super::{JobControl, Noise, truncation};
 use crate::error::{Error, Result};
@@ -19,6 +20,15 @@ pub(super) struct Shared {
     pub(super) noise: Noise,
     pub(super) carry: Carry,
     pub(super) meta_loss: MetaLoss,
+}
+
+/// One call of [`Unroller::advance`](super::Unroller::advance): what its particles share beyond that.
+pub(super) struct Advance<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) theta: Theta,
+    pub(super) std: f64,
+    pub(super) control: &'a JobControl,
+    pub(super) occupancy: Occupancy,
 }
 
 /// A running inner problem and the lanes kept between truncations: two, or one if the halves start from one state.
@@ -50,19 +60,27 @@ impl Particle {
 
 /// Runs the segments of a plan one after the other; `before` is left as it is.
 pub(super) fn advance(
-    shared: &Shared,
+    call: &Advance<'_>,
     before: Option<&Particle>,
-    std: f64,
     part: &ParticlePlan,
-    theta: &Theta,
-    control: &JobControl,
 ) -> Result<(Particle, Vec<SegmentResult>)> {
+    call.occupancy.begin();
     let _flush = FlushDenormals::on();
+    let advanced = segments(call, before, part);
+    call.occupancy.end();
+    advanced
+}
+
+fn segments(
+    call: &Advance<'_>,
+    before: Option<&Particle>,
+    part: &ParticlePlan,
+) -> Result<(Particle, Vec<SegmentResult>)> {
     let mut particle = before.cloned();
     let mut results = vec![];
     for segment in &part.segments {
         if let Some(problem) = &segment.restart {
-            particle = Some(Particle::new(problem.clone(), shared)?);
+            particle = Some(Particle::new(problem.clone(), call.shared)?);
         }
         let Some(running) = &mut particle else {
             let message = format!(
@@ -71,7 +89,7 @@ pub(super) fn advance(
             );
             return Err(Error::option(message));
         };
-        results.push(running.run(shared, std, part.particle, segment, theta, control)?);
+        results.push(running.run(call, part.particle, segment)?);
     }
     // A plan has at least one segment, so there is a problem.
     particle.map(|particle| (particle, results)).ok_or_else(|| Error::option("advance: expected a segment"))
@@ -79,15 +97,8 @@ pub(super) fn advance(
 
 impl Particle {
     /// Runs one segment of the problem.
-    fn run(
-        &mut self,
-        shared: &Shared,
-        std: f64,
-        particle: u32,
-        segment: &Segment,
-        theta: &Theta,
-        control: &JobControl,
-    ) -> Result<SegmentResult> {
+    fn run(&mut self, call: &Advance<'_>, particle: u32, segment: &Segment) -> Result<SegmentResult> {
+        let Advance { shared, ref theta, std, .. } = *call;
         let key = self.key(shared.seed, self.problem.instance.unwrap_or(particle));
         let [pos, neg]: [Theta; 2] = match segment.perturbation {
             Some(number) => shared.noise.perturb(theta, particle, number, std as f32).map(Theta::from),
@@ -115,8 +126,8 @@ impl Particle {
             lanes.push(lane);
         }
         let end = self.inner_step + segment.inner_steps;
-        let mut problem = truncation::Problem::new(shared, &*self.task, key);
-        let losses = problem.run(&mut lanes, self.inner_step..end, control)?;
+        let mut problem = truncation::Problem::new(call, &*self.task, key);
+        let losses = problem.run(&mut lanes, self.inner_step..end)?;
         self.inner_step = end;
         let result = |i: usize| LaneResult { meta_loss: losses[i], status: lanes[i].lane.status };
         let result = SegmentResult { pos: result(0), neg: result(1) };

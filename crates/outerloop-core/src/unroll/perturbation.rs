@@ -2,8 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::rng::{Key, Purpose};
-use crate::simd::{Cpu, fill_normal};
-use rayon::prelude::*;
+use crate::simd::{Cpu, FlushDenormals, Workers, fill_normal};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -152,16 +151,20 @@ impl PerturbationSums {
             .iter()
             .filter_map(|&group| Some((slots[group[0].particle as usize].take()?, group, vec![])))
             .collect();
+        // As on all threads of the pool.
+        let _flush = FlushDenormals::on();
         let noise = &self.noise;
-        pool.install(|| {
-            work.par_iter_mut().with_max_len(1).for_each(|(remembered, group, earlier)| {
-                for (i, term) in group.iter().enumerate() {
-                    if i > 0 {
-                        earlier.push(remembered.sum.clone());
-                    }
-                    remembered.reach(noise, term);
+        let workers = match terms.len() * noise.theta_len {
+            ..SHARED => Workers::one(noise.cpu),
+            _ => Workers::of(noise.cpu, pool),
+        };
+        workers.each_mut(&mut work, |_, (remembered, group, earlier)| {
+            for (i, term) in group.iter().enumerate() {
+                if i > 0 {
+                    earlier.push(remembered.sum.clone());
                 }
-            });
+                remembered.reach(noise, term);
+            }
         });
         let sums: Vec<(f64, &[f32])> = work
             .iter()
@@ -170,7 +173,7 @@ impl PerturbationSums {
                 group.iter().map(|term| term.weight).zip(sums)
             })
             .collect();
-        Ok(pool.install(|| total(std, noise.theta_len, &sums)))
+        Ok(total(workers, std, noise.theta_len, &sums))
     }
 
     /// Makes room for the particles of all groups.
@@ -209,30 +212,28 @@ fn sum_of_squares(values: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
+/// Weights of all terms below which one thread sums them before another would have woken.
+const SHARED: usize = 1 << 16;
 /// Weights of theta that are summed together.
 const BLOCK: usize = 4096;
 
 /// Adds the weighted sums, block by block of theta; within a block in order.
-fn total(std: f64, theta_len: usize, sums: &[(f64, &[f32])]) -> PerturbationSum {
+fn total(workers: Workers<'_>, std: f64, theta_len: usize, sums: &[(f64, &[f32])]) -> PerturbationSum {
     let mut sum = vec![0f32; theta_len];
-    let squares: Vec<f64> = sum
-        .par_chunks_mut(BLOCK)
-        .enumerate()
-        .map(|(block, out)| {
-            let mut totals = vec![0f64; out.len()];
-            let mut squares = 0.0;
-            for (weight, values) in sums {
-                let values = &values[block * BLOCK..][..totals.len()];
-                for (total, &value) in totals.iter_mut().zip(values) {
-                    *total += weight * f64::from(value);
-                }
-                squares += weight * weight * sum_of_squares(values);
+    let mut blocks: Vec<_> = sum.chunks_mut(BLOCK).map(|out| (out, 0.0)).collect();
+    workers.each_mut(&mut blocks, |block, (out, squares)| {
+        let mut totals = vec![0f64; out.len()];
+        for (weight, values) in sums {
+            let values = &values[block * BLOCK..][..totals.len()];
+            for (total, &value) in totals.iter_mut().zip(values) {
+                *total += weight * f64::from(value);
             }
-            out.iter_mut().zip(&totals).for_each(|(o, t)| *o = (std * t) as f32);
-            squares
-        })
-        .collect();
-    PerturbationSum { sum, squares: std * std * squares.iter().sum::<f64>() }
+            *squares += weight * weight * sum_of_squares(values);
+        }
+        out.iter_mut().zip(&totals).for_each(|(o, t)| *o = (std * t) as f32);
+    });
+    let squares: f64 = blocks.iter().map(|(_, squares)| squares).sum();
+    PerturbationSum { sum, squares: std * std * squares }
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
-//! A segment under way: all lanes of a particle step together and share the minibatches.
+//! A segment under way: lanes of a particle step together and share the minibatches. A thread without other work takes some
+//! of them over.
 
-use super::JobControl;
 use super::lane::BoundLane;
-use super::particle::Shared;
+use super::particle::Advance;
 use super::plan::{LossSource, Reduce, Target};
 use crate::data::Split;
 use crate::error::Result;
 use crate::rng::Key;
+use crate::simd::FlushDenormals;
 use crate::task::{Batch, Plan, Task};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Minibatch numbers of measurements start here, beyond those of training.
 const MEASURED: u64 = 1 << 41;
@@ -19,7 +21,7 @@ pub(super) const MAX_LANES: usize = 3;
 
 /// A particle's problem, with the scratch of running it.
 pub(super) struct Problem<'a> {
-    shared: &'a Shared,
+    call: &'a Advance<'a>,
     task: &'a dyn Task,
     key: Key,
     plan: Box<dyn Plan>,
@@ -59,26 +61,37 @@ impl Reduced {
 
 impl<'a> Problem<'a> {
     /// The problem that `key` names.
-    pub(super) fn new(shared: &'a Shared, task: &'a dyn Task, key: Key) -> Self {
+    pub(super) fn new(call: &'a Advance<'a>, task: &'a dyn Task, key: Key) -> Self {
         let plan = task.plan();
         let (train, valid, measured) = (Batch::default(), Batch::default(), Batch::default());
-        Self { shared, task, key, plan, train, valid, measured }
+        Self { call, task, key, plan, train, valid, measured }
     }
 
     /// Runs the inner steps `inner_steps` of `lanes`; returns each lane's meta-loss.
-    pub(super) fn run(
+    pub(super) fn run(&mut self, lanes: &mut [BoundLane], inner_steps: Range<u64>) -> Result<Vec<f64>> {
+        let mut reduced = vec![Reduced::new(self.call.shared.meta_loss.reduce); lanes.len()];
+        self.steps(lanes, &mut reduced, inner_steps)?;
+        Ok(reduced.into_iter().map(Reduced::total).collect())
+    }
+
+    /// The inner steps `inner_steps` of `lanes`; their losses go to `reduced`.
+    fn steps(
         &mut self,
         lanes: &mut [BoundLane],
+        reduced: &mut [Reduced],
         inner_steps: Range<u64>,
-        control: &JobControl,
-    ) -> Result<Vec<f64>> {
-        let meta_loss = self.shared.meta_loss;
-        let mut reduced = vec![Reduced::new(meta_loss.reduce); lanes.len()];
+    ) -> Result<()> {
+        let Advance { control, ref occupancy, shared, .. } = *self.call;
+        let meta_loss = shared.meta_loss;
         let is_apart = meta_loss.source != LossSource::Train;
         let mut untold = 0;
         for t in inner_steps.clone() {
             control.check()?;
-            self.step(lanes, t, (!is_apart).then_some(&mut reduced));
+            if lanes.len() > 1 && occupancy.claim() {
+                control.add(untold);
+                return self.share(lanes, reduced, t..inner_steps.end);
+            }
+            self.step(lanes, t, if is_apart { None } else { Some(&mut *reduced) });
             let is_due = match meta_loss.every {
                 Some(every) => (t + 1).is_multiple_of(every),
                 None => t + 1 == inner_steps.end,
@@ -86,7 +99,7 @@ impl<'a> Problem<'a> {
             // Where none fell into the segment, its end stands for it.
             let is_last_chance = t + 1 == inner_steps.end && reduced[0].count == 0;
             if is_apart && (is_due || is_last_chance) {
-                self.measure(lanes, t, &mut reduced);
+                self.measure(lanes, t, reduced);
             }
             untold += lanes.len() as u64;
             if (t + 1).is_multiple_of(TOLD_EVERY) || t + 1 == inner_steps.end {
@@ -94,15 +107,45 @@ impl<'a> Problem<'a> {
                 untold = 0;
             }
         }
-        Ok(reduced.into_iter().map(Reduced::total).collect())
+        Ok(())
+    }
+
+    /// [`Problem::steps`] on two threads, the other of which was claimed. It draws the same minibatches.
+    fn share(
+        &mut self,
+        lanes: &mut [BoundLane],
+        reduced: &mut [Reduced],
+        inner_steps: Range<u64>,
+    ) -> Result<()> {
+        let (call, task, key) = (self.call, self.task, self.key);
+        let kept = lanes.len().div_ceil(2);
+        let (lanes, given_lanes) = lanes.split_at_mut(kept);
+        let (reduced, given_reduced) = reduced.split_at_mut(kept);
+        let given_steps = inner_steps.clone();
+        // The part that ends first leaves a thread free, on whichever it ran.
+        let is_one_left = AtomicBool::new(false);
+        let end = |outcome: Result<()>| {
+            if !is_one_left.swap(true, Ordering::Relaxed) {
+                call.occupancy.end();
+            }
+            outcome
+        };
+        let (ours, given) = rayon::join(
+            || end(self.steps(lanes, reduced, inner_steps)),
+            || {
+                let _flush = FlushDenormals::on();
+                end(Problem::new(call, task, key).steps(given_lanes, given_reduced, given_steps))
+            },
+        );
+        ours.and(given)
     }
 
     /// One inner step of every lane; `before` takes the normalised losses before it.
-    fn step(&mut self, lanes: &mut [BoundLane], t: u64, mut before: Option<&mut Vec<Reduced>>) {
-        let cpu = self.shared.cpu;
+    fn step(&mut self, lanes: &mut [BoundLane], t: u64, mut before: Option<&mut [Reduced]>) {
+        let shared = self.call.shared;
+        let cpu = shared.cpu;
         self.task.sample(cpu, Split::Train, self.key, t, &mut self.train);
-        let has_valid =
-            self.shared.optimizer.needs().valid_every.is_some_and(|every| t.is_multiple_of(every));
+        let has_valid = shared.optimizer.needs().valid_every.is_some_and(|every| t.is_multiple_of(every));
         if has_valid {
             self.task.sample(cpu, Split::InnerValid, self.key, t, &mut self.valid);
         }
@@ -116,7 +159,8 @@ impl<'a> Problem<'a> {
 
     /// Measures every lane after inner step `t`: the mean over a measurement's minibatches.
     fn measure(&mut self, lanes: &[BoundLane], t: u64, reduced: &mut [Reduced]) {
-        let Self { shared, task, key, plan, train, measured, .. } = self;
+        let Self { call, task, key, plan, train, measured, .. } = self;
+        let shared = call.shared;
         let batches = shared.meta_loss.batches;
         let split = match shared.meta_loss.source {
             LossSource::Train | LossSource::SameData => None,

@@ -1,6 +1,7 @@
 //! All particles of a run, advanced together.
 
-use super::particle::{Particle, Shared, advance};
+use super::occupancy::Occupancy;
+use super::particle::{Advance, Particle, Shared, advance};
 use super::plan::{AdvancePlan, Carry, MetaLoss, SegmentResult};
 use super::saved::{read, write};
 use super::{JobControl, Noise, PerturbationSums, thread_pool};
@@ -105,15 +106,15 @@ impl Unroller {
         control: &JobControl,
     ) -> Result<Vec<SegmentResult>> {
         self.check(theta, plan)?;
-        let (shared, particles, theta) = (&self.shared, &self.particles, Theta::from(theta));
+        let occupancy = Occupancy::new(self.pool.current_num_threads(), plan.particles.len());
+        let call =
+            Advance { shared: &self.shared, theta: Theta::from(theta), std: plan.std, control, occupancy };
+        let particles = &self.particles;
         let outcomes: Result<Vec<_>> = self.pool.install(|| {
             plan.particles
                 .par_iter()
                 .with_max_len(1)
-                .map(|part| {
-                    let before = particles[part.particle as usize].as_ref();
-                    advance(shared, before, plan.std, part, &theta, control)
-                })
+                .map(|part| advance(&call, particles[part.particle as usize].as_ref(), part))
                 .collect()
         });
         let mut results = vec![];
