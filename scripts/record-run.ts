@@ -1,10 +1,11 @@
 /**
- * Makes a small record of a meta-training run: `tsx scripts/record-run.ts RUN_DIR RECORD_DIR`.
+ * Makes a small record of a meta-training run: `tsx scripts/record-run.ts RUN_DIR RECORD_DIR [THETA]`.
  *
  * RUN_DIR is that of `outerloop train`, with the results of `outerloop eval … --out RUN_DIR` in it. The record has the config,
- * the curve as means over a hundred parts of the run, the scores, the machine, the figures and the theta that was evaluated.
+ * the curve as means over a hundred parts of the run, the scores, the machine, the figures and the theta that was evaluated:
+ * THETA in RUN_DIR, by default `theta-best.safetensors`.
  */
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { argv } from 'node:process'
 import type { Evaluation } from '../ts/evaluate/evaluation.js'
@@ -16,8 +17,8 @@ import type { StepRecord } from '../ts/outer/stepRecord.js'
 /** Parts that the curve is cut into. */
 const NUM_PARTS = 100
 
-const [run, record] = argv.slice(2)
-if (run === undefined || record === undefined) throw new Error('usage: record-run RUN_DIR RECORD_DIR')
+const [run, record, theta = 'theta-best.safetensors'] = argv.slice(2)
+if (run === undefined || record === undefined) throw new Error('usage: record-run RUN_DIR RECORD_DIR [THETA]')
 
 const records = await readMetrics(join(run, 'metrics.jsonl'))
 const evaluation = JSON.parse(await readFile(join(run, 'evaluation.json'), 'utf8')) as Evaluation
@@ -39,10 +40,10 @@ const content = {
   },
 }
 await writeFile(join(record, 'record.json'), `${JSON.stringify(content, null, 1)}\n`)
-for (const figure of ['meta-training', 'held-out', 'scores']) {
-  await copyFile(join(run, `${figure}.svg`), join(record, `${figure}.svg`))
-}
-await copyFile(join(run, 'theta-best.safetensors'), join(record, 'theta-best.safetensors'))
+/** A run that does not look at held-out tasks has no figure of them. */
+const FIGURES = ['meta-training.svg', 'held-out.svg', 'scores.svg']
+const figures = (await readdir(run)).filter((file) => FIGURES.includes(file))
+for (const file of [...figures, theta]) await copyFile(join(run, file), join(record, file))
 
 function curveOf(all: readonly StepRecord[]): object[] {
   const length = Math.ceil(all.length / NUM_PARTS)
