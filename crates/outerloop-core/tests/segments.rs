@@ -4,7 +4,7 @@
 mod golden;
 mod tasks;
 
-use outerloop_core::error::ErrorCode;
+use outerloop_core::error::{ErrorCode, Result};
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
@@ -17,8 +17,8 @@ const OPTIMIZER: &str = r#"{"name":"adafac_mlp","hidden":4,"stepMult":0.01}"#;
 const MLP: &str = r#"{"family":"mlp","dataset":"grey","hidden":[7],"batchSize":13}"#;
 const QUADRATIC: &str = r#"{"family":"quadratic","dims":4,"matrix":{"kind":"normal","mean":0,"std":1},"start":{"kind":"normal","mean":0,"std":1},"output":"identity","lossScale":1,"noise":null,"instanceSeed":0}"#;
 
-fn unroller(meta_loss: MetaLoss, num_particles: u32) -> Unroller {
-    let options = UnrollerOptions {
+fn options(meta_loss: MetaLoss, num_particles: u32) -> UnrollerOptions {
+    UnrollerOptions {
         optimizer: OptimizerConfig::from_json(OPTIMIZER).unwrap(),
         seed: 8,
         num_particles,
@@ -26,13 +26,23 @@ fn unroller(meta_loss: MetaLoss, num_particles: u32) -> Unroller {
         carry: Carry::Both,
         meta_loss,
         frozen: vec![],
-    };
-    Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap()).unwrap()
+    }
+}
+
+fn build(options: &UnrollerOptions) -> Result<Unroller> {
+    Unroller::new(options, tasks::datasets(), Cpu::detect().unwrap())
+}
+
+fn unroller(meta_loss: MetaLoss, num_particles: u32) -> Unroller {
+    build(&options(meta_loss, num_particles)).unwrap()
+}
+
+fn theta_of(optimizer: &OptimizerConfig) -> Vec<f32> {
+    build_optimizer(optimizer).unwrap().theta_spec().init(Key::new(1, Purpose::ThetaInit))
 }
 
 fn theta() -> Vec<f32> {
-    let optimizer = build_optimizer(&OptimizerConfig::from_json(OPTIMIZER).unwrap()).unwrap();
-    optimizer.theta_spec().init(Key::new(1, Purpose::ThetaInit))
+    theta_of(&OptimizerConfig::from_json(OPTIMIZER).unwrap())
 }
 
 fn restart(task: &str, episode: u64) -> Option<Restart> {
@@ -83,20 +93,10 @@ fn threads_that_share_a_pair_change_nothing() {
     for carry in [Carry::Both, Carry::Unperturbed, Carry::Pos] {
         for optimizer in [OPTIMIZER, r#"{"name":"hierarchical","variant":"paper"}"#] {
             let run = |threads: usize| {
-                let config = OptimizerConfig::from_json(optimizer).unwrap();
-                let theta =
-                    build_optimizer(&config).unwrap().theta_spec().init(Key::new(1, Purpose::ThetaInit));
-                let options = UnrollerOptions {
-                    optimizer: config,
-                    seed: 8,
-                    num_particles: 1,
-                    threads,
-                    carry,
-                    meta_loss,
-                    frozen: vec![],
-                };
-                let mut unroller =
-                    Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap()).unwrap();
+                let optimizer = OptimizerConfig::from_json(optimizer).unwrap();
+                let theta = theta_of(&optimizer);
+                let options = UnrollerOptions { optimizer, threads, carry, ..options(meta_loss, 1) };
+                let mut unroller = build(&options).unwrap();
                 let control = JobControl::default();
                 let segments = vec![
                     segment(7, Some(0), restart(MLP, 0)),
@@ -205,15 +205,6 @@ fn error_rates_are_shares_of_the_minibatch() {
 
 #[test]
 fn unknown_frozen_leaves_are_refused() {
-    let options = UnrollerOptions {
-        optimizer: OptimizerConfig::from_json(OPTIMIZER).unwrap(),
-        seed: 8,
-        num_particles: 1,
-        threads: 1,
-        carry: Carry::Both,
-        meta_loss: MetaLoss::TRAIN,
-        frozen: vec!["nn/nowhere".into()],
-    };
-    let refused = Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap());
-    assert_eq!(refused.err().unwrap().code, ErrorCode::InvalidOption);
+    let options = UnrollerOptions { frozen: vec!["nn/nowhere".into()], ..options(MetaLoss::TRAIN, 1) };
+    assert_eq!(build(&options).err().unwrap().code, ErrorCode::InvalidOption);
 }
