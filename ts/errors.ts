@@ -1,3 +1,5 @@
+import { printable } from './printable.js'
+
 /**
  * What went wrong, as a closed list. Match on these, never on messages.
  *
@@ -10,7 +12,7 @@
  * | `DEVICE_UNAVAILABLE` | the requested device cannot be used on this machine |
  * | `CHECKPOINT_INVALID` | a checkpoint or theta file is damaged, of another kind, or of another version |
  * | `IN_USE` | another run is writing to the directory |
- * | `WRITE_FAILED` | files could not be written: the disk is full, or the directory is gone or read-only |
+ * | `WRITE_FAILED` | files could not be written: the disk is full, the directory is gone or read-only, or something else has the name |
  * | `CLOSED` | the object was used after `close()` |
  * | `INTERNAL` | a bug of this package; please report it |
  */
@@ -38,7 +40,8 @@ export class OuterloopError extends Error {
    * @param options - `cause`: the error behind this one, if any.
    */
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options)
+    // Names and paths in it come from others.
+    super(printable(String(message)), options)
     this.code = code
   }
 }
