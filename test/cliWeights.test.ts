@@ -186,7 +186,7 @@ const wrong: [what: string, args: string[], stderr: RegExp][] = [
   [
     'a file that is not there',
     ['inspect', 'no.state'],
-    /^outerloop: no\.state: expected a readable file, got ENOENT\n$/,
+    /^outerloop: expected no\.state to be a readable file, got no such file or directory \(ENOENT\)\n$/,
   ],
   [
     'a file that holds no weights',

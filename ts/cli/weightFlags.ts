@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import { loadConfigFile } from '../config/configFile.js'
 import type { DecayOffsetsInput } from '../config/decayOffsets.js'
-import { OuterloopError } from '../errors.js'
+import { parseJson } from '../files/jsonFile.js'
 import type { LoadWeightsOptions } from '../weights/weightFile.js'
 
 /** Values of {@link addWeightOptions}. */
@@ -64,10 +64,5 @@ export function decayOffsets(text: string | undefined): DecayOffsetsInput | unde
 }
 
 function parseObject(text: string, name: string): Record<string, unknown> {
-  try {
-    return JSON.parse(text) as Record<string, unknown>
-  } catch (cause) {
-    const message = `expected \`${name}\` to be JSON, got ${(cause as Error).message}`
-    throw new OuterloopError('INVALID_OPTION', message, { cause })
-  }
+  return parseJson(text, `\`${name}\``, 'INVALID_OPTION') as Record<string, unknown>
 }

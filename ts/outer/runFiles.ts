@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isFileFailure, systemCode } from '../files/systemError.js'
 import { saveTheta } from '../weights/thetaFile.js'
 import { Backoff } from './backoff.js'
 import { removeOldCheckpoints, saveCheckpoint } from './checkpoint.js'
@@ -144,7 +145,7 @@ export class RunFiles {
       try {
         await job()
       } catch (error) {
-        if (!isSystemError(error)) throw error
+        if (!isFileFailure(error)) throw error
         failure ??= error
       }
     }
@@ -153,8 +154,9 @@ export class RunFiles {
     return failure
   }
 
-  #failed({ code, message }: NodeJS.ErrnoException): void {
+  #failed(failure: Error): void {
     this.#backoff.failed()
+    const code = systemCode(failure) ?? failure.message
     if (this.#told === code) return
     this.#told = code
     const last =
@@ -162,7 +164,7 @@ export class RunFiles {
         ? 'No checkpoint has been written yet'
         : `The last checkpoint is that of outer step ${this.#checkpointStep}`
     this.#onNote(
-      `${this.#directory} cannot be written: ${message}. ` +
+      `${this.#directory} cannot be written: ${failure.message}. ` +
         `${last}; what came after it is kept in memory, and writing is tried again.`,
     )
   }
@@ -172,9 +174,4 @@ export class RunFiles {
     if (this.#told !== undefined) this.#onNote(`${this.#directory} can be written again; nothing is missing.`)
     this.#told = undefined
   }
-}
-
-/** Whether the operating system refused something: all else is a bug. */
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).errno === 'number'
 }

@@ -1,4 +1,5 @@
 import { OuterloopError } from '../errors.js'
+import { writeFailure } from '../files/systemError.js'
 import type { TrainResult } from './train.js'
 
 /** Thrown when a run has ended and its files cannot be written: code `WRITE_FAILED`. What it reached is in `result`. */
@@ -11,8 +12,7 @@ export class UnsavedRunError extends OuterloopError {
    * @param cause - What the system said.
    */
   constructor(result: TrainResult, cause: Error) {
-    const message = `expected ${result.out} to be writable, got ${cause.message}`
-    super('WRITE_FAILED', message, { cause })
+    super('WRITE_FAILED', writeFailure(String(result.out), cause).message, { cause })
     this.result = result
   }
 }

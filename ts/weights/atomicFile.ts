@@ -1,12 +1,22 @@
 /** Writing files so that a crash leaves the old one or the new one, never a half. */
-import { open, readdir, rename, rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { OuterloopError } from '../errors.js'
+import { kindOf } from '../files/regularFile.js'
+import { writeFailure } from '../files/systemError.js'
 
-/** Writes `data` to a temporary file beside `path`, flushes it to the disk and renames it over `path`. */
+/**
+ * Writes `data` to a temporary file beside `path`, flushes it to the disk and renames it over `path`. Several writers at
+ * once do not meet: the last one's file stays.
+ *
+ * @throws {OuterloopError} `WRITE_FAILED` if that cannot be, or `path` is a pipe, a device or a directory.
+ */
 export async function writeAtomically(path: string, data: Uint8Array | string): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)
+  await refuseOtherKinds(path)
+  const temporary = join(dirname(path), temporaryName(basename(path)))
   try {
-    const file = await open(temporary, 'w')
+    const file = await open(temporary, 'wx')
     try {
       await file.writeFile(data)
       await file.sync()
@@ -17,9 +27,22 @@ export async function writeAtomically(path: string, data: Uint8Array | string): 
   } catch (error) {
     // What went wrong first is what there is to tell.
     await rm(temporary, { force: true }).catch(() => undefined)
-    throw error
+    throw writeFailure(path, error)
   }
   await syncDirectory(dirname(path))
+}
+
+/** A rename would put a file in the place of a device such as `/dev/full`, or of what a link such as `/dev/stdout` names. */
+async function refuseOtherKinds(path: string): Promise<void> {
+  // Whatever keeps it from being looked at will keep it from being written, and is reported then.
+  const entry = await stat(path).catch(() => undefined)
+  if (entry === undefined || entry.isFile()) return
+  throw new OuterloopError('WRITE_FAILED', `expected ${path} to be a file, got ${kindOf(entry)}`)
+}
+
+/** Of this process, and of this call: process ids are the same in two containers. */
+function temporaryName(name: string): string {
+  return `.${name}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`
 }
 
 /**
@@ -30,7 +53,7 @@ export async function writeAtomically(path: string, data: Uint8Array | string): 
  */
 export async function removeLeftovers(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    const [, pid] = /^\..+\.(\d+)\.tmp$/.exec(name) ?? []
+    const [, pid] = /^\..+\.(\d+)(?:-[0-9a-f]+)?\.tmp$/.exec(name) ?? []
     if (pid !== undefined && !isOtherProcess(Number(pid))) await rm(join(directory, name), { force: true })
   }
 }

@@ -1,6 +1,6 @@
 /** safetensors files with a checksum over everything in them. */
-import { readFile } from 'node:fs/promises'
 import { OuterloopError } from '../errors.js'
+import { readRegularFile } from '../files/regularFile.js'
 import { decodeTensors, encodeTensors, type TensorBytes } from '../native.js'
 import { writeAtomically } from './atomicFile.js'
 
@@ -38,12 +38,12 @@ export async function readTensorFile(path: string, format: string): Promise<Tens
   return parseTensorFile(path, await readWhole(path), format)
 }
 
-/** @throws {OuterloopError} `CHECKPOINT_INVALID` if the file cannot be read. */
+/** Most bytes of a file with tensors. */
+const MAX_BYTES = 2 ** 31 - 1
+
+/** @throws {OuterloopError} `CHECKPOINT_INVALID` if the file cannot be read, is no regular file, or is too large. */
 export async function readWhole(path: string): Promise<Buffer> {
-  return readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    const message = `${path}: expected a readable file, got ${cause.code ?? cause.message}`
-    throw new OuterloopError('CHECKPOINT_INVALID', message, { cause })
-  })
+  return readRegularFile(path, { code: 'CHECKPOINT_INVALID', maxBytes: MAX_BYTES })
 }
 
 /** As {@link readTensorFile}, of a file that is in memory. */

@@ -16,7 +16,11 @@ export interface TrainedOptimizer {
   metadata: Record<string, string>
 }
 
-/** Writes a trained optimizer, with its loss on the tasks of `evaluation` if that is known. Equal input gives equal bytes. */
+/**
+ * Writes a trained optimizer, with its loss on the tasks of `evaluation` if that is known. Equal input gives equal bytes.
+ *
+ * @throws {OuterloopError} `SHAPE_MISMATCH` if theta is not of the optimizer, `WRITE_FAILED` if it cannot be written.
+ */
 export async function saveTheta(
   path: string,
   {

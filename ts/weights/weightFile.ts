@@ -1,5 +1,4 @@
 /** Weights of trained optimizers in the formats of this package and of others. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type DecayOffsetsInput, decayOffsetsSchema } from '../config/decayOffsets.js'
@@ -11,6 +10,7 @@ import {
 import { parseWith } from '../config/parse.js'
 import { type WeightFormat, weightFormats } from '../config/weightFormat.js'
 import { OuterloopError } from '../errors.js'
+import { makeDirectory } from '../files/systemError.js'
 import { type DecayOffsets, muloDecayOffsets, writeFlax, writePylo } from '../native.js'
 import { writeAtomically } from './atomicFile.js'
 import { type TrainedOptimizer, thetaOf, writeThetaFile } from './thetaFile.js'
@@ -100,7 +100,8 @@ function settleOptimizer(
  * @returns `notes`: for `pylo` the call of its constructor, with the values that its files do not hold, and what PyLO
  *  does otherwise.
  * @throws {OuterloopError} `SHAPE_MISMATCH` if theta is not of the optimizer, `CHECKPOINT_INVALID` if a weight is not
- *  finite, `INVALID_OPTION` for a wrong format or an optimizer that it cannot hold.
+ *  finite, `INVALID_OPTION` for a wrong format or an optimizer that it cannot hold, `WRITE_FAILED` if it cannot be
+ *  written.
  */
 export async function saveWeights(
   path: string,
@@ -131,7 +132,7 @@ export async function saveWeights(
   }
   const { modules, notes } = writePylo(optimizer, theta, path)
   for (const { directory, config, weights } of modules) {
-    await mkdir(join(path, directory), { recursive: true })
+    await makeDirectory(join(path, directory))
     await writeAtomically(join(path, directory, 'config.json'), config)
     await writeAtomically(join(path, directory, 'model.safetensors'), weights)
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { OptimizerConfig } from '../config/optimizerConfig.js'
 import type { WeightFormat } from '../config/weightFormat.js'
 import { OuterloopError } from '../errors.js'
+import { decodeText } from '../files/jsonFile.js'
 import {
   type DecayOffsets,
   type InferredOptimizer,
@@ -99,11 +100,9 @@ async function readPyloDirectory(path: string, decays: DecayOffsets | undefined)
   const files = await Promise.all(
     directories.map(async (directory) => {
       const file = join(path, directory, 'model.safetensors')
-      const [bytes, config] = await Promise.all([
-        readWhole(file),
-        readWhole(join(path, directory, 'config.json')),
-      ])
-      return { path: file, bytes, config: config.toString(), directory }
+      const configFile = join(path, directory, 'config.json')
+      const [bytes, config] = await Promise.all([readWhole(file), readWhole(configFile)])
+      return { path: file, bytes, config: decodeText(config, configFile, 'CHECKPOINT_INVALID'), directory }
     }),
   )
   const modules: PyloModule[] = files.map(({ directory, config, bytes }) => ({
