@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { formatTable } from '../../ts/evaluate/table.js'
 import { readMetrics } from '../../ts/outer/metrics.js'
 import { movingAverage } from '../../ts/report/metaTrainingFigure.js'
 import { writeReport } from '../../ts/report/report.js'
@@ -92,6 +93,33 @@ test('names are escaped wherever they appear', async (t) => {
   t.true(
     (await readFile(files[0]!, 'utf8')).includes('<h1>&#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62;'),
   )
+})
+
+test('control characters in names are escaped in the page, the figures and the tables', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const evaluation = syntheticEvaluation(2, 1)
+  // A title for the terminal, a carriage return, an 8-bit CSI, what XML forbids, half a pair, a reversed line, `$&`.
+  const hostile = '\u001b]0;x\u0007\r\u009b2J\u0000\ufffe\ud800\u202e $& $1'
+  const shown = '\\u001b]0;x\\u0007\\u000d\\u009b2J\\u0000\\ufffe\\ud800\\u202e $&#38; $1'
+  evaluation.tasks[0]!.name = hostile
+  evaluation.details[0]!.name = hostile
+  for (const detail of evaluation.details) for (const curve of detail.curves) curve.label += hostile
+  for (const row of evaluation.horizons[0]!.rows) row.label = `${row.label}\n${hostile}`
+  const files = await writeReport(directory, { title: hostile, evaluation, config: { note: hostile } })
+  const forbidden = /[\p{Cs}\ufffe\uffff\u202e]|[^\P{Cc}\n]/u
+  for (const file of files) {
+    const text = await readFile(file, 'utf8')
+    t.notRegex(text, forbidden, file)
+    if (!file.endsWith('.svg')) continue
+    t.notThrows(() => assertWellFormed(text))
+    t.is(text.match(/<svg/g)?.length, 1)
+  }
+  t.true((await readFile(files[0]!, 'utf8')).includes(`<h1>${shown}</h1>`))
+  const table = formatTable(evaluation)
+  t.notRegex(table, forbidden)
+  // Rows stay rows: as many lines as with plain names.
+  const lines = (text: string) => text.split('\n').filter((line) => / \d+ {2}/.test(line)).length
+  t.is(lines(table), lines(formatTable(syntheticEvaluation(2, 1))))
 })
 
 test('the same content gives the same bytes', async (t) => {

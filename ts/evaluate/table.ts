@@ -1,4 +1,6 @@
 /** The tables of an evaluation: their columns, shared with the report, and their form as plain text. */
+
+import { printableName } from '../printable.js'
 import { type Evaluation, type HorizonScores, LEARNED, type ScoreRow } from './evaluation.js'
 import type { Metric } from './normalize.js'
 import type { Estimate } from './statistics.js'
@@ -52,7 +54,7 @@ export function tableColumns(evaluation: Evaluation): ColumnGroup[] {
 
 /** How the tables call the evaluated optimizer. */
 export function subjectLabel({ horizons }: Evaluation): string {
-  return subjectRow(horizons[0]!).label
+  return printableName(subjectRow(horizons[0]!).label)
 }
 
 function subjectRow({ rows }: HorizonScores): ScoreRow {
@@ -89,7 +91,9 @@ export function formatEstimate({ value, low, high }: Estimate): string {
 }
 
 /** The label of a row with the rate it used: one, or one for the curve and one for the end. */
-export function rowLabel({ label, lr, id }: ScoreRow): string {
+export function rowLabel(row: ScoreRow): string {
+  const { lr, id } = row
+  const label = printableName(row.label)
   if (!lr || id === 'adam-default') return label
   const [curve, final] = [formatRate(lr.curve), formatRate(lr.final)]
   return curve === final ? `${label} (${curve})` : `${label} (${curve}; ${final})`
@@ -104,7 +108,7 @@ export function describeHorizon({ tasks, settings }: Evaluation, innerSteps: num
 /** One sentence: the evaluated optimizer minus Adam at its best single rate, both metrics. */
 export function describeDifference(horizon: HorizonScores): string {
   const { curve, final } = horizon.learnedMinusAdamSingle
-  return `${subjectRow(horizon).label} − Adam best single, paired: ${formatEstimate(curve)} over training, ${formatEstimate(final)} at the end`
+  return `${printableName(subjectRow(horizon).label)} − Adam best single, paired: ${formatEstimate(curve)} over training, ${formatEstimate(final)} at the end`
 }
 
 /** One table for each horizon, then a legend; about 130 characters wide. */

@@ -1,6 +1,7 @@
 /** Renders vega-lite specs to SVG text without a browser or a canvas. */
 import { Error as LogErrors, logger, parse, View } from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
+import { printable } from '../printable.js'
 import { escapeHtml } from './escape.js'
 import { withTextWidths } from './textWidth.js'
 import { figureConfig } from './theme.js'
@@ -22,7 +23,9 @@ export async function renderFigure({ name, title, description, spec }: Figure): 
   const compiled = compile(spec, { config: figureConfig, logger: log })
   const view = new View(parse(compiled.spec), { renderer: 'none', logger: log })
   try {
-    return label(shortNumbers(await withTextWidths(() => view.toSVG())), name, title, description)
+    const svg = shortNumbers(await withTextWidths(() => view.toSVG()))
+    // Names in the data may have characters that XML forbids.
+    return printable(label(svg, name, title, description))
   } finally {
     view.finalize()
   }
@@ -43,5 +46,5 @@ function label(svg: string, name: string, title: string, description: string): s
   const heading = `<title id="${name}-title">${escapeHtml(title)}</title><desc id="${name}-desc">${escapeHtml(description)}</desc>`
   return prefixed
     .replace('<svg ', `<svg role="img" aria-labelledby="${name}-title ${name}-desc" `)
-    .replace(/(<svg[^>]*>)/, `$1${heading}`)
+    .replace(/<svg[^>]*>/, (tag) => tag + heading)
 }

@@ -1,8 +1,9 @@
 /** Writes the report of a run: one self-contained HTML page, and its figures as SVG files. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Evaluation } from '../evaluate/evaluation.js'
 import { tableLegend } from '../evaluate/table.js'
+import { makeDirectory } from '../files/systemError.js'
+import { printable } from '../printable.js'
 import { writeAtomically } from '../weights/atomicFile.js'
 import { escapeHtml } from './escape.js'
 import { type HeldOutPoint, heldOutFigure } from './heldOutFigure.js'
@@ -30,6 +31,7 @@ export interface ReportContent {
  *
  * @param directory - Where to write; made if it is missing.
  * @returns Paths of the files written, the page first.
+ * @throws {OuterloopError} `WRITE_FAILED` if one cannot be written.
  */
 export async function writeReport(directory: string, content: ReportContent): Promise<string[]> {
   const figures = figuresOf(content)
@@ -43,7 +45,7 @@ export async function writeReport(directory: string, content: ReportContent): Pr
       text: withBackground(svg),
     })),
   ]
-  await mkdir(directory, { recursive: true })
+  await makeDirectory(directory)
   for (const { path, text } of files) await writeAtomically(path, text)
   return files.map((file) => file.path)
 }
@@ -77,7 +79,7 @@ function reportPage({ title, records, evaluation, config }: ReportContent, drawn
       : []),
     ...(config ? [jsonSection('Configuration of the run', config)] : []),
   ]
-  return `<!doctype html>
+  return printable(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -91,7 +93,7 @@ function reportPage({ title, records, evaluation, config }: ReportContent, drawn
 ${sections.join('\n')}
 </body>
 </html>
-`
+`)
 }
 
 function scoreSection(evaluation: Evaluation): string[] {
