@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -71,6 +71,34 @@ test('the result depends neither on threads, nor on the backend, nor on the cach
   t.is((await readdir(cacheDir)).length, 2)
   t.deepEqual(await evaluate(subject, { ...small, threads: 2, cacheDir }), fresh)
   t.deepEqual(await evaluate(subject, { ...small, threads: 2, cpu: 'portable' }), fresh)
+})
+
+test('a cache that cannot be read or written costs a note, not the evaluation', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'outerloop-cache-'))
+  t.teardown(() => rm(directory, { recursive: true, force: true }))
+  const plain = await evaluate(subject, small)
+  const file = join(directory, 'file')
+  await writeFile(file, '')
+  const notes: string[] = []
+  const onNote = (note: string) => notes.push(note)
+  t.deepEqual(await evaluate(subject, { ...small, cacheDir: join(file, 'cache'), onNote }), plain)
+  t.is(notes.length, 1, notes.join('\n'))
+  t.regex(notes[0]!, /^The baselines are not kept: expected .* to be writable, got .*ENOTDIR/)
+
+  const cacheDir = join(directory, 'cache')
+  await evaluate(subject, { ...small, cacheDir, onNote })
+  const [damaged] = await readdir(cacheDir)
+  const path = join(cacheDir, damaged!)
+  const text = await readFile(path, 'utf8')
+  // The first digit of the first loss.
+  await writeFile(
+    path,
+    text.replace(/("test":\[)(\d)/, (_, before, digit) => before + ((Number(digit) + 1) % 10)),
+  )
+  t.deepEqual(await evaluate(subject, { ...small, cacheDir, onNote }), plain)
+  t.is(notes.length, 2)
+  t.true(notes[1]!.includes(path), notes[1])
+  t.is(await readFile(path, 'utf8'), text)
 })
 
 test('a shorter horizon read off a longer run equals the shorter run', async (t) => {

@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import test from 'ava'
 import { contentHash, poolCachePath, readPoolCache, writePoolCache } from '../../ts/evaluate/poolCache.js'
 
@@ -14,27 +14,55 @@ test('a cached pool is read back to the last bit, infinities included', async (t
   const directory = await mkdtemp(join(tmpdir(), 'outerloop-cache-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
   const path = poolCachePath(join(directory, 'made', 'on-demand'), { task: 'a', steps: 20 })
-  t.is(await readPoolCache(path, 2, 1), undefined)
+  t.is(await readPoolCache(path, 2, 1, t.fail), undefined)
   await writePoolCache(path, [[curve], [curve]])
-  t.deepEqual(await readPoolCache(path, 2, 1), [[curve], [curve]])
+  t.deepEqual(await readPoolCache(path, 2, 1, t.fail), [[curve], [curve]])
 })
 
-test('a cached pool of another size, torn, or of another kind is not used', async (t) => {
+test('a cached pool of another size, torn, damaged, renamed, or of another kind is told and not used', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'outerloop-cache-'))
+  t.teardown(() => rm(directory, { recursive: true, force: true }))
+  const [path, other] = [poolCachePath(directory, 'key'), poolCachePath(directory, 'another')]
+  await writePoolCache(path, [[curve]])
+  const whole = await readFile(path, 'utf8')
+  const refused = async (path: string, numSettings: number, numSeeds: number, what: string) => {
+    const notes: string[] = []
+    t.is(await readPoolCache(path, numSettings, numSeeds, (note) => notes.push(note)), undefined, what)
+    t.is(notes.length, 1, what)
+    t.true(notes[0]!.includes(path) && notes[0]!.endsWith('The baselines are measured anew.'), notes[0])
+  }
+  await refused(path, 2, 1, 'other settings')
+  await refused(path, 1, 2, 'other seeds')
+  await rename(path, other)
+  await refused(other, 1, 1, 'renamed')
+  for (const content of [
+    whole.slice(0, -3),
+    // Still JSON, still curves: only the checksum knows.
+    whole.replace('2.25', '2.35'),
+    whole.replace('"test"', '"tset"'),
+    whole.replace(/"sha256":"./, '"sha256":"'),
+    JSON.stringify([[curve]]),
+    JSON.stringify({ curves: [[curve]] }),
+    `{"sha256":"x","curves":${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
+    'null',
+    '"x"',
+    '',
+  ]) {
+    t.not(content, whole)
+    await writeFile(path, content)
+    await refused(path, 1, 1, content.slice(0, 80))
+  }
+})
+
+test('writers of one entry at once leave a whole one, and nothing else', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'outerloop-cache-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
   const path = poolCachePath(directory, 'key')
-  await writePoolCache(path, [[curve]])
-  t.is(await readPoolCache(path, 2, 1), undefined)
-  t.is(await readPoolCache(path, 1, 2), undefined)
-  for (const content of [
-    '[[{"steps":[0],"outer',
-    '[[{"steps":[0,10],"outerValid":[1],"test":[1,2]}]]',
-    '[[null]]',
-    '"x"',
-  ]) {
-    await writeFile(path, content)
-    t.is(await readPoolCache(path, 1, 1), undefined, content)
-  }
+  const long = Array.from({ length: 20_000 }, (_, i) => 1 / (i + 1))
+  const pool = [[{ steps: long.map((_, i) => i), outerValid: long, test: long }]]
+  await Promise.all(Array.from({ length: 8 }, () => writePoolCache(path, pool)))
+  t.deepEqual(await readPoolCache(path, 1, 1, t.fail), pool)
+  t.deepEqual(await readdir(directory), [basename(path)])
 })
 
 test('a key names its content, not the order of its fields', (t) => {

@@ -65,6 +65,9 @@ export interface EvaluateOptions {
   signal?: AbortSignal
   /** Called a few times a second with inner steps done and to do. */
   onProgress?: (progress: { done: number; total: number }) => void
+  /** Told what a person should know: a file of `cacheDir` that is damaged and measured anew, a `cacheDir` that cannot be
+   *  written. The evaluation goes on. */
+  onNote?: (message: string) => void
 }
 
 /**
@@ -72,7 +75,7 @@ export interface EvaluateOptions {
  * @throws {OuterloopError} `INVALID_OPTION`.
  */
 export function parseEvaluateOptions(options: EvaluateOptions): EvaluationSettings {
-  const { datasets: _datasets, signal: _signal, onProgress: _onProgress, ...plain } = options
+  const { datasets: _datasets, signal: _signal, onProgress: _onProgress, onNote: _onNote, ...plain } = options
   const settings = parseWith(settingsSchema, plain)
   const innerSteps = [...new Set(settings.innerSteps)].sort((a, b) => a - b)
   for (const horizon of innerSteps.slice(0, -1)) {

@@ -26,6 +26,8 @@ export class TaskRunner {
   readonly #work: Workload
   readonly #total: number
   #done = 0
+  /** Whether it was told that the cache cannot be written: once is enough. */
+  #isUnwritableTold = false
 
   constructor(settings: EvaluationSettings, options: EvaluateOptions, work: Workload) {
     this.#settings = settings
@@ -39,14 +41,27 @@ export class TaskRunner {
     this.#options.signal?.throwIfAborted()
     const optimizers = baselinePool().map((setting) => setting.optimizer)
     const path = this.#cachePath(task)
-    const cached = path && (await readPoolCache(path, optimizers.length, this.#settings.seeds))
+    const { onNote = () => {} } = this.#options
+    const cached = path && (await readPoolCache(path, optimizers.length, this.#settings.seeds, onNote))
     if (cached) {
       this.#done += this.#stepsOf(optimizers.length)
       return [...cached, ...(await this.#runAll(task, this.#work.learners))]
     }
     const curves = await this.#runAll(task, [...optimizers, ...this.#work.learners])
-    if (path) await writePoolCache(path, curves.slice(0, optimizers.length))
+    if (path) await this.#keep(path, curves.slice(0, optimizers.length))
     return curves
+  }
+
+  /** A cache that cannot be written must not cost what was measured. */
+  async #keep(path: string, pool: RunCurve[][]): Promise<void> {
+    try {
+      await writePoolCache(path, pool)
+    } catch (error) {
+      if (!this.#isUnwritableTold) {
+        this.#options.onNote?.(`The baselines are not kept: ${(error as Error).message}.`)
+      }
+      this.#isUnwritableTold = true
+    }
   }
 
   async #runAll(task: EvaluationTask, optimizers: readonly OptimizerConfig[]): Promise<RunCurve[][]> {
