@@ -28,14 +28,17 @@ export interface Run {
 
 /** Starts `outerloop` with these arguments. */
 export function start(...args: string[]): Run {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  return startWith(['pipe', 'pipe'], args)
+}
+
+/** As {@link start}; stdout and stderr are each a pipe or an open file. What goes to a file is not in the outcome. */
+export function startWith([out, err]: readonly ['pipe' | number, 'pipe' | number], args: string[]): Run {
+  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { stdio: ['ignore', out, err] })
   let [stdout, stderr] = ['', '']
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     stdout += chunk
   })
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk
   })
   const finished = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }))

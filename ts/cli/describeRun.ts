@@ -2,6 +2,7 @@ import type { EstimatorConfig } from '../config/estimatorConfig.js'
 import type { LearnedOptimizerConfig } from '../config/optimizerConfig.js'
 import type { TaskMixture } from '../config/taskMixture.js'
 import type { TrainConfig } from '../config/trainConfig.js'
+import { printableName } from '../printable.js'
 import { endsOf, expectedInnerSteps, type Lengths, lengthsOf } from './innerSteps.js'
 import { formatCount } from './quantities.js'
 
@@ -11,7 +12,7 @@ export function describeRun(config: TrainConfig): string {
   const numPairs = estimator.numParticles * estimator.pairsPerParticle * (asynchronous?.gradientsPerStep ?? 1)
   const workers = asynchronous ? `, ${asynchronous.workers} asynchronous workers` : ''
   return (
-    `Training ${describeOptimizer(config.optimizer)} on ${describeTasks(config.tasks)}, seed ${seed}\n` +
+    `Training ${describeOptimizer(config.optimizer)} on ${printableName(describeTasks(config.tasks))}, seed ${seed}\n` +
     `${outerSteps} outer steps × ${numPairs} antithetic pairs × ${describeLengths(lengthsOf(config))} inner steps ` +
     `(${estimatorTitles[estimator.name]}${workers}), about ${formatCount(expectedInnerSteps(config))} inner steps in all`
   )

@@ -1,4 +1,5 @@
 import type { Init, Matrix, TaskConfig } from '../config/taskConfig.js'
+import { printableName } from '../printable.js'
 
 /** One line that tells a task from its neighbours. */
 export function describeTaskConfig(config: TaskConfig): string {
@@ -11,7 +12,7 @@ export function describeTaskConfig(config: TaskConfig): string {
   }
   const { dataset, hidden, activation, init, batchSize, pixels, labelNoise, numTrain, paramScale } = config
   return [
-    `MLP on ${dataset}`,
+    `MLP on ${printableName(dataset)}`,
     hidden.length === 0 ? 'no hidden layer' : `hidden ${hidden.join(', ')} ${activation}`,
     `minibatch ${batchSize}`,
     describeInit(init),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { CpuName } from '../config/fields.js'
 import { cpuHelp } from './optionValues.js'
+import { print } from './output.js'
 
 /** Adds `outerloop doctor`. */
 export function addDoctorCommand(program: Command): void {
@@ -20,7 +21,7 @@ async function runDoctor(flags: { cpu?: CpuName; json?: boolean }): Promise<void
   const { cpu } = flags
   const facts = { ...doctor(cpu === undefined ? {} : { cpu }), node: process.version }
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify(facts)}\n`)
+    print(`${JSON.stringify(facts)}\n`)
     return
   }
   const lines: [string, string][] = [
@@ -32,5 +33,5 @@ async function runDoctor(flags: { cpu?: CpuName; json?: boolean }): Promise<void
     ['engine', `${facts.backend}; this machine can run ${facts.backends.join(', ')}`],
     ['threads', String(facts.threads)],
   ]
-  for (const [title, text] of lines) process.stdout.write(`${title.padEnd(11)}${text}\n`)
+  for (const [title, text] of lines) print(`${title.padEnd(11)}${text}\n`)
 }

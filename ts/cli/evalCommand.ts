@@ -1,4 +1,3 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { isLearned, optimizerConfigSchema } from '../config/optimizerConfig.js'
@@ -7,10 +6,13 @@ import { OuterloopError } from '../errors.js'
 import type { EvaluationSubject } from '../evaluate/evaluate.js'
 import { type EvaluateOptions, parseEvaluateOptions } from '../evaluate/evaluateOptions.js'
 import type { Evaluation } from '../evaluate/evaluation.js'
+import { makeDirectory } from '../files/systemError.js'
 import { heldOutTasks } from '../tasks/catalogue.js'
+import { writeAtomically } from '../weights/atomicFile.js'
 import type { LoadWeightsOptions } from '../weights/weightFile.js'
 import { listenForInterrupts } from './interrupts.js'
 import { cpuHelp, numeric, numericList } from './optionValues.js'
+import { print, printError, printResult } from './output.js'
 import { startProgress } from './progress.js'
 import { formatCount } from './quantities.js'
 import { readRunOf } from './runDirectory.js'
@@ -80,7 +82,7 @@ const afterHelp = `
 Every baseline runs at 14 learning rates from 1e-6 to 3.2, half a decade apart. Rates are chosen on outer-validation
 and reported on test, both the best single one for all tasks and the best for each task. Losses are normalised:
 1 before training, 0 for the best baseline run of the task. Intervals are 95 % bootstrap over tasks and seeds.
-Tables go to stdout, progress to stderr.
+Tables go to stdout, progress to stderr. What cannot be kept in --cache is told, and the scores are printed.
 
 The tasks are those that \`outerloop tasks list\` calls heldOut: preset quick trains on none of them. The other
 presets train on MLPs on the same three data sets, so for them at most the exact nets are unseen.
@@ -96,17 +98,23 @@ async function runEval(theta: string | undefined, flags: EvalFlags): Promise<voi
   const given = await loadOptions(flags)
   const subject = theta === undefined ? handDesigned(given) : await loadTrained(theta, given)
   // Before the work, so that a directory that cannot be written is found in time.
-  if (flags.out !== undefined) await mkdir(flags.out, { recursive: true })
-  using interrupts = listenForInterrupts(() => process.stderr.write('\nStopping.\n'))
+  if (flags.out !== undefined) await makeDirectory(flags.out)
+  using interrupts = listenForInterrupts(() => printError('\nStopping.\n'))
   const evaluation = await evaluateWithProgress(subject, options, interrupts.stopSignal)
-  if (flags.out !== undefined) await writeEvaluation(flags.out, evaluation, theta)
-  if (flags.json) {
-    process.stdout.write(`${JSON.stringify(evaluation)}\n`)
+  // Before the files: if these cannot be written, the scores are at least seen.
+  const text = flags.json ? `${JSON.stringify(evaluation)}\n` : await tablesOf(evaluation)
+  if (flags.out === undefined) {
+    printResult(text)
     return
   }
+  print(text)
+  await writeEvaluation(flags.out, evaluation, theta)
+  if (!flags.json) print(`\nReport: ${join(flags.out, 'report.html')}\n`)
+}
+
+async function tablesOf(evaluation: Evaluation): Promise<string> {
   const { formatTable, subjectLabel } = await import('../evaluate/table.js')
-  process.stdout.write(`${formatTable(evaluation)}\n${trialNote(evaluation, subjectLabel(evaluation))}`)
-  if (flags.out !== undefined) process.stdout.write(`\nReport: ${join(flags.out, 'report.html')}\n`)
+  return `${formatTable(evaluation)}\n${trialNote(evaluation, subjectLabel(evaluation))}`
 }
 
 async function loadTrained(theta: string, options: LoadWeightsOptions): Promise<EvaluationSubject> {
@@ -170,6 +178,7 @@ async function evaluateWithProgress(
         const perSecond = (done / (performance.now() - start)) * 1000
         progress.update(done, `${formatCount(perSecond)} inner steps/s`)
       },
+      onNote: (message) => (progress ? progress.note(message) : printError(`${message}\n`)),
     })
   } finally {
     progress?.stop()
@@ -183,11 +192,17 @@ async function writeEvaluation(
   theta: string | undefined,
 ): Promise<void> {
   const { writeReport } = await import('../report/report.js')
-  await writeFile(join(out, 'evaluation.json'), `${JSON.stringify(evaluation)}\n`)
-  const training = theta === undefined ? {} : await readRunOf(theta)
+  await writeAtomically(join(out, 'evaluation.json'), `${JSON.stringify(evaluation)}\n`)
+  const training = theta === undefined ? {} : await readRunOf(theta).catch(withoutTraining)
   await writeReport(out, {
     ...training,
     evaluation,
     title: `Evaluation of ${theta ?? evaluation.optimizer.name}`,
   })
+}
+
+/** A run whose files are damaged must not cost the evaluation its report. */
+function withoutTraining(error: Error): object {
+  printError(`The report tells nothing of the training: ${error.message}\n`)
+  return {}
 }

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { type ErrorCode, OuterloopError } from '../errors.js'
+import { printError } from './output.js'
 
 /** Exit code of wrong usage and wrong input. */
 export const WRONG_INPUT = 2
@@ -19,8 +20,8 @@ export function reportFailure(error: unknown, isVerbose: boolean): number {
   // commander has written its own message; help and version come this way with exit code 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_INPUT
   const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`outerloop: ${message.trim()}\n`)
-  if (isVerbose && error instanceof Error) process.stderr.write(`${stackOf(error)}\n`)
+  printError(`outerloop: ${message.trim()}\n`)
+  if (isVerbose && error instanceof Error) printError(`${stackOf(error)}\n`)
   return exitCodeOf(error)
 }
 

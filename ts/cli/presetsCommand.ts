@@ -3,6 +3,7 @@ import { checkPresetName, type PresetName, recipes } from '../config/presets.js'
 import type { Recipe } from '../config/recipe.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { expectedInnerSteps } from './innerSteps.js'
+import { print } from './output.js'
 import { formatCount } from './quantities.js'
 
 /** Adds `outerloop presets list | show`. */
@@ -41,18 +42,18 @@ function listPresets(flags: { json?: boolean }): void {
     }),
   )
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`)
+    print(`${JSON.stringify(rows, null, 2)}\n`)
     return
   }
   const width = Math.max(...rows.map(({ name }) => name.length))
   for (const recipe of recipes) {
-    process.stdout.write(`${recipe.summary}\n`)
+    print(`${recipe.summary}\n`)
     for (const { name, innerSteps, summary, startsFrom } of rows.filter(
       (row) => row.recipe === recipe.name,
     )) {
       const start = startsFrom === undefined ? '' : ` Starts from ${startsFrom}.`
       const steps = `${formatCount(innerSteps)} inner steps`.padStart(18)
-      process.stdout.write(`  ${name.padEnd(width)}  ${steps}  ${summary}${start}\n`)
+      print(`  ${name.padEnd(width)}  ${steps}  ${summary}${start}\n`)
     }
   }
 }
@@ -71,7 +72,7 @@ function showPreset(given: string, flags: { config?: boolean }): void {
     phases: recipe.phases.map((other) => other.name),
     config,
   }
-  process.stdout.write(`${JSON.stringify(flags.config ? config : whole, null, 2)}\n`)
+  print(`${JSON.stringify(flags.config ? config : whole, null, 2)}\n`)
 }
 
 function find(name: PresetName): [Recipe, Phase] {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addDoctorCommand } from './doctorCommand.js'
 import { addEvalCommand } from './evalCommand.js'
+import { print, printError } from './output.js'
 import { addPresetsCommand } from './presetsCommand.js'
 import { addTasksCommand } from './tasksCommand.js'
 import { addTrainCommand } from './trainCommand.js'
@@ -18,6 +19,7 @@ export function createProgram(): Command {
       'after',
       '\nExit codes: 0 done, 2 wrong usage or input, 130 interrupted (state saved), 1 anything else.',
     )
+    .configureOutput({ writeOut: print, writeErr: printError })
     .exitOverride()
   addTrainCommand(program)
   addEvalCommand(program)

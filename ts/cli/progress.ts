@@ -1,5 +1,6 @@
 /** Progress of a long command: a bar with rate and ETA on a terminal, a plain line every few seconds elsewhere. */
 import { SingleBar } from 'cli-progress'
+import { printable, printableName } from '../printable.js'
 import { formatDuration } from './quantities.js'
 
 /** Time between two plain lines. */
@@ -44,8 +45,8 @@ function startBar(stream: NodeJS.WriteStream, { total, unit, from = 0 }: Progres
   const eta = createEta(total, from)
   bar.start(total, from, { facts: '' })
   return {
-    update: (done, facts) => bar.update(done, { facts: `${facts}  ${eta(done)}` }),
-    note: (message) => stream.write(`\r\u001b[K${message}\n`),
+    update: (done, facts) => bar.update(done, { facts: `${printableName(facts)}  ${eta(done)}` }),
+    note: (message) => stream.write(`\r\u001b[K${printable(message)}\n`),
     stop: () => bar.stop(),
   }
 }
@@ -61,11 +62,11 @@ function startLines(stream: NodeJS.WriteStream, { total, unit, from = 0 }: Progr
   }
   return {
     update(done, facts) {
-      const line = `${done}/${total} ${unit}  ${facts}  ${eta(done)}\n`
+      const line = `${done}/${total} ${unit}  ${printableName(facts)}  ${eta(done)}\n`
       if (performance.now() - lastLine >= LINE_INTERVAL_MS) write(line)
       else unwritten = line
     },
-    note: (message) => stream.write(`${message}\n`),
+    note: (message) => stream.write(`${printable(message)}\n`),
     stop: () => unwritten !== undefined && write(unwritten),
   }
 }

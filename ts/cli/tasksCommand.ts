@@ -6,6 +6,7 @@ import { type TaskMixture, taskMixtureSchema } from '../config/taskMixture.js'
 import { catalogue, findTask } from '../tasks/catalogue.js'
 import { describeTaskConfig } from './describeTaskConfig.js'
 import { numeric } from './optionValues.js'
+import { print } from './output.js'
 import { sampleOptionsSchema } from './sampleOptions.js'
 
 /** Adds `outerloop tasks list | show | sample`. */
@@ -34,12 +35,12 @@ export function addTasksCommand(program: Command): void {
 
 function listTasks(flags: { json?: boolean }): void {
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify(catalogue, null, 2)}\n`)
+    print(`${JSON.stringify(catalogue, null, 2)}\n`)
     return
   }
   const width = Math.max(...catalogue.map(({ name }) => name.length))
   for (const { name, role, config } of catalogue) {
-    process.stdout.write(`${name.padEnd(width)}  ${role.padEnd(9)}  ${describeTaskConfig(config)}\n`)
+    print(`${name.padEnd(width)}  ${role.padEnd(9)}  ${describeTaskConfig(config)}\n`)
   }
 }
 
@@ -50,11 +51,11 @@ async function showTask(name: string, flags: { json?: boolean }): Promise<void> 
   const datasets = await loadDatasets(datasetsOf(task.config), [])
   const { params, numParams } = describeTask(task.config, datasets)
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ ...task, params, numParams }, null, 2)}\n`)
+    print(`${JSON.stringify({ ...task, params, numParams }, null, 2)}\n`)
     return
   }
   const shapes = params.map((param) => `  ${param.name} [${param.shape.join(', ')}]`)
-  process.stdout.write(
+  print(
     `${task.name} (${task.role}): ${describeTaskConfig(task.config)}\n` +
       `${JSON.stringify(task.config, null, 2)}\n${numParams} parameters:\n${shapes.join('\n')}\n`,
   )
@@ -72,7 +73,7 @@ async function sampleTasks(flags: Record<string, unknown>): Promise<void> {
   const mixture = mixtureOf(family)
   const configs: TaskConfig[] = Array.from({ length: count }, (_, i) => sampleTask(mixture, key.fold(i)))
   const lines = configs.map(describeTaskConfig)
-  process.stdout.write(json ? `${JSON.stringify(configs, null, 2)}\n` : `${lines.join('\n')}\n`)
+  print(json ? `${JSON.stringify(configs, null, 2)}\n` : `${lines.join('\n')}\n`)
 }
 
 /** The families as they are without options: MLPs as in preset `paper2020`. */

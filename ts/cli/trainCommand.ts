@@ -7,6 +7,7 @@ import type { TrainOptions, TrainResult } from '../outer/train.js'
 import { describeRun } from './describeRun.js'
 import { listenForInterrupts } from './interrupts.js'
 import { cpuHelp, duration, numeric } from './optionValues.js'
+import { print } from './output.js'
 import { defaultRunDirectory, refuseExistingRun } from './runDirectory.js'
 import { TrainDisplay } from './trainDisplay.js'
 import { abortedWith, finish, reportStop, rescued } from './trainOutcome.js'
@@ -86,16 +87,15 @@ Examples:
 
 async function runTrain(flags: TrainFlags): Promise<void> {
   const run = flags.resume === undefined ? await freshRun(flags) : await resumedRun(flags, flags.resume)
-  const out = process.stdout
-  out.write(`${describeRun(run.config)}\nWriting to ${run.directory}\n`)
+  print(`${describeRun(run.config)}\nWriting to ${run.directory}\n`)
   using interrupts = listenForInterrupts(() => {
-    out.write('\nStopping after this outer step; once more to abort at once.\n')
+    print('\nStopping after this outer step; once more to abort at once.\n')
   })
   // Only now: the engine is not needed to see that an option is wrong.
   const { train } = await import('../outer/train.js')
   let result: TrainResult
   {
-    using display = new TrainDisplay(out)
+    using display = new TrainDisplay(process.stdout)
     const options = {
       ...run.options,
       ...display.callbacks,

@@ -1,4 +1,5 @@
 import type { StepRecord, TrainOptions } from '../outer/train.js'
+import { printable } from '../printable.js'
 import { type Progress, startProgress } from './progress.js'
 import { formatCount } from './quantities.js'
 
@@ -29,7 +30,8 @@ export class TrainDisplay implements Disposable {
       this.#heldOutLoss = record.heldOutLoss ?? this.#heldOutLoss
       this.#progress?.update(record.outerStep, describeStep(record, this.#heldOutLoss))
     },
-    onNote: (message) => (this.#progress ? this.#progress.note(message) : this.#stream.write(`${message}\n`)),
+    onNote: (message) =>
+      this.#progress ? this.#progress.note(message) : this.#stream.write(`${printable(message)}\n`),
   };
 
   [Symbol.dispose](): void {

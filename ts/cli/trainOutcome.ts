@@ -6,6 +6,7 @@ import { OuterloopError } from '../errors.js'
 import type { StopReason } from '../outer/limits.js'
 import type { TrainResult } from '../outer/train.js'
 import { INTERRUPTED } from './failure.js'
+import { print } from './output.js'
 
 /** Writes the report and says what is where. */
 export async function finish(result: TrainResult, directory: string): Promise<void> {
@@ -17,7 +18,7 @@ export async function finish(result: TrainResult, directory: string): Promise<vo
     config,
     title: `Meta-training: ${config.preset ?? 'custom config'}`,
   })
-  process.stdout.write(
+  print(
     `Trained for ${result.outerStepsDone} outer steps.\n` +
       `Optimizer: ${directory}/theta.safetensors\n${describeBest(result, directory)}Report:    ${directory}/report.html\n` +
       `Measure it against tuned baselines: outerloop eval ${directory}/theta.safetensors --out ${directory}\n`,
@@ -42,7 +43,7 @@ export function reportStop(
   stoppedBy: StopReason,
   directory: string,
 ): void {
-  process.stdout.write(
+  print(
     `${stopWords[stoppedBy]} after ${outerStepsDone} of ${config.outerSteps} outer steps; the state is saved.\n` +
       `Continue with: outerloop train --resume ${directory}\n`,
   )

@@ -4,7 +4,9 @@ import { z } from 'zod'
 import { parseWith } from '../config/parse.js'
 import { type WeightFormat, weightFormats } from '../config/weightFormat.js'
 import { OuterloopError } from '../errors.js'
+import { printableName } from '../printable.js'
 import type { WeightInspection } from '../weights/weightInspection.js'
+import { print } from './output.js'
 import { addWeightOptions, formatsHelp, loadOptions, type WeightFlags } from './weightFlags.js'
 
 interface ConvertFlags extends WeightFlags {
@@ -51,7 +53,7 @@ async function inspect(path: string, flags: { json?: boolean }): Promise<void> {
   // Only now: `--help` needs no engine.
   const { inspectWeights } = await import('../weights/weightInspection.js')
   const inspection = await inspectWeights(path)
-  process.stdout.write(flags.json ? `${JSON.stringify(inspection, null, 2)}\n` : describe(inspection))
+  print(flags.json ? `${JSON.stringify(inspection, null, 2)}\n` : describe(inspection))
 }
 
 function describe({
@@ -65,7 +67,7 @@ function describe({
 }: WeightInspection): string {
   const told = optimizer === undefined ? 'none that its leaves would tell' : JSON.stringify(optimizer)
   const rows = leaves.map(({ name, shape, min, max, rms, isDead }) => [
-    printable(name),
+    shownName(name),
     `[${shape.join(', ')}]`,
     number(min),
     number(max),
@@ -98,9 +100,9 @@ function number(x: number): string {
   return String(Number(x.toPrecision(4)))
 }
 
-/** A name as it is, or quoted if a terminal would not show it so. */
-function printable(name: string): string {
-  return /^[\x20-\x7e]+$/.test(name) ? name : JSON.stringify(name)
+/** A leaf's name as it is, or quoted if one could not tell where it begins and ends. */
+function shownName(name: string): string {
+  return /^[\x21-\x7e]+$/.test(name) ? name : printableName(JSON.stringify(name))
 }
 
 async function convert(from: string, to: string, flags: ConvertFlags): Promise<void> {
@@ -111,11 +113,11 @@ async function convert(from: string, to: string, flags: ConvertFlags): Promise<v
   const { notes } = await saveWeights(to, trained, { format })
   const { optimizer, theta } = trained
   if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ format, optimizer, numWeights: theta.length, notes })}\n`)
+    print(`${JSON.stringify({ format, optimizer, numWeights: theta.length, notes })}\n`)
     return
   }
   const lines = [`Wrote ${to} (${format}): ${theta.length} weights of ${JSON.stringify(optimizer)}`, ...notes]
-  process.stdout.write(`${lines.join('\n')}\n`)
+  print(`${lines.join('\n')}\n`)
 }
 
 const extensions: Record<string, WeightFormat> = { '.safetensors': 'safetensors', '.state': 'flax' }
