@@ -40,6 +40,15 @@ test('by the norm of each leaf: long leaves alone are shortened, each to max', (
   t.deepEqual([...zeros], [0, 0, 1, 0, 0])
 })
 
+test('finite gradients whose squares leave f32 keep their direction and can be squared', (t) => {
+  const grad = Float32Array.of(2 ** 120, -(2 ** 119), 0, 1, 0)
+  t.is(clipGradient({ kind: 'none' }, grad, leaves), Math.sqrt(2 ** 240 + 2 ** 238 + 1))
+  t.deepEqual([...grad], [2 ** 61, -(2 ** 60), 0, 2 ** -59, 0])
+  const common = Float32Array.of(2 ** 60, -3, 0, 0, 0)
+  clipGradient({ kind: 'none' }, common, leaves)
+  t.deepEqual([...common], [2 ** 60, -3, 0, 0, 0])
+})
+
 /** Of two numbers as f32 holds them. */
 function norm(x: number, y: number): number {
   return Math.hypot(Math.fround(x), Math.fround(y))

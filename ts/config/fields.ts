@@ -4,27 +4,38 @@
  */
 import { z } from 'zod'
 
+/** Ends of f32, in which the engine computes: what is nearer to 0 counts as 0, what is larger as infinite. */
+const f32 = { min: 1.1754943508222875e-38, max: 3.4028234663852886e38 }
+
 /** A finite number. */
 export function finite() {
-  return z.number({ error: 'a finite number' })
+  const held = { error: 'a number that f32 holds (up to 3.4e38)' }
+  return z.number({ error: 'a finite number' }).gte(-f32.max, held).lte(f32.max, held)
 }
 
 /** A finite number > 0. */
 export function positive() {
   const error = 'a finite number > 0'
-  return z.number({ error }).gt(0, { error })
+  const held = { error: 'a number > 0 that f32 holds (1.2e-38 to 3.4e38)' }
+  return z.number({ error }).gt(0, { error, abort: true }).gte(f32.min, held).lte(f32.max, held)
 }
 
 /** A finite number >= 0. */
 export function nonNegative() {
   const error = 'a finite number >= 0'
-  return z.number({ error }).gte(0, { error })
+  const held = { error: 'a number >= 0 that f32 holds (up to 3.4e38)' }
+  return z.number({ error }).gte(0, { error }).lte(f32.max, held)
 }
 
-/** A number in [0, 1): a decay rate, or a share that may not be the whole. */
+/** A number in [0, 1): a decay rate, or a share that may not be the whole. In f32 it is below 1 too. */
 export function fraction() {
   const error = 'a number >= 0 and < 1'
-  return z.number({ error }).gte(0, { error }).lt(1, { error })
+  const held = { error: 'a number >= 0 and in f32 still < 1 (up to 1 - 3e-8)' }
+  return z
+    .number({ error })
+    .gte(0, { error })
+    .lt(1, { error, abort: true })
+    .lt(1 - 2 ** -25, held)
 }
 
 /** A number in [0, 1]. */

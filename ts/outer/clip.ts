@@ -3,8 +3,12 @@ import type { ClipConfig } from '../config/outerOptimizerConfig.js'
 import { norm } from '../es/vectors.js'
 import { numElements, type ThetaLeaf } from '../native.js'
 
+/** Largest entry whose square the moments of an outer optimizer hold with room to spare; they are f32. */
+const LARGEST = 2 ** 61
+
 /**
- * Clips `grad` in place, after setting its non-finite entries to zero.
+ * Clips `grad` in place, after setting its non-finite entries to zero. What is too large for an outer optimizer even then
+ * is scaled down by a power of two.
  *
  * @param leaves - Leaves of theta, for limits by leaf.
  * @returns The norm before clipping.
@@ -30,7 +34,17 @@ export function clipGradient(clip: ClipConfig, grad: Float32Array, leaves: reado
       }
     }
   }
+  hold(grad)
   return before
+}
+
+/** Scales `values` by a power of two so that none is beyond {@link LARGEST}. */
+function hold(values: Float32Array): void {
+  let largest = 0
+  for (const value of values) largest = Math.max(largest, Math.abs(value))
+  let factor = 1
+  while (largest * factor > LARGEST) factor /= 2
+  if (factor < 1) for (let i = 0; i < values.length; i++) values[i] = values[i]! * factor
 }
 
 /** Scales `values` to norm `max` if theirs is greater. */

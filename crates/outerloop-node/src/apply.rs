@@ -4,7 +4,7 @@ use crate::error::{Code, Result, error, guard, to_js};
 use crate::theta::NativeTensorSpec;
 use napi::bindgen_prelude::{Error, Float32Array};
 use napi_derive::napi;
-use outerloop_core::apply::{Applied, ApplyOptions, NonFinite};
+use outerloop_core::apply::{Applied, ApplyOptions, NonFinite, Report};
 use outerloop_core::error::ErrorCode;
 use outerloop_core::optim::{Optimizer, OptimizerConfig, Scale, Theta, build_optimizer};
 use outerloop_core::params::TensorSpec;
@@ -37,6 +37,8 @@ pub struct NativeReport {
     pub is_applied: bool,
     /// Gradient elements that were set to zero.
     pub num_zeroed: u32,
+    /// Tensors whose gradient was scaled down.
+    pub num_held: u32,
 }
 
 #[derive(Deserialize)]
@@ -140,7 +142,8 @@ impl NativeApplied {
             let grads: Vec<&[f32]> = grads.iter().map(|g| &g[..]).collect();
             let (loss, valid) = (loss.map(|x| x as f32), valid.map(|x| x as f32));
             let report = self.open()?.step(&mut params, &grads, loss, valid, Scale::ONE).map_err(to_js)?;
-            Ok(NativeReport { is_applied: report.is_applied, num_zeroed: report.num_zeroed as u32 })
+            let Report { is_applied, num_zeroed, num_held } = report;
+            Ok(NativeReport { is_applied, num_zeroed: num_zeroed as u32, num_held: num_held as u32 })
         })
     }
 

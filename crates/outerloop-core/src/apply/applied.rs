@@ -5,7 +5,8 @@ use super::padding::Padding;
 use super::pool::shared_pool;
 use crate::error::{Error, Result};
 use crate::optim::{
-    Losses, Optimizer, OptimizerState, Overwrites, Scale, Step, Tensors, Theta, Update, empty_state,
+    GradRange, Losses, Optimizer, OptimizerState, Overwrites, Scale, Step, Tensors, Theta, Update,
+    empty_state,
 };
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Cpu, FlushDenormals, Workers};
@@ -34,6 +35,8 @@ pub struct Report {
     pub is_applied: bool,
     /// Gradient elements that were set to zero.
     pub num_zeroed: usize,
+    /// Tensors whose gradient was scaled down, so that its squares stay in f32 ([`GradRange::Held`]).
+    pub num_held: usize,
 }
 
 /// An optimizer at work on tensors that belong to the caller.
@@ -146,32 +149,44 @@ impl Applied {
             Some(pool) => Workers::of(self.cpu, pool),
             None => Workers::one(self.cpu),
         };
-        let bound = match needs.overwrites_grads {
-            Overwrites::Above(bound) => bound,
+        let lens: Vec<_> = grads.iter().map(|g| g.len()).collect();
+        let range = match self.non_finite {
+            NonFinite::Propagate => GradRange::Any,
+            _ => needs.grad_range,
+        };
+        // The largest element that counts as finite, and the largest that need not be changed.
+        let finite = |i: usize| match range {
+            GradRange::Refused { .. } => range.largest(lens[i]),
             _ => f32::MAX,
         };
-        let is_checked = self.non_finite != NonFinite::Propagate || bound < f32::MAX;
+        let bound = |i: usize| match needs.overwrites_grads {
+            Overwrites::Above(bound) => bound.min(range.largest(lens[i])),
+            _ => range.largest(lens[i]),
+        };
+        let is_bounded = range != GradRange::Any || matches!(needs.overwrites_grads, Overwrites::Above(_));
+        let is_checked = self.non_finite != NonFinite::Propagate || is_bounded;
         // One look tells whether gradients are finite and whether the optimizer will write any.
-        let is_written = is_checked && grads.iter().any(|g| !is_within(workers, g, bound));
+        let is_written =
+            is_checked && grads.iter().enumerate().any(|(i, g)| !is_within(workers, g, bound(i)));
         let bad = match self.non_finite {
             NonFinite::Propagate => None,
             _ if !is_written => None,
-            _ => grads.iter().position(|g| !is_within(workers, g, f32::MAX)),
+            _ => (0..grads.len()).find(|&i| !is_within(workers, grads[i], finite(i))),
         };
         let has_bad_loss = needs.loss && [loss, valid].into_iter().flatten().any(|x| !x.is_finite());
         match self.non_finite {
             NonFinite::Throw if bad.is_some() || has_bad_loss => {
                 return Err(Error::data(match bad {
-                    Some(i) => non_finite_message(&self.layout.specs()[i].name, grads[i]),
+                    Some(i) => bad_gradient(&self.layout.specs()[i].name, grads[i], finite(i)),
                     None => format!("update: expected finite losses, got {loss:?} and {valid:?}"),
                 }));
             }
             NonFinite::Skip if bad.is_some() || has_bad_loss => {
-                return Ok(Report { is_applied: false, num_zeroed: 0 });
+                return Ok(Report { is_applied: false, num_zeroed: 0, num_held: 0 });
             }
             _ => {}
         }
-        let mut num_zeroed = 0;
+        let (mut num_zeroed, mut num_held) = (0, 0);
         let sources: Vec<_> = grads.iter().map(|g| (g.as_ptr().cast_mut(), g.len())).collect();
         let padding = match &mut self.copied {
             copied if is_written => {
@@ -179,7 +194,10 @@ impl Applied {
                 // SAFETY: all are copied, and the copies alone are written.
                 let _ = unsafe { padding.places(&sources) };
                 if bad.is_some() && self.non_finite == NonFinite::Zero {
-                    num_zeroed = padding.zero_non_finite();
+                    num_zeroed = padding.zero_beyond(finite);
+                }
+                if matches!(range, GradRange::Held { .. }) {
+                    num_held = padding.hold(self.cpu, |i| range.largest(lens[i]));
                 }
                 padding
             }
@@ -213,7 +231,7 @@ impl Applied {
             None => self.update.step(step),
         }
         self.params.write_back(params);
-        Ok(Report { is_applied: true, num_zeroed })
+        Ok(Report { is_applied: true, num_zeroed, num_held })
     }
 }
 
@@ -236,8 +254,14 @@ fn check(layout: &ParamLayout, what: &str, lens: impl ExactSizeIterator<Item = u
     Ok(())
 }
 
-fn non_finite_message(name: &str, grad: &[f32]) -> String {
-    let at = grad.iter().position(|x| !x.is_finite()).unwrap_or(0);
-    let got = grad.get(at).copied().unwrap_or(f32::NAN);
-    format!("update: expected finite gradients, got {got} at element {at} of `{name}`")
+/// What is wrong with a gradient that has an element beyond `largest`.
+fn bad_gradient(name: &str, grad: &[f32], largest: f32) -> String {
+    let first = |is_bad: &dyn Fn(f32) -> bool| grad.iter().position(|&x| is_bad(x)).map(|at| (at, grad[at]));
+    if let Some((at, got)) = first(&|x| !x.is_finite()) {
+        return format!("update: expected finite gradients, got {got} at element {at} of `{name}`");
+    }
+    let (at, got) = first(&|x| x.abs() > largest).unwrap_or((0, f32::NAN));
+    format!(
+        "update: expected gradients of at most {largest:e} for `{name}`, whose squares this optimizer keeps in f32, got {got:e} at element {at}"
+    )
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Elements that one thread looks at, at a time.
 const CHUNK: usize = 1 << 16;
 
-/// What a step does if a gradient has an element that is not finite.
+/// What a step does if a gradient has an element that is not finite, or so large that the rule's state would leave f32
+/// ([`crate::optim::GradRange::Refused`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NonFinite {

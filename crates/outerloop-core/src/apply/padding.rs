@@ -1,8 +1,9 @@
 //! Tensors of a caller as kernels want them: whole groups of lanes.
 
-use crate::optim::TensorPlace;
+use crate::optim::squares::largest;
+use crate::optim::{TensorPlace, factor_to};
 use crate::params::{ALIGN, ParamLayout};
-use crate::simd::AlignedVec;
+use crate::simd::{AlignedVec, Cpu};
 
 /// Places of a step's tensors: the caller's own where their lengths are whole groups, else copies.
 pub(super) struct Padding {
@@ -64,13 +65,43 @@ impl Padding {
         }
     }
 
-    /// Sets what is not finite to zero in the copies of all tensors.
-    pub(super) fn zero_non_finite(&mut self) -> usize {
+    /// Sets what is not finite, or beyond the range of a tensor, to zero in the copies of all tensors; how many there were.
+    pub(super) fn zero_beyond(&mut self, largest: impl Fn(usize) -> f32) -> usize {
         let mut count = 0;
-        for x in self.copies.iter_mut().filter(|x| !x.is_finite()) {
-            *x = 0.0;
-            count += 1;
+        for (i, copy) in self.all_copies() {
+            let bound = largest(i);
+            // NaN is not within it either.
+            for x in copy.iter_mut().filter(|x| !(x.abs() <= bound)) {
+                *x = 0.0;
+                count += 1;
+            }
         }
         count
+    }
+
+    /// Scales copies of tensors beyond their range down to it, by powers of two; how many there were.
+    pub(super) fn hold(&mut self, cpu: Cpu, bound: impl Fn(usize) -> f32) -> usize {
+        let mut count = 0;
+        for (i, copy) in self.all_copies() {
+            let factor = factor_to(bound(i), largest(cpu, copy));
+            if factor < 1.0 {
+                copy.iter_mut().for_each(|x| *x *= factor);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// The copies of all tensors, each with the tensor's number.
+    fn all_copies(&mut self) -> impl Iterator<Item = (usize, &mut [f32])> {
+        let ends = self.at.iter().skip(1).map(|at| at.unwrap_or(0)).chain([self.copies.len()]);
+        let mut rest = &mut self.copies[..];
+        let mut start = 0;
+        let copies = ends.enumerate().map(move |(i, end)| {
+            let (copy, others) = std::mem::take(&mut rest).split_at_mut(end - start);
+            (rest, start) = (others, end);
+            (i, copy)
+        });
+        copies.collect::<Vec<_>>().into_iter()
     }
 }

@@ -19,7 +19,9 @@ use super::rule::Wanted;
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, positive, size, size_4, thousandth};
 use crate::optim::rounding::{exp, ln};
-use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
+use crate::optim::{
+    Config, Cost, GradRange, LeafInit, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update,
+};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{AlignedVec, Simd, rsqrt};
 use serde::{Deserialize, Serialize};
@@ -267,7 +269,7 @@ impl Optimizer for AdafacMlp {
     }
 
     fn needs(&self) -> Needs {
-        Needs::default()
+        Needs { grad_range: GradRange::Refused { is_summed: true }, ..Needs::default() }
     }
 }
 

@@ -15,7 +15,7 @@ use super::adafac_mlp::{Bound, Nominal, cost, state_layout, theta_spec};
 use super::nominal::NominalScales;
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, positive, size, size_4, thousandth};
-use crate::optim::{Config, Cost, Needs, Optimizer, Theta, ThetaSpec, Update};
+use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, Theta, ThetaSpec, Update};
 use crate::params::ParamLayout;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -111,7 +111,7 @@ impl Optimizer for AdafacNominal {
     }
 
     fn needs(&self) -> Needs {
-        Needs::default()
+        Needs { grad_range: GradRange::Refused { is_summed: true }, ..Needs::default() }
     }
 }
 

@@ -12,9 +12,9 @@ use super::velo_features::{
     root,
 };
 use crate::optim::elementwise::Sweep;
+use crate::optim::mean_decay::MeanDecay;
 use crate::optim::newton_schulz::NewtonSchulz;
-use crate::optim::rounding::one_minus_power;
-use crate::optim::tensorwise::Squares;
+use crate::optim::squares::{Squares, norm_of};
 use crate::optim::{Moments, StateMut, Step, Update};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Kernel, Simd, Workers, rsqrt};
@@ -219,12 +219,12 @@ impl Update for Bound {
             self.rule.run(workers, plan, arrays, &self.b0, wanted);
             for span in &plan.spans {
                 let directions = &mut self.directions[span.range()];
-                let mut squares = self.squares.sum(workers, directions) as f32;
+                let mut squares = self.squares.sum(workers, directions);
                 if let (Some(matrix), true) = (*matrix, self.config.orthogonalize) {
-                    self.newton_schulz.run(cpu, directions, matrix, squares);
-                    squares = self.squares.sum(workers, directions) as f32;
+                    self.newton_schulz.run(cpu, directions, matrix, norm_of(squares));
+                    squares = self.squares.sum(workers, directions);
                 }
-                let scale = lr / (NORMALIZER_FLOOR + squares / span.len as f32).sqrt();
+                let scale = lr / (NORMALIZER_FLOOR + squares as f32 / span.len as f32).sqrt();
                 let params = &mut params[span.range()];
                 descend(workers, params, directions, scale, lr * weight_decay);
             }
@@ -234,13 +234,12 @@ impl Update for Bound {
 
 /// Adam's rule as Celo2 has it: the floor inside the root, moments corrected only on demand.
 fn adam_moments(config: &Celo2Config, lr: f32, t: f64) -> Moments {
-    let betas = [config.adam_beta1, config.adam_beta2];
-    let correction =
-        |beta: f64| if config.adam_bias_correction { 1.0 / one_minus_power(beta as f32, t) } else { 1.0 };
+    let decays = [config.adam_beta1, config.adam_beta2].map(MeanDecay::new);
+    let correction = |decay: MeanDecay| if config.adam_bias_correction { decay.correction(t) } else { 1.0 };
     Moments {
-        beta: betas.map(|b| b as f32),
-        complement: betas.map(|b| 1.0 - b as f32),
-        correction: betas.map(correction),
+        beta: decays.map(MeanDecay::beta),
+        complement: decays.map(|decay| 1.0 - decay.beta()),
+        correction: decays.map(correction),
         lr,
         eps: 0.0,
         eps_root: SECOND_MOMENT_FLOOR,

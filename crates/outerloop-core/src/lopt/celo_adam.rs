@@ -13,7 +13,8 @@ use super::velo_features::GRADIENT_BOUND;
 use crate::error::Result;
 use crate::optim::checks::{positive, size, thousandth};
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS, sweep_all};
-use crate::optim::rounding::{exp, one_minus_power};
+use crate::optim::mean_decay::MeanDecay;
+use crate::optim::rounding::exp;
 use crate::optim::{Config, Cost, Moments, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
@@ -129,7 +130,7 @@ impl Update for Bound {
         let kernel = Clipped(Moments {
             beta: BETAS,
             complement: BETAS.map(|beta| 1.0 - beta),
-            correction: BETAS.map(|beta| 1.0 / one_minus_power(beta, t)),
+            correction: BETAS.map(|beta| MeanDecay::new(f64::from(beta)).correction(t)),
             lr: 0.1 * exp(self.lstm.step_size(cpu, 0)) * self.step_mult,
             eps: EPS,
             eps_root: EPS_ROOT,

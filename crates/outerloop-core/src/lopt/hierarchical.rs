@@ -14,7 +14,7 @@ use super::hierarchical_tensor::NUM_DECAYS;
 use super::hierarchical_theta::theta_spec;
 use super::loss_normalizer;
 use crate::error::Result;
-use crate::optim::{Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
+use crate::optim::{Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 
 /// Age of the old parameters, in steps.
@@ -99,6 +99,7 @@ impl Optimizer for Hierarchical {
             loss: true,
             overwrites_grads: Overwrites::Always,
             valid_every: Some(VALID_EVERY),
+            grad_range: GradRange::Refused { is_summed: true },
             ..Needs::default()
         }
     }

@@ -125,7 +125,7 @@ impl<C: Constants> Optimizer for Learnable<C> {
     }
 
     fn needs(&self) -> Needs {
-        Needs::default()
+        Needs { grad_range: C::Rule::GRAD_RANGE, ..Needs::default() }
     }
 }
 

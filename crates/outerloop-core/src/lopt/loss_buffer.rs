@@ -36,13 +36,14 @@ impl<'a> LossBuffer<'a> {
         }
     }
 
-    /// Before the first loss: half-lives from 10 to `longest` in equal ratios, d = exp(−1/half-life).
+    /// Before the first loss: half-lives from 10 to `longest` in equal ratios, d = exp(−1/half-life), at most the largest f32
+    /// below 1: of longer half-lives than 2²⁴ nothing would be left of 1 − d.
     pub(super) fn init(self, longest: f64) {
         self.minima.fill(FIRST_MINIMUM);
         for (i, decay) in self.decays.iter_mut().enumerate() {
             let share = i as f64 / FEATURES as f64;
             let half_life = libm::pow(10.0, 1.0 + share * (libm::log10(longest) - 1.0));
-            *decay = libm::exp(-1.0 / half_life) as f32;
+            *decay = (libm::exp(-1.0 / half_life) as f32).min(1.0f32.next_down());
         }
     }
 

@@ -1,22 +1,24 @@
 //! Running mean and variance of a loss (spec: learned_optimizers §1.8).
 
-use crate::optim::rounding::one_minus_power;
+use crate::optim::mean_decay::MeanDecay;
 
 /// State: mean, variance, updates; all start at 0.
 pub(super) const LEN: usize = 3;
 
 /// Feeds one loss.
 pub(super) fn update(state: &mut [f32], loss: f32, decay: f64) {
-    let (d, complement) = (decay as f32, (1.0 - decay) as f32);
+    let decay = MeanDecay::new(decay);
+    let (d, complement) = (decay.beta(), decay.complement());
     state[0] = d * state[0] + complement * loss;
     // The uncorrected new mean, as published.
     let deviation = state[0] - loss;
-    state[1] = d * state[1] + complement * (deviation * deviation);
+    // Held to what f32 has, or one huge loss would be remembered for good.
+    state[1] = (d * state[1] + complement * (deviation * deviation)).min(f32::MAX);
     state[2] += 1.0;
 }
 
 fn correction(state: &[f32], decay: f64) -> f32 {
-    1.0 / (one_minus_power(decay as f32, f64::from(state[2])) + 1e-8)
+    1.0 / (MeanDecay::new(decay).powers(f64::from(state[2]))[1] as f32 + 1e-8)
 }
 
 /// `loss` in units of the running deviation, clipped to ±5.

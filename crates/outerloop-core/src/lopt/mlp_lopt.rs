@@ -13,7 +13,7 @@ use super::rule::{Rule, Span, Wanted, spans_of};
 use super::runs::{Run, runs_of};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, positive, size, size_32, thousandth};
-use crate::optim::{Config, Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
+use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -162,7 +162,7 @@ impl Optimizer for MlpLopt {
     }
 
     fn needs(&self) -> Needs {
-        Needs::default()
+        Needs { grad_range: GradRange::Refused { is_summed: true }, ..Needs::default() }
     }
 }
 

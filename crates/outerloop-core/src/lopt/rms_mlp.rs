@@ -18,7 +18,7 @@ use super::mlp::{ParamMlp, Scratch, mlp_leaves};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, positive, size, size_32, thousandth};
 use crate::optim::rounding::ln;
-use crate::optim::{Config, Cost, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
+use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::AlignedVec;
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,7 @@ impl Optimizer for RmsMlp {
     }
 
     fn needs(&self) -> Needs {
-        Needs::default()
+        Needs { grad_range: GradRange::Refused { is_summed: true }, ..Needs::default() }
     }
 }
 

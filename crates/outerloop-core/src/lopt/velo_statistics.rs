@@ -3,7 +3,7 @@
 use super::factored::DECAYS;
 use super::runs::SHARED;
 use crate::optim::rounding::ln;
-use crate::optim::tensorwise::SumSquares;
+use crate::optim::squares::sum_in_range;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers, totals};
 
 /// Elements whose sums are f32; sums of such sums are f64.
@@ -17,8 +17,7 @@ const SECOND: usize = 2 * DECAYS;
 
 /// Mean of the squares of `len` parameters, whose array is padded with zeros.
 pub(super) fn mean_square(workers: Workers<'_>, params: &[f32], len: usize) -> f64 {
-    let block =
-        |from: usize, _| [workers.cpu().run(SumSquares(&params[from..params.len().min(from + BLOCK)]))];
+    let block = |from: usize, _| [sum_in_range(workers.cpu(), &params[from..params.len().min(from + BLOCK)])];
     let [sum] = sum_blocks(workers, len, block);
     sum / len as f64
 }

@@ -7,7 +7,7 @@
 
 use super::checks::{point_9, point_999};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
-use super::{Adam, Config, Moments, Optimizer};
+use super::{Adam, Config, GradRange, Moments, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,7 @@ impl Config for AdaBelief {
 impl Rule for AdaBelief {
     type Kernel = Surprise;
     const STATE: &'static [&'static str] = Adam::STATE;
+    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

@@ -10,7 +10,7 @@
 
 use super::adafactor_bound::Bound;
 use super::checks::{at_least_0, expect, fraction, positive, size, yes};
-use super::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
+use super::{Config, Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::lopt::runs::runs_of;
 use crate::params::{ParamLayout, TensorSpec};
@@ -76,7 +76,7 @@ impl Config for Adafactor {
         self.clipping_threshold.map_or(Ok(()), |x| positive("clippingThreshold", x))?;
         self.momentum.map_or(Ok(()), |x| fraction("momentum", x))?;
         at_least_0("weightDecay", self.weight_decay)?;
-        expect(self.eps >= MIN_EPS && self.eps.is_finite(), "eps", "finite and >= 1e-30", self.eps)?;
+        expect(self.eps >= MIN_EPS && (self.eps as f32).is_finite(), "eps", "finite and >= 1e-30", self.eps)?;
         Ok(self)
     }
 
@@ -132,6 +132,7 @@ impl Optimizer for AdafactorOptimizer {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: Overwrites::Always, ..Needs::default() }
+        let grad_range = GradRange::Held { is_summed: true };
+        Needs { overwrites_grads: Overwrites::Always, grad_range, ..Needs::default() }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::adafactor::Adafactor;
 use super::elementwise::{Directions, Elementwise, MAX_ARRAYS, Sweep};
+use super::mean_decay::MeanDecay;
 use super::rounding::pow;
-use super::tensorwise::{Decayed, Squares};
+use super::squares::Squares;
+use super::tensorwise::Decayed;
 use super::{StateMut, Step, Update};
 use crate::lopt::runs::{Factoring, Run, blocks_of, runs_of};
 use crate::lopt::side_sums::sum_squares;
@@ -80,7 +82,7 @@ impl Update for Bound {
                 Directions::new(moment, p, u, v, 0).run(workers);
                 ema
             };
-            let rms = |x: &[f32]| (self.squares.sum(workers, x) as f32 / tensor.len as f32).sqrt();
+            let rms = |x: &[f32]| root_mean(self.squares.sum(workers, x), tensor.len);
             let mut factor = self.config.lr as f32;
             if let Some(threshold) = self.config.clipping_threshold {
                 let excess = rms(u) / threshold as f32;
@@ -94,12 +96,19 @@ impl Update for Bound {
             match self.config.momentum {
                 None => Sweep::new(Decayed { factor, decay }, p, u, ema, 0).run(workers, rate),
                 Some(beta) => {
-                    let kernel = Ema { beta: beta as f32, factor: (1.0 - beta) as f32 * factor, decay };
+                    let mean = MeanDecay::new(beta);
+                    let kernel = Ema { beta: mean.beta(), factor: mean.complement() * factor, decay };
                     Sweep::new(kernel, p, u, ema, 0).run(workers, rate);
                 }
             }
         }
     }
+}
+
+/// The root of a mean of squares: as f32 has it where it holds their sum.
+fn root_mean(sum: f64, len: usize) -> f32 {
+    let in_f32 = sum as f32;
+    if in_f32.is_finite() { (in_f32 / len as f32).sqrt() } else { (sum / len as f64).sqrt() as f32 }
 }
 
 /// v ← β·v + (1 − β)·(g² + eps); g/√v.

@@ -6,7 +6,7 @@
 
 use super::checks::{at_least_0, positive};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
-use super::{Config, Optimizer};
+use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,7 @@ impl Config for AdaGrad {
 impl Rule for AdaGrad {
     type Kernel = Summed;
     const STATE: &'static [&'static str] = &["sum_of_squares"];
+    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [self.initial_accumulator as f32; MAX_ARRAYS]
@@ -70,7 +71,8 @@ impl Elementwise for Summed {
 
     #[inline(always)]
     fn direction<S: Simd>(self, s: S, _: S::V, g: S::V, state: &mut [S::V; MAX_ARRAYS]) -> S::V {
-        let sum = s.fma(g, g, state[0]);
+        // Held to what f32 has: an infinite sum would end all steps.
+        let sum = s.min(s.splat(f32::MAX), s.fma(g, g, state[0]));
         state[0] = sum;
         let step = s.div(g, s.sqrt(s.add(sum, s.splat(self.eps))));
         s.select(s.gt(sum, s.splat(0.0)), step, s.sub(sum, sum))

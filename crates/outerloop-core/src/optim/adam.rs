@@ -6,8 +6,8 @@
 
 use super::checks::{at_least_0, eps8, fraction, point_9, point_999, positive};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
-use super::rounding::one_minus_power;
-use super::{Config, Optimizer};
+use super::mean_decay::MeanDecay;
+use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -51,17 +51,18 @@ impl Config for Adam {
 impl Rule for Adam {
     type Kernel = Moments;
     const STATE: &'static [&'static str] = &["mu", "nu"];
+    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]
     }
 
     fn at(&self, t: u64, _: u64) -> (f32, Moments) {
-        let betas = [self.beta1, self.beta2];
+        let decays = [self.beta1, self.beta2].map(MeanDecay::new);
         let kernel = Moments {
-            beta: betas.map(|beta| beta as f32),
-            complement: betas.map(|beta| (1.0 - beta) as f32),
-            correction: betas.map(|beta| 1.0 / one_minus_power(beta as f32, t as f64)),
+            beta: decays.map(MeanDecay::beta),
+            complement: decays.map(MeanDecay::complement),
+            correction: decays.map(|decay| decay.correction(t as f64)),
             lr: self.lr as f32,
             eps: self.eps as f32,
             eps_root: self.eps_root as f32,

@@ -10,7 +10,7 @@
 
 use super::checks::{at_least_0, eps8, point_9, point_999};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule, sign};
-use super::{Adam, Config, Moments, Optimizer};
+use super::{Adam, Config, GradRange, Moments, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,7 @@ impl Config for Adam8p {
 impl Rule for Adam8p {
     type Kernel = Penalized;
     const STATE: &'static [&'static str] = Adam::STATE;
+    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

@@ -11,19 +11,20 @@ pub(crate) fn expect(ok: bool, field: &str, range: &str, got: impl std::fmt::Deb
     }
 }
 
-/// Finite and above 0.
+/// Above 0 and finite, as f32 too: rules compute in it.
 pub(crate) fn positive(field: &str, x: f64) -> Result<()> {
-    expect(x > 0.0 && x.is_finite(), field, "finite and > 0", x)
+    let range = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
+    expect(range.contains(&x), field, "a number > 0 that f32 holds (1.2e-38 to 3.4e38)", x)
 }
 
-/// Finite and at least 0.
+/// At least 0 and finite, as f32 too.
 pub(crate) fn at_least_0(field: &str, x: f64) -> Result<()> {
-    expect(x >= 0.0 && x.is_finite(), field, "finite and >= 0", x)
+    expect((0.0..=f64::from(f32::MAX)).contains(&x), field, "a number >= 0 that f32 holds (up to 3.4e38)", x)
 }
 
-/// At least 0 and below 1.
+/// At least 0 and below 1, as f32 too.
 pub(crate) fn fraction(field: &str, x: f64) -> Result<()> {
-    expect((0.0..1.0).contains(&x), field, "in [0, 1)", x)
+    expect(x >= 0.0 && (x as f32) < 1.0, field, "in [0, 1), and in f32 still below 1 (up to 1 - 3e-8)", x)
 }
 
 /// At least `low` and at most `high`.

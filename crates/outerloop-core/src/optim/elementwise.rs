@@ -5,7 +5,7 @@
     reason = "in kernels, arrays of registers are walked by index: see `simd`"
 )]
 
-use super::{Cost, Needs, Optimizer, Scale, StateMut, Step, Tensors, Theta, ThetaSpec, Update};
+use super::{Cost, GradRange, Needs, Optimizer, Scale, StateMut, Step, Tensors, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Kernel, Simd, Workers};
@@ -32,6 +32,9 @@ pub(crate) trait Rule: Clone + Send + Sync + 'static {
     /// Names of the arrays of state.
     const STATE: &'static [&'static str];
 
+    /// Sizes of gradients at which the state stays finite.
+    const GRAD_RANGE: GradRange;
+
     /// What the arrays of state hold at first.
     fn first_state(&self) -> [f32; MAX_ARRAYS];
 
@@ -48,12 +51,18 @@ pub(crate) struct ElementwiseOptimizer<R> {
 
 impl<R: Rule> ElementwiseOptimizer<R> {
     pub(crate) fn new(rule: R) -> Self {
-        Self { rule, theta: ThetaSpec::default(), needs: Needs::default() }
+        Self {
+            rule,
+            theta: ThetaSpec::default(),
+            needs: Needs { grad_range: R::GRAD_RANGE, ..Needs::default() },
+        }
     }
 
     /// One whose rule reads the number of steps.
     pub(crate) fn with_num_steps(rule: R) -> Self {
-        Self { needs: Needs { num_steps: true, ..Needs::default() }, ..Self::new(rule) }
+        let mut optimizer = Self::new(rule);
+        optimizer.needs.num_steps = true;
+        optimizer
     }
 }
 

@@ -5,7 +5,8 @@
 
 use super::checks::{at_least_0, fraction, point_9, point_99, positive, thousandth};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule, sign};
-use super::{Config, Optimizer};
+use super::mean_decay::MeanDecay;
+use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -45,16 +46,17 @@ impl Config for Lion {
 impl Rule for Lion {
     type Kernel = Signs;
     const STATE: &'static [&'static str] = &["mu"];
+    const GRAD_RANGE: GradRange = GradRange::Any;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]
     }
 
     fn at(&self, _: u64, _: u64) -> (f32, Signs) {
-        let betas = [self.beta1, self.beta2];
+        let decays = [self.beta1, self.beta2].map(MeanDecay::new);
         let kernel = Signs {
-            beta: betas.map(|beta| beta as f32),
-            complement: betas.map(|beta| (1.0 - beta) as f32),
+            beta: decays.map(MeanDecay::beta),
+            complement: decays.map(MeanDecay::complement),
             weight_decay: self.weight_decay as f32,
         };
         (self.lr as f32, kernel)

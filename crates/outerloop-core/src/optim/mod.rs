@@ -16,10 +16,12 @@ pub(crate) mod checks;
 mod cosine;
 pub(crate) mod elementwise;
 mod fromage;
+mod grad_range;
 mod inverse_root;
 mod lamb;
 mod lars;
 mod lion;
+pub(crate) mod mean_decay;
 mod momentum;
 mod muon;
 mod nadamw;
@@ -32,6 +34,7 @@ mod sgd;
 mod shampoo;
 mod shampoo_bound;
 mod sm3;
+pub(crate) mod squares;
 mod state;
 mod tensors;
 pub(crate) mod tensorwise;
@@ -47,6 +50,8 @@ pub(crate) use adam::Moments;
 pub use adam8p::Adam8p;
 pub use adamw::AdamW;
 pub use fromage::Fromage;
+pub use grad_range::GradRange;
+pub(crate) use grad_range::factor_to;
 pub use lamb::Lamb;
 pub use lars::Lars;
 pub use lion::Lion;
@@ -103,6 +108,8 @@ pub struct Needs {
     pub overwrites_grads: Overwrites,
     /// Steps from one validation loss to the next; `None` if the rule never looks at one.
     pub valid_every: Option<u64>,
+    /// Sizes of gradients at which its state stays finite.
+    pub grad_range: GradRange,
 }
 
 /// Whether an optimizer writes into the gradients that it is given.

@@ -2,7 +2,7 @@
 
 use super::checks::{fraction, point_9, positive};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
-use super::{Config, Optimizer};
+use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,7 @@ impl Config for Momentum {
 impl Rule for Momentum {
     type Kernel = Trace;
     const STATE: &'static [&'static str] = &["trace"];
+    const GRAD_RANGE: GradRange = GradRange::Any;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

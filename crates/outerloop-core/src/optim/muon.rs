@@ -20,10 +20,13 @@ use super::adam::Adam;
 use super::checks::{at_least_0, eps8, fraction, pattern, point_9, point_95, point_999, positive};
 use super::elementwise::{Directions, Elementwise, MAX_ARRAYS, Rule, Sweep};
 use super::lamb::DecayedMoments;
+use super::mean_decay::MeanDecay;
 use super::newton_schulz::NewtonSchulz;
-use super::rounding::one_minus_power;
-use super::tensorwise::{Decayed, SumSquares};
-use super::{Config, Cost, Needs, Optimizer, Overwrites, StateMut, Step, Theta, ThetaSpec, Update};
+use super::squares::{norm_of, sum_squares};
+use super::tensorwise::Decayed;
+use super::{
+    Config, Cost, GradRange, Needs, Optimizer, Overwrites, StateMut, Step, Theta, ThetaSpec, Update,
+};
 use crate::error::Result;
 use crate::params::{ALIGN, ParamLayout, TensorSpec};
 use crate::simd::Simd;
@@ -152,7 +155,8 @@ impl Optimizer for MuonOptimizer {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: Overwrites::Always, ..Needs::default() }
+        let grad_range = GradRange::Held { is_summed: false };
+        Needs { overwrites_grads: Overwrites::Always, grad_range, ..Needs::default() }
     }
 }
 
@@ -196,8 +200,8 @@ impl Update for Bound {
             };
             Directions::new(momentum, p, g, state, len).run(workers);
             for matrix in g[..tensor.len].chunks_exact_mut(rows * cols) {
-                let squares = workers.cpu().run(SumSquares(matrix));
-                self.newton_schulz.run(workers.cpu(), matrix, [rows, cols], squares);
+                let norm = norm_of(sum_squares(workers.cpu(), matrix));
+                self.newton_schulz.run(workers.cpu(), matrix, [rows, cols], norm);
             }
             let factor = (cols as f32 / rows as f32).max(1.0).sqrt();
             let kernel = Decayed { factor, decay: config.weight_decay as f32 };
@@ -217,11 +221,12 @@ struct Momentum {
 
 impl Momentum {
     fn new(config: &Muon, t: u64) -> Self {
-        let (beta, complement) = (config.beta as f32, (1.0 - config.beta) as f32);
-        let correction = |t: u64| one_minus_power(beta, t as f64);
+        let decay = MeanDecay::new(config.beta);
+        let (beta, complement) = (decay.beta(), decay.complement());
+        let rest = |t: u64| decay.powers(t as f64)[1] as f32;
         let (of_mean, of_grad) = match config.dialect {
-            MuonDialect::Celo2 => (1.0 / correction(t), 0.0),
-            MuonDialect::Optax => (beta / correction(t + 1), complement / correction(t)),
+            MuonDialect::Celo2 => (1.0 / rest(t), 0.0),
+            MuonDialect::Optax => (beta / rest(t + 1), complement / rest(t)),
         };
         Self { beta, complement, of_mean, of_grad }
     }

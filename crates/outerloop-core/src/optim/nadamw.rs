@@ -17,8 +17,8 @@
 use super::checks::{at_least_0, eps8, expect, fraction, point_9, point_999, positive, yes};
 use super::cosine::CosineSchedule;
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
-use super::rounding::one_minus_power;
-use super::{Config, Optimizer};
+use super::mean_decay::MeanDecay;
+use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -111,19 +111,21 @@ impl Config for NAdamW {
 impl Rule for NAdamW {
     type Kernel = LookAhead;
     const STATE: &'static [&'static str] = &["grad_acc", "grad_sqr_acc"];
+    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]
     }
 
     fn at(&self, t: u64, num_steps: u64) -> (f32, LookAhead) {
-        let betas = [self.beta1, self.beta2];
-        let [first, second] = betas.map(|beta| f64::from(one_minus_power(beta as f32, t as f64)));
+        let decays = [self.beta1, self.beta2].map(MeanDecay::new);
+        let [first, second] = decays.map(|decay| decay.powers(t as f64)[1]);
         let rate = (self.schedule().at(t - 1, num_steps) * second.sqrt() / first) as f32;
-        let complement = |beta: f64| if self.array_betas { 1.0 - beta as f32 } else { (1.0 - beta) as f32 };
+        let complement =
+            |decay: MeanDecay| if self.array_betas { 1.0 - decay.beta() } else { decay.complement() };
         let kernel = LookAhead {
-            beta: betas.map(|beta| beta as f32),
-            complement: betas.map(complement),
+            beta: decays.map(MeanDecay::beta),
+            complement: decays.map(complement),
             eps: self.eps as f32,
             weight_decay: self.weight_decay as f32,
             l2: if self.l2_fixed { -self.l2 as f32 } else { self.l2 as f32 },

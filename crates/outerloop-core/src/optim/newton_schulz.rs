@@ -39,8 +39,8 @@ impl NewtonSchulz {
         }
     }
 
-    /// Orthogonalises `matrix: [rows, cols]` in place; `squares` is the sum of its squares.
-    pub(crate) fn run(&mut self, cpu: Cpu, matrix: &mut [f32], [rows, cols]: [usize; 2], squares: f32) {
+    /// Orthogonalises `matrix: [rows, cols]` in place; `norm` is the root of the sum of its squares.
+    pub(crate) fn run(&mut self, cpu: Cpu, matrix: &mut [f32], [rows, cols]: [usize; 2], norm: f32) {
         let (m, n, len) = (rows.min(cols), rows.max(cols), rows * cols);
         let Self { x, next, transposed, gram, polynomial } = self;
         let (x, next, transposed) = (&mut x[..len], &mut next[..len], &mut transposed[..len]);
@@ -50,7 +50,7 @@ impl NewtonSchulz {
         } else {
             x.copy_from_slice(matrix);
         }
-        let scale = 1.0 / (squares.sqrt() + FLOOR);
+        let scale = 1.0 / (norm + FLOOR);
         x.iter_mut().for_each(|x| *x *= scale);
         let [a, b, c] = COEFFICIENTS;
         for _ in 0..ITERATIONS {

@@ -9,8 +9,8 @@
 
 use super::checks::{eps8, expect, point_9, point_999};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
-use super::rounding::{one_minus_power, rounded_power};
-use super::{Adam, Config, Moments, Optimizer};
+use super::mean_decay::MeanDecay;
+use super::{Adam, Config, GradRange, Moments, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -48,10 +48,10 @@ impl RAdam {
 
     /// r at update `t`, `None` while the second moment is not used.
     fn rectifier(&self, t: f64) -> Option<f64> {
-        let beta = self.beta2 as f32;
-        let longest = f64::from((2.0 / (1.0 - self.beta2) - 1.0) as f32);
-        let power = f64::from(rounded_power(beta, t));
-        let rho = longest - 2.0 * t * power / f64::from(one_minus_power(beta, t));
+        let decay = MeanDecay::new(self.beta2);
+        let longest = decay.longest_memory();
+        let [power, rest] = decay.powers(t);
+        let rho = longest - 2.0 * t * power / rest;
         let ratio = (rho - 4.0) * (rho - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * rho);
         (rho >= self.threshold).then(|| ratio.sqrt())
     }
@@ -61,7 +61,7 @@ impl Config for RAdam {
     fn checked(self) -> Result<Self> {
         self.adam().checked()?;
         // Below 4 the root would be of a negative number.
-        let ok = self.threshold >= 4.0 && self.threshold.is_finite();
+        let ok = self.threshold >= 4.0 && (self.threshold as f32).is_finite();
         expect(ok, "threshold", "finite and >= 4", self.threshold)?;
         Ok(self)
     }
@@ -74,6 +74,7 @@ impl Config for RAdam {
 impl Rule for RAdam {
     type Kernel = Rectified;
     const STATE: &'static [&'static str] = Adam::STATE;
+    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

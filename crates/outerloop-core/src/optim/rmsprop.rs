@@ -8,7 +8,8 @@
 
 use super::checks::{at_least_0, eps8, fraction, point_9, positive};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
-use super::{Config, Optimizer};
+use super::mean_decay::MeanDecay;
+use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -55,15 +56,17 @@ impl Config for RmsProp {
 impl Rule for RmsProp {
     type Kernel = Normalized;
     const STATE: &'static [&'static str] = &["nu"];
+    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]
     }
 
     fn at(&self, _: u64, _: u64) -> (f32, Normalized) {
+        let decay = MeanDecay::new(self.decay);
         let kernel = Normalized {
-            decay: self.decay as f32,
-            complement: (1.0 - self.decay) as f32,
+            decay: decay.beta(),
+            complement: decay.complement(),
             lr: self.lr as f32,
             eps: self.eps as f32,
         };
@@ -102,6 +105,7 @@ struct WithMomentum(RmsProp);
 impl Rule for WithMomentum {
     type Kernel = Traced;
     const STATE: &'static [&'static str] = &["nu", "trace"];
+    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

@@ -2,7 +2,7 @@
 
 use super::checks::positive;
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
-use super::{Config, Optimizer};
+use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,7 @@ impl Config for Sgd {
 impl Rule for Sgd {
     type Kernel = Gradient;
     const STATE: &'static [&'static str] = &[];
+    const GRAD_RANGE: GradRange = GradRange::Any;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

@@ -15,7 +15,7 @@
 
 use super::checks::{fraction, point_9, point_999, positive, size};
 use super::shampoo_bound::Bound;
-use super::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
+use super::{Config, Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::error::Result;
 use crate::params::{ParamLayout, TensorSpec};
 use serde::{Deserialize, Serialize};
@@ -131,6 +131,7 @@ impl Optimizer for ShampooOptimizer {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: Overwrites::Always, ..Needs::default() }
+        let grad_range = GradRange::Held { is_summed: true };
+        Needs { overwrites_grads: Overwrites::Always, grad_range, ..Needs::default() }
     }
 }

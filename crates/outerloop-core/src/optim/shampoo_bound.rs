@@ -2,8 +2,9 @@
 
 use super::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
 use super::inverse_root::InverseRoot;
+use super::mean_decay::MeanDecay;
 use super::shampoo::{Shampoo, as_matrix};
-use super::tensorwise::Squares;
+use super::squares::Squares;
 use super::{StateMut, Step, Update};
 use crate::layer::transpose;
 use crate::params::{ALIGN, ParamLayout};
@@ -109,7 +110,8 @@ impl Update for Bound {
 impl Bound {
     /// Feeds the statistics of axis `k`: GGᵀ, GᵀG, or the diagonal of one.
     fn feed(&mut self, cpu: Cpu, g: &[f32], [rows, cols]: [usize; 2], k: usize, statistics: &mut [f32]) {
-        let (beta, complement) = (self.config.beta2 as f32, (1.0 - self.config.beta2) as f32);
+        let decay = MeanDecay::new(self.config.beta2);
+        let (beta, complement) = (decay.beta(), decay.complement());
         let dim = [rows, cols][k];
         let product = &mut self.product[..statistics.len()];
         if dim > self.config.max_dim {

@@ -8,7 +8,10 @@
 
 use super::checks::{fraction, point_9, positive};
 use super::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
-use super::{Config, Cost, Needs, Optimizer, Overwrites, StateMut, Step, Theta, ThetaSpec, Update};
+use super::mean_decay::MeanDecay;
+use super::{
+    Config, Cost, GradRange, Needs, Optimizer, Overwrites, StateMut, Step, Theta, ThetaSpec, Update,
+};
 use crate::error::Result;
 use crate::params::{ALIGN, ParamLayout, TensorSpec};
 use crate::simd::{AlignedVec, Kernel, Simd, rsqrt};
@@ -97,7 +100,8 @@ impl Optimizer for Sm3Optimizer {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: Overwrites::Always, ..Needs::default() }
+        let grad_range = GradRange::Held { is_summed: false };
+        Needs { overwrites_grads: Overwrites::Always, grad_range, ..Needs::default() }
     }
 }
 
@@ -125,8 +129,8 @@ impl Update for Bound {
         *state.iteration += 1;
         let stride = self.params.padded_len();
         let (momenta, squares) = state.data.split_at_mut(stride);
-        let momentum = self.config.momentum;
-        let kernel = Mean { beta: momentum as f32, complement: (1.0 - momentum) as f32 };
+        let momentum = MeanDecay::new(self.config.momentum);
+        let kernel = Mean { beta: momentum.beta(), complement: momentum.complement() };
         for (i, tensor) in self.tensors.iter().enumerate() {
             let from = tensor.state.start - stride;
             let squares = &mut squares[from..][..tensor.state.len()];
@@ -211,7 +215,8 @@ impl Kernel for Direct<'_> {
                     let place = grads.as_mut_ptr().add(line * len + at);
                     let g = s.load_first(place, n);
                     let old = s.load_first(squares.as_ptr().add(last + at), n);
-                    let a = s.fma(g, g, s.min(floor, old));
+                    // Held to what f32 has: an infinite square would end all steps.
+                    let a = s.min(s.splat(f32::MAX), s.fma(g, g, s.min(floor, old)));
                     let u = s.mul(g, rsqrt(s, s.add(a, s.splat(EPS))));
                     // 0 where a is 0; NaN where it is NaN.
                     s.store_first(place, s.select(s.gt(a, zero), u, s.mul(a, u)), n);

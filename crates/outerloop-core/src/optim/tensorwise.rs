@@ -1,85 +1,13 @@
 //! Hand-designed rules that look at whole tensors: directions first, then their norms, then the step.
 
 use super::elementwise::{Directions, Elementwise, MAX_ARRAYS, Sweep};
-use super::{Cost, Needs, Optimizer, Overwrites, StateMut, Step, Tensors, Theta, ThetaSpec, Update};
+use super::squares::Squares;
+use super::{
+    Cost, GradRange, Needs, Optimizer, Overwrites, StateMut, Step, Tensors, Theta, ThetaSpec, Update,
+};
 use crate::error::Result;
 use crate::params::{ParamLayout, TensorSpec};
-use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers};
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// Longest array that is summed as a whole.
-const WHOLE: usize = 1 << 18;
-/// Elements of a block of a longer one.
-const SUM_BLOCK: usize = 1 << 16;
-/// Σx², element i in lane i mod [`LANES`].
-pub(crate) struct SumSquares<'a>(pub(crate) &'a [f32]);
-
-impl Kernel for SumSquares<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f32 {
-        let mut sum = LaneSum::zero(s);
-        let (x, len) = (self.0.as_ptr(), self.0.len());
-        let mut at = 0;
-        while at < len {
-            for half in 0..LANES / S::WIDTH {
-                let from = at + half * S::WIDTH;
-                if from < len {
-                    // SAFETY: only what remains is read.
-                    let v = unsafe { s.load_first(x.add(from), (len - from).min(S::WIDTH)) };
-                    sum.fma(s, half, v, v);
-                }
-            }
-            at += LANES;
-        }
-        sum.total(s)
-    }
-}
-
-/// Sums of squares of arrays up to a certain length. Long ones are cut into blocks that threads share; their sums are
-/// added in order, so that the result does not depend on the number of threads.
-pub(crate) struct Squares {
-    blocks: Vec<AtomicU32>,
-}
-
-impl Squares {
-    /// For arrays of at most `len` elements.
-    pub(crate) fn up_to(len: usize) -> Self {
-        let count = if len > WHOLE { len.div_ceil(SUM_BLOCK) } else { 0 };
-        Self { blocks: (0..count).map(|_| AtomicU32::new(0)).collect() }
-    }
-
-    /// For every tensor of `params`.
-    pub(crate) fn of(params: &ParamLayout) -> Self {
-        let lens = (0..params.num_tensors()).map(|i| params.padded_range(i).len());
-        Self::up_to(lens.max().unwrap_or(0))
-    }
-
-    /// Σx².
-    pub(crate) fn sum(&self, workers: Workers<'_>, x: &[f32]) -> f64 {
-        if x.len() <= WHOLE {
-            return f64::from(workers.cpu().run(SumSquares(x)));
-        }
-        let count = x.len().div_ceil(SUM_BLOCK);
-        workers.each(count, |i| {
-            let block = &x[i * SUM_BLOCK..((i + 1) * SUM_BLOCK).min(x.len())];
-            self.blocks[i].store(workers.cpu().run(SumSquares(block)).to_bits(), Ordering::Relaxed);
-        });
-        self.blocks[..count].iter().map(|b| f64::from(f32::from_bits(b.load(Ordering::Relaxed)))).sum()
-    }
-
-    /// √Σx².
-    pub(crate) fn norm(&self, workers: Workers<'_>, x: &[f32]) -> f32 {
-        self.sum(workers, x).sqrt() as f32
-    }
-
-    /// √Σx² over all tensors of `x`: their sums are added in order.
-    pub(crate) fn global_norm(&self, workers: Workers<'_>, params: &ParamLayout, x: &mut Tensors<'_>) -> f64 {
-        let of_tensor = |i| self.sum(workers, x.get(i, &params.padded_range(i)));
-        (0..params.num_tensors()).map(of_tensor).sum::<f64>().sqrt()
-    }
-}
+use crate::simd::{Simd, Workers};
 
 /// g ← direction for all tensors; the state's arrays are padded arrays over all of them.
 pub(crate) fn direct_all<K: Elementwise>(
@@ -150,7 +78,9 @@ impl<R: TensorRule> Optimizer for TensorwiseOptimizer<R> {
     }
 
     fn needs(&self) -> Needs {
-        Needs { overwrites_grads: Overwrites::Always, ..Needs::default() }
+        // Steps are as long as trust ratios say, whatever the size of the gradients.
+        let grad_range = GradRange::Held { is_summed: false };
+        Needs { overwrites_grads: Overwrites::Always, grad_range, ..Needs::default() }
     }
 }
 
@@ -214,23 +144,4 @@ impl Elementwise for Decayed {
 /// `ratio`, or 1 where a norm is 0.
 pub(crate) fn trust_ratio(norms: [f32; 2], ratio: f32) -> f32 {
     if norms.contains(&0.0) { 1.0 } else { ratio }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::simd::Cpu;
-
-    /// Blocks hold whole numbers whose squares and sums f32 has exactly.
-    #[test]
-    fn long_sums_do_not_depend_on_threads() {
-        let cpu = Cpu::detect().expect("some backend");
-        let x: Vec<f32> = (0..WHOLE + 1000).map(|i| (i % 3) as f32).collect();
-        let squares = Squares::up_to(x.len());
-        let expected: f64 = x.iter().map(|x| f64::from(x * x)).sum();
-        assert_eq!(squares.sum(Workers::one(cpu), &x), expected);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
-        assert_eq!(squares.sum(Workers::of(cpu, &pool), &x), expected);
-        assert_eq!(squares.sum(Workers::one(cpu), &x[..5]), 6.0);
-    }
 }

@@ -7,7 +7,7 @@
 
 use super::checks::{at_least_0, point_9, point_999, thousandth};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule, sign};
-use super::{Adam, Config, Moments, Optimizer};
+use super::{Adam, Config, GradRange, Moments, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,7 @@ impl Config for Yogi {
 impl Rule for Yogi {
     type Kernel = Additive;
     const STATE: &'static [&'static str] = Adam::STATE;
+    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [self.initial_accumulator as f32; MAX_ARRAYS]

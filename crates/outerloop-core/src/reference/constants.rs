@@ -29,10 +29,19 @@ impl Constants {
         }
     }
 
-    /// 1 − βᵗ, the power being correctly rounded where constants are.
+    /// 1 − βᵗ, the power being correctly rounded where constants are, but for a β so near to 1 that nothing would be left.
     pub fn one_minus_power(self, beta: f64, t: f64) -> f64 {
+        if self == Self::Rounded && is_near_1(beta) {
+            return -(t * self.literal(beta).ln()).exp_m1();
+        }
         self.complement(self.literal(beta).powf(t))
     }
+}
+
+/// Whether 1 − β, taken before rounding, and what is left of 1 after subtracting the rounded β differ by more than 1e-4.
+fn is_near_1(beta: f64) -> bool {
+    let held = 1.0 - f64::from(beta as f32);
+    (1.0 - beta - held).abs() > 1e-4 * held
 }
 
 /// A decay β together with its 1 − β.
@@ -45,8 +54,12 @@ pub struct Decay {
 }
 
 impl Decay {
-    /// A decay written as a literal: 1 − β is taken first and then rounded.
+    /// A decay written as a literal: 1 − β is taken first and then rounded, unless β is so near to 1 that the rounded β is
+    /// another number.
     pub fn literal(beta: f64, constants: Constants) -> Self {
+        if constants == Constants::Rounded && is_near_1(beta) {
+            return Self::array(beta, constants);
+        }
         Self { beta: constants.literal(beta), complement: constants.literal(1.0 - beta) }
     }
 

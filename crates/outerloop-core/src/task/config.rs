@@ -157,9 +157,9 @@ impl QuadraticConfig {
     fn validate(&self) -> Result<()> {
         expect((1..=5000).contains(&self.dims), "dims", "1 to 5000", self.dims)?;
         expect(
-            self.loss_scale > 0.0 && self.loss_scale.is_finite(),
+            self.loss_scale as f32 > 0.0 && (self.loss_scale as f32).is_finite(),
             "lossScale",
-            "finite and > 0",
+            "a number > 0 that f32 holds",
             self.loss_scale,
         )?;
         expect(self.instance_seed < 1 << 53, "instanceSeed", "below 2^53", self.instance_seed)?;

@@ -58,7 +58,7 @@ impl Default for Init {
 impl Init {
     /// Checks the argument.
     /// # Errors
-    /// `InvalidOption` if `scale` is not finite and above 0.
+    /// `InvalidOption` if `scale` is not above 0 and finite, as f32 too.
     pub fn validate(&self) -> Result<()> {
         match *self {
             Self::Orthogonal { scale }
@@ -66,10 +66,10 @@ impl Init {
             | Self::RandomNormal { scale }
             | Self::TruncatedNormal { scale }
             | Self::VarianceScaling { scale }
-                if !(scale > 0.0 && scale.is_finite()) =>
+                if !(scale as f32 > 0.0 && (scale as f32).is_finite()) =>
             {
                 Err(Error::option(format!(
-                    "task config: expected `init.scale` to be finite and > 0, got {scale}"
+                    "task config: expected `init.scale` to be a number > 0 that f32 holds, got {scale}"
                 )))
             }
             _ => Ok(()),

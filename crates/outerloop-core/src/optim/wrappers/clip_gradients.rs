@@ -9,8 +9,9 @@ use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
 use crate::optim::checks::positive;
 use crate::optim::elementwise::{Directions, Elementwise, MAX_ARRAYS};
-use crate::optim::tensorwise::{Decayed, Squares, direct_all};
-use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Overwrites, Step, Update};
+use crate::optim::squares::Squares;
+use crate::optim::tensorwise::{Decayed, direct_all};
+use crate::optim::{Config, GradRange, Needs, Optimizer, OptimizerConfig, Overwrites, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -66,7 +67,10 @@ impl Wrap for Clip {
     }
 
     fn needs(&self, inner: Needs) -> Needs {
-        Needs { overwrites_grads: Overwrites::Always, ..inner }
+        // What is inside sees gradients of at most `max`.
+        let is_small = self.max <= inner.grad_range.largest(usize::MAX >> 1);
+        let grad_range = if is_small { GradRange::Any } else { inner.grad_range };
+        Needs { overwrites_grads: Overwrites::Always, grad_range, ..inner }
     }
 
     fn bind(&self, params: &ParamLayout) -> Bound {
@@ -86,7 +90,7 @@ impl Around for Bound {
         let (workers, layout) = (step.workers, &self.params);
         let mut both = [&mut step.params, &mut step.grads];
         // A factor for a norm; NaN stays NaN.
-        let factor = |norm: f64| if norm <= f64::from(max) { 1.0 } else { (f64::from(max) / norm) as f32 };
+        let factor = |norm: f64| if norm <= f64::from(max) { 1.0 } else { f64::from(max) / norm };
         match by {
             ClipBy::Element => {
                 direct_all(workers, Clamp { max }, layout, both, &mut []);
@@ -95,23 +99,34 @@ impl Around for Bound {
                 for i in 0..self.params.num_tensors() {
                     let range = layout.padded_range(i);
                     let [p, g] = both.each_mut().map(|x| x.get(i, &range));
-                    let factor = factor(self.squares.sum(workers, g).sqrt());
-                    let kernel = Decayed { factor, decay: 0.0 };
-                    if factor != 1.0 {
+                    for factor in parts(factor(self.squares.sum(workers, g).sqrt())) {
+                        let kernel = Decayed { factor, decay: 0.0 };
                         Directions::new(kernel, p, g, &mut [], 0).run(workers);
                     }
                 }
             }
             ClipBy::GlobalNorm => {
-                let factor = factor(self.squares.global_norm(workers, layout, both[1]));
-                if factor != 1.0 {
+                for factor in parts(factor(self.squares.global_norm(workers, layout, both[1]))) {
                     let kernel = Decayed { factor, decay: 0.0 };
-                    direct_all(workers, kernel, layout, both, &mut []);
+                    direct_all(workers, kernel, layout, both.each_mut().map(|x| &mut **x), &mut []);
                 }
             }
         }
         inner.step(step);
     }
+}
+
+/// A factor of at most 1 as factors that f32 holds: none for 1, and more than one where it does not hold the product.
+fn parts(factor: f64) -> impl Iterator<Item = f32> {
+    /// 2⁻⁹⁶.
+    const PART: f32 = f32::from_bits((127 - 96) << 23);
+    let (mut rest, mut count) = (factor, 0);
+    while rest > 0.0 && rest < f64::from(f32::MIN_POSITIVE) {
+        rest /= f64::from(PART);
+        count += 1;
+    }
+    let last = (rest as f32 != 1.0).then_some(rest as f32);
+    std::iter::repeat_n(PART, count).chain(last)
 }
 
 /// g held to ±max.

@@ -8,7 +8,8 @@
 use super::pair::{Join, Pair, Tried};
 use crate::error::Result;
 use crate::optim::elementwise::{Directions, Elementwise, MAX_ARRAYS, Sweep};
-use crate::optim::tensorwise::{Plain, Squares};
+use crate::optim::squares::Squares;
+use crate::optim::tensorwise::Plain;
 use crate::optim::{Config, Optimizer, OptimizerConfig, Scale, Tensors};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};

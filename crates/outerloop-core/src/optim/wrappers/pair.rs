@@ -106,6 +106,7 @@ impl<J: Join> Optimizer for Pair<J> {
             num_steps: a.num_steps || b.num_steps,
             overwrites_grads: Overwrites::Never,
             valid_every,
+            grad_range: a.grad_range.and(b.grad_range),
         }
     }
 }

@@ -1,0 +1,88 @@
+//! How large gradients may be: the square of 1.8e19 is the end of f32.
+
+/// Largest gradient whose square an array of state may have: 2⁶¹ ≈ 2.3e18. What a rule adds to squares, or to gradients
+/// before it takes them, then stays below 2¹²⁸.
+const LARGEST: f32 = (1u64 << 61) as f32;
+
+/// Sizes of gradients at which a rule does what it is meant to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GradRange {
+    /// Any: it keeps no squares, or clips gradients before.
+    #[default]
+    Any,
+    /// It keeps squares, and its steps depend little on the size of gradients: those of a tensor with a larger element are
+    /// scaled down by a power of two.
+    Held {
+        /// Whether squares are summed over the tensor, not only kept element by element.
+        is_summed: bool,
+    },
+    /// It keeps squares, and its steps depend on the size of gradients: a larger element counts as not finite.
+    Refused {
+        /// Whether squares are summed over the tensor, not only kept element by element.
+        is_summed: bool,
+    },
+}
+
+impl GradRange {
+    /// Largest element of a tensor of `len` elements.
+    pub fn largest(self, len: usize) -> f32 {
+        match self {
+            Self::Any => f32::MAX,
+            Self::Held { is_summed: false } | Self::Refused { is_summed: false } => LARGEST,
+            Self::Held { is_summed: true } | Self::Refused { is_summed: true } => {
+                // A power of two of at most 1/√len, so that a sum of `len` squares is no larger than one of before.
+                let half = len.next_power_of_two().trailing_zeros().div_ceil(2);
+                LARGEST / (1u64 << half) as f32
+            }
+        }
+    }
+
+    /// The range of two rules that get the same gradients.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let is_summed = [self, other].contains(&Self::Held { is_summed: true })
+            || [self, other].contains(&Self::Refused { is_summed: true });
+        match (self, other) {
+            (Self::Refused { .. }, _) | (_, Self::Refused { .. }) => Self::Refused { is_summed },
+            (Self::Held { .. }, _) | (_, Self::Held { .. }) => Self::Held { is_summed },
+            (Self::Any, Self::Any) => Self::Any,
+        }
+    }
+}
+
+/// The power of two, at most 1, that brings a largest element of `largest` to at most `bound`, itself a power of two.
+pub(crate) fn factor_to(bound: f32, largest: f32) -> f32 {
+    let exponent = |x: f32| (x.to_bits() >> 23).cast_signed();
+    let excess = exponent(largest) - exponent(bound) + 1;
+    f32::from_bits((127 - excess.clamp(0, 126)).cast_unsigned() << 23)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_squares_stay_in_f32() {
+        for len in [1, 2, 3, 16, 17, 1000, 1 << 20, (1 << 30) + 1] {
+            let bound = f64::from(GradRange::Held { is_summed: true }.largest(len));
+            assert!(bound * bound * len as f64 <= f64::from(f32::MAX) / 64.0, "{len}");
+        }
+    }
+
+    #[test]
+    fn factors_bring_what_is_too_large_below_the_bound() {
+        for largest in [3e18f32, 1e19, 1e20, 1e30, f32::MAX] {
+            let held = largest * factor_to(LARGEST, largest);
+            assert!(held <= LARGEST && held > LARGEST / 4.0, "{largest}: {held}");
+        }
+        assert_eq!(factor_to(LARGEST, 1.0), 1.0);
+    }
+
+    #[test]
+    fn the_stricter_range_of_two_holds() {
+        use GradRange::{Any, Held, Refused};
+        assert_eq!(Any.and(Held { is_summed: true }), Held { is_summed: true });
+        assert_eq!(Held { is_summed: true }.and(Refused { is_summed: false }), Refused { is_summed: true });
+        assert_eq!(Any.and(Any), Any);
+    }
+}
