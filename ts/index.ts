@@ -22,6 +22,7 @@ export type { TaskMixture } from './config/taskMixture.js'
 export type { TrainConfig, TrainConfigInput } from './config/trainConfig.js'
 export { parseTrainConfig } from './config/trainConfig.js'
 export type { WeightFormat } from './config/weightFormat.js'
+export { describeTask, doctor, initTheta, runCurves, thetaLayout } from './engine.js'
 export type { ErrorCode } from './errors.js'
 export { OuterloopError } from './errors.js'
 export type { EvaluationSubject } from './evaluate/evaluate.js'
@@ -39,16 +40,7 @@ export type {
   Split,
   ThetaLeaf,
 } from './native.js'
-export {
-  Dataset,
-  datasetFromArrays,
-  describeTask,
-  doctor,
-  initTheta,
-  loadDataset,
-  runCurves,
-  thetaLayout,
-} from './native.js'
+export { Dataset, datasetFromArrays, loadDataset } from './native.js'
 export type { RunLimits, StopReason } from './outer/limits.js'
 export type { StepRecord } from './outer/stepRecord.js'
 export type { StartInfo, TrainOptions, TrainResult } from './outer/train.js'

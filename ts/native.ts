@@ -4,13 +4,17 @@
  */
 import { availableParallelism, cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { types } from 'node:util'
+import { z } from 'zod'
 import * as addon from '../index.js'
-import { bundledDatasets, type DatasetSpec } from './config/datasetSpec.js'
-import type { CpuName } from './config/fields.js'
+import { bundledDatasets, type DatasetSpec, datasetSpecSchema, wrongName } from './config/datasetSpec.js'
+import { type CpuName, integer, text, unchecked } from './config/fields.js'
 import type { OptimizerConfig } from './config/optimizerConfig.js'
+import { parseWith } from './config/parse.js'
+import { quote } from './config/quote.js'
 import type { TaskConfig } from './config/taskConfig.js'
 import { OuterloopError } from './errors.js'
-import { codeOf, guarded, settled, toOuterloopError, wrongType } from './nativeErrors.js'
+import { codeOf, guarded, notConstructed, settled, toOuterloopError, wrongType } from './nativeErrors.js'
 import type {
   AdvancePlan,
   AdvanceResult,
@@ -39,13 +43,21 @@ export class Dataset {
   readonly info: DatasetInfo
   /** @internal */
   readonly native: addon.NativeDataset
+  readonly #isDataset = true
 
   /** @internal Use {@link loadDataset} or {@link datasetFromArrays}. */
   constructor(native: addon.NativeDataset) {
+    if (!(native instanceof addon.NativeDataset))
+      throw notConstructed('Dataset', 'loadDataset or datasetFromArrays')
     this.native = native
     const { splitLengths, ...rest } = native.info()
     const [train = 0, innerValid = 0, outerValid = 0, test = 0] = splitLengths
     this.info = { ...rest, splits: { train, innerValid, outerValid, test } }
+  }
+
+  /** @internal Whether a value is one. */
+  static isDataset(value: unknown): value is Dataset {
+    return typeof value === 'object' && value !== null && #isDataset in value && value.#isDataset
   }
 }
 
@@ -85,8 +97,10 @@ export class FileLock implements Disposable {
  * @throws {OuterloopError} `DATA_INVALID` naming file, byte and expectation; `INVALID_OPTION` for a wrong spec.
  */
 export async function loadDataset(spec: DatasetSpec): Promise<Dataset> {
+  const checked = parseWith(datasetSpecSchema, spec, 'spec')
+  checkName('spec.name', checked)
   const dir = fileURLToPath(new URL('../data', import.meta.url))
-  const complete = spec.kind === 'bundled' ? { ...spec, dir } : spec
+  const complete = checked.kind === 'bundled' ? { ...checked, dir } : checked
   return new Dataset(await settled(addon.loadDataset(JSON.stringify(complete))))
 }
 
@@ -99,6 +113,27 @@ export async function loadDatasets(
   const bundled = bundledDatasets.filter((name) => new Set(names).has(name) && !own.has(name))
   const all = [...specs, ...bundled.map((name) => ({ kind: 'bundled', name }) as const)]
   return Promise.all(all.map((spec) => loadDataset(spec)))
+}
+
+/** What `images` and `labels` are is told with another code, beside the call. */
+const arraysSchema = z.strictObject({
+  name: text(),
+  images: unchecked(),
+  labels: unchecked(),
+  height: integer(1, 2 ** 16),
+  width: integer(1, 2 ** 24),
+  channels: integer(1, 2 ** 16),
+  numClasses: integer(2, 65536),
+})
+
+/** The name must mean this data set and no other. */
+function checkName(path: string, spec: { kind?: string; name: string }): void {
+  const expected = wrongName(spec, [])
+  if (expected === undefined) return
+  throw new OuterloopError(
+    'INVALID_OPTION',
+    `expected \`${path}\` to be ${expected}, got ${quote(spec.name)}`,
+  )
 }
 
 /**
@@ -117,11 +152,12 @@ export function datasetFromArrays(options: {
   channels: number
   numClasses: number
 }): Dataset {
-  const { name, images, labels, ...shape } = options
-  if (!(images instanceof Uint8Array)) throw wrongType('images', 'Uint8Array', images)
-  if (!(labels instanceof Uint8Array || labels instanceof Uint16Array)) {
+  const { name, images, labels, ...shape } = parseWith(arraysSchema, options)
+  if (!types.isUint8Array(images)) throw wrongType('images', 'Uint8Array', images)
+  if (!types.isUint8Array(labels) && !types.isUint16Array(labels)) {
     throw wrongType('labels', 'Uint8Array or Uint16Array', labels)
   }
+  checkName('name', { name })
   return new Dataset(guarded(() => addon.datasetFromArrays(name, images, Uint16Array.from(labels), shape)))
 }
 
@@ -232,7 +268,7 @@ export class Unroller implements Disposable {
    *  call is under way, `CLOSED` after {@link Unroller.close}.
    */
   async advance(theta: Float32Array, plan: AdvancePlan, options: JobOptions = {}): Promise<AdvanceResult> {
-    if (!(theta instanceof Float32Array)) throw wrongType('theta', 'Float32Array', theta)
+    if (!types.isFloat32Array(theta)) throw wrongType('theta', 'Float32Array', theta)
     const { signal, onProgress } = options
     const segments = plan.particles.flatMap((part) => part.segments)
     const total = 2 * segments.reduce((sum, { innerSteps }) => sum + innerSteps, 0)
@@ -277,7 +313,7 @@ export class NativeOptimizerHandle {
 
   /** @throws {OuterloopError} `SHAPE_MISMATCH` if theta does not fit. */
   constructor(config: OptimizerConfig, theta: Float32Array) {
-    if (!(theta instanceof Float32Array)) throw wrongType('theta', 'Float32Array', theta)
+    if (!types.isFloat32Array(theta)) throw wrongType('theta', 'Float32Array', theta)
     this.#native = guarded(() => new addon.NativeOptimizer(JSON.stringify(config), theta))
   }
 

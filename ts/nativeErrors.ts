@@ -1,10 +1,18 @@
 /** From the addon's errors to ours. */
+import { kindOf } from './config/quote.js'
 import { type ErrorCode, OuterloopError } from './errors.js'
 
 /** The error for an argument of the wrong type. */
 export function wrongType(name: string, expected: string, got: unknown): OuterloopError {
-  const came = Object.prototype.toString.call(got).slice(8, -1)
-  return new OuterloopError('DTYPE_MISMATCH', `expected \`${name}\` to be a ${expected}, got ${came}`)
+  return new OuterloopError('DTYPE_MISMATCH', `expected \`${name}\` to be a ${expected}, got ${kindOf(got)}`)
+}
+
+/** The error for a class that callers do not make themselves. */
+export function notConstructed(name: string, maker: string): OuterloopError {
+  return new OuterloopError(
+    'INVALID_OPTION',
+    `expected \`${name}\` to be made by ${maker}, got a call of its constructor`,
+  )
 }
 
 /** A call into the addon, its errors as ours. */
@@ -39,12 +47,22 @@ const codes: readonly string[] = [
   'INTERNAL',
 ] satisfies ErrorCode[]
 
+/** What the parser of the core says of JSON that it cannot read, after what that JSON is. */
+const parserWords = /^([^\n]*?): [^\n]* at line \d+ column \d+$/
+
 /** An error of the addon as ours. */
 export function toOuterloopError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof OuterloopError) return error
   const code = codeOf(error)
+  const unread = parserWords.exec(error.message)
+  if (unread !== null && code === 'INVALID_OPTION') {
+    // Options are checked before they come here: both sides must accept the same.
+    const message = `a bug in outerloop: the engine does not read ${unread[1] ?? 'options'} that were accepted; please report it`
+    return new OuterloopError('INTERNAL', message, { cause: error })
+  }
   if (typeof code === 'string' && codes.includes(code)) {
-    return new OuterloopError(code as ErrorCode, error.message, { cause: error })
+    const message = unread === null ? error.message : `${unread[1]}: expected what this package writes`
+    return new OuterloopError(code as ErrorCode, message, { cause: error })
   }
   // The addon's own refusal of an argument's type, before our code runs.
   const isArgument = code === 'InvalidArg' || error instanceof TypeError || String(code).endsWith('Expected')

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** Names of the data sets that come with the package: 8×8 grey images, 10 classes. */
-export const bundledDatasets = ['mnist8', 'fashion8', 'cifar8'] as const
+export const bundledDatasets = Object.freeze(['mnist8', 'fashion8', 'cifar8'] as const)
 
 /** Name under which tasks refer to a data set. */
 const name = z.string().min(1)
@@ -64,3 +64,18 @@ export const datasetSpecSchema = z.discriminatedUnion('kind', [bundled, idx, cif
 
 /** What data set to load, and from where. */
 export type DatasetSpec = z.infer<typeof datasetSpecSchema>
+
+/**
+ * What the name of a data set should be if it is not free: that of a bundled set means that set, and of two sets with one
+ * name, tasks could mean either.
+ */
+export function wrongName(
+  { kind, name }: { kind?: string; name: string },
+  others: readonly { name: string }[],
+): string | undefined {
+  if (others.some((other) => other.name === name)) return 'a name that no other data set has'
+  const isTaken = kind !== 'bundled' && (bundledDatasets as readonly string[]).includes(name)
+  return isTaken
+    ? `another name than those of the bundled data sets (${bundledDatasets.join(', ')})`
+    : undefined
+}

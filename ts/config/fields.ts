@@ -2,7 +2,9 @@
  * Building blocks of the config schemas. Each carries the words that end an error message
  * "expected `path` to be …", so that a wrong type and a wrong range read alike.
  */
+import { types } from 'node:util'
 import { z } from 'zod'
+import { given, keepInstances } from './taken.js'
 
 /** Ends of f32, in which the engine computes: what is nearer to 0 counts as 0, what is larger as infinite. */
 const f32 = { min: 1.1754943508222875e-38, max: 3.4028234663852886e38 }
@@ -116,4 +118,58 @@ function isPattern(text: string): boolean {
   } catch {
     return false
   }
+}
+
+/** A value that stays the caller's own, if `isRight` says so. */
+function own<T>(isRight: (value: unknown) => boolean, error: string) {
+  return z.custom<T>((value) => isRight(given(value)), { error }).transform((value) => given(value) as T)
+}
+
+/** A function of the caller's. */
+export function callback<Callback = unknown>() {
+  return own<Callback>((value) => typeof value === 'function', 'a function')
+}
+
+/** A signal of the caller's. */
+export function abortSignal() {
+  return own<AbortSignal>(isSignal, 'an AbortSignal')
+}
+
+/** Numbers in single precision. */
+export function float32Array() {
+  return own<Float32Array>((value) => types.isFloat32Array(value), 'a Float32Array')
+}
+
+/** Path of a file or a directory. */
+export function path() {
+  const error = 'a path: a string of 1 to 4096 characters without NUL'
+  return z
+    .string({ error })
+    .min(1, { error })
+    .max(4096, { error })
+    .refine((text) => !text.includes('\0'), { error })
+}
+
+/** An instance of a class of this package. `isOwn`: whether a value is one that the class has made. */
+export function instanceOf<T extends object>(
+  type: abstract new (...args: never) => T,
+  isOwn: (value: unknown) => boolean,
+  error: string,
+) {
+  keepInstances(type)
+  return own<T>(isOwn, error)
+}
+
+function isSignal(value: unknown): boolean {
+  try {
+    // Something that only inherits from a signal throws when it is asked.
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean'
+  } catch {
+    return false
+  }
+}
+
+/** Anything, as the caller gave it. What it must be is checked where it is used. */
+export function unchecked() {
+  return own<unknown>(() => true, 'anything')
 }

@@ -6,13 +6,16 @@
  * Only the order is stored. The values are drawn again as TaskSet drew them, and are the published doubles to the last
  * bit, as opt_list.json of google/learned_optimization at 96f8135 has them.
  */
-import { OuterloopError } from '../errors.js'
+import { integer } from './fields.js'
 import { MersenneTwister } from './mersenneTwister.js'
 import type { OptimizerConfig } from './optimizerConfig.js'
 import { optListSeeds } from './optListSeeds.js'
+import { parseWith } from './parse.js'
 
 /** Settings in the opt_list. */
 export const numOptListConfigs = optListSeeds.length
+
+const indexSchema = integer(0, numOptListConfigs - 1)
 
 /**
  * A setting of the opt_list. It needs the number of inner steps in advance, and no other weight decay or schedule. As
@@ -25,14 +28,7 @@ export const numOptListConfigs = optListSeeds.length
  * const { lr } = optList(0) // 0.0011948335721160095
  */
 export function optList(index: number): Extract<OptimizerConfig, { name: 'nadamw' }> {
-  const seed = optListSeeds[index]
-  if (seed === undefined) {
-    throw new OuterloopError(
-      'INVALID_OPTION',
-      `expected \`index\` to be an integer from 0 to ${numOptListConfigs - 1}, got ${index}`,
-    )
-  }
-  return drawNadamw(seed)
+  return drawNadamw(optListSeeds[parseWith(indexSchema, index, 'index')]!)
 }
 
 /** Natural logarithms of the bounds of what is drawn log-uniformly. */

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod'
 import { OuterloopError } from '../errors.js'
+import { listed, quote, shorten } from './quote.js'
+import { given, showPath, taken } from './taken.js'
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]
@@ -15,8 +17,9 @@ const UNSAID = ''
  * Checks `input` against `schema` and fills in the defaults.
  *
  * @param schema - The schema.
- * @param input - Anything; it is not changed.
+ * @param input - Anything; it is not changed, and the result shares nothing with it but functions and instances of classes.
  * @param root - Name of the whole, for problems that have no path.
+ * @param limits - `maxValues`: how many values `input` may consist of. Default a million.
  * @returns The complete value.
  * @throws {OuterloopError} `INVALID_OPTION`, one line for each problem:
  * ``expected `estimator.std` to be a finite number > 0, got -1``.
@@ -25,11 +28,30 @@ export function parseWith<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
   root = 'options',
+  { maxValues }: { maxValues?: number } = {},
 ): z.output<Schema> {
-  const result = schema.safeParse(input, { reportInput: true, error: describe })
+  const copy = taken(input, root, maxValues)
+  const result = schema.safeParse(copy, { reportInput: true, error: describe })
   if (result.success) return result.data
-  const lines = flatten(result.error.issues, []).map((problem) => sentence(problem, input, root))
-  throw new OuterloopError('INVALID_OPTION', [...new Set(lines)].join('\n'), { cause: result.error })
+  throw refusal(result.error, copy, root)
+}
+
+/** Problems that one error tells of. */
+const MAX_LINES = 20
+/** Characters that a line has at most. */
+const MAX_LINE = 2000
+
+function refusal(error: z.ZodError, input: unknown, root: string): OuterloopError {
+  const problems = flatten(error.issues, [])
+  const lines = new Set<string>()
+  let told = 0
+  for (; told < problems.length && lines.size < MAX_LINES; told++) {
+    for (const line of sentences(problems[told]!, input, root)) lines.add(shorten(line, MAX_LINE))
+  }
+  const rest = problems.length - told
+  const more = rest === 0 ? [] : [`and ${rest} more`]
+  // The error of zod is no cause to keep: it holds the whole input, and prints it.
+  return new OuterloopError('INVALID_OPTION', [...lines, ...more].join('\n'))
 }
 
 const typeWords: Partial<Record<string, string>> = {
@@ -99,7 +121,7 @@ function strangeness(issues: readonly Issue[]): number {
   ).length
 }
 
-function sentence({ issue, path }: Problem, input: unknown, root: string): string {
+function sentences({ issue, path }: Problem, input: unknown, root: string): string[] {
   if (issue.code === 'unrecognized_keys') return unknownKeys(issue, path)
   const expected =
     issue.code === 'invalid_union' && issue.message === UNSAID
@@ -108,19 +130,24 @@ function sentence({ issue, path }: Problem, input: unknown, root: string): strin
   const got = issue.code === 'custom' && 'input' in issue ? issue.input : at(input, path)
   // A refinement may say what the value is to have or do, where a type says what it is to be.
   const claim = expected.startsWith('to ') ? expected : `to be ${expected}`
-  return `expected \`${show(path) || root}\` ${claim}, got ${quote(got)}`
+  return [`expected \`${showPath(path) || root}\` ${claim}, got ${quote(given(got))}`]
 }
 
-function unknownKeys(issue: Issue & { code: 'unrecognized_keys' }, path: Path): string {
+function unknownKeys(issue: Issue & { code: 'unrecognized_keys' }, path: Path): string[] {
   const known = JSON.parse(issue.message || '[]') as string[]
-  return issue.keys
-    .map((key) => {
-      const near = nearest(key, known)
-      const hint = near === undefined ? '' : ` (did you mean \`${near}\`?)`
-      return `unknown option \`${show([...path, key])}\`: expected one of ${known.join(', ')}${hint}`
-    })
-    .join('\n')
+  const [key = '', ...others] = issue.keys
+  const line = (name: string) => {
+    const near = nearest(name, known)
+    const hint = near === undefined ? '' : ` (did you mean \`${near}\`?)`
+    return `unknown option \`${showPath([...path, name])}\`: expected one of ${listed(known, MAX_KNOWN)}${hint}`
+  }
+  const told = [key, ...others.slice(0, MAX_LINES - 1)].map(line)
+  const rest = issue.keys.length - told.length
+  return [...told, ...(rest === 0 ? [] : [`and ${rest} more unknown options`])]
 }
+
+/** Known options that a line names. */
+const MAX_KNOWN = 100
 
 /** The value at a path, or undefined. */
 function at(value: unknown, path: Path): unknown {
@@ -133,31 +160,15 @@ function at(value: unknown, path: Path): unknown {
   )
 }
 
-/** A path as one would write it in code: `tasks.tasks[0].config.hidden[1]`. */
-function show(path: Path): string {
-  return path.reduce<string>(
-    (text, key) =>
-      typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`,
-    '',
-  )
-}
-
 function oneOf(values: readonly unknown[]): string {
   const shown = values.map((value) => JSON.stringify(value))
   return shown.length === 1 ? (shown[0] ?? '') : `one of ${shown.join(', ')}`
 }
 
-function quote(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
-  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`
-  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name}`
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text
-}
-
 /** The candidate closest to a word, if it is close enough to be a slip of the fingers. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  // Comparing takes time in proportion to both lengths, and nobody means one of ours by a text this long.
+  if (word.length > 64) return undefined
   const limit = Math.max(1, Math.floor(word.length / 3))
   const scored = candidates
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))

@@ -1,8 +1,10 @@
 /** Named configs, and how a user's options are laid over one. */
 import type { z } from 'zod'
 import { OuterloopError } from '../errors.js'
+import { deepFreeze } from './freeze.js'
 import { isPlainObject, mergeOver, type PlainObject } from './merge.js'
 import { nearest } from './parse.js'
+import { quote } from './quote.js'
 import { loadRecipe, type Recipe } from './recipe.js'
 import type { trainConfigSchema } from './trainConfig.js'
 
@@ -10,10 +12,10 @@ import type { trainConfigSchema } from './trainConfig.js'
 export type CompletePreset = Omit<z.input<typeof trainConfigSchema>, 'preset'>
 
 /** Names of the recipes: the files of `presets/`. */
-export const recipeNames = ['quick', 'broad', 'paper2020', 'velo', 'celo', 'celo2'] as const
+export const recipeNames = Object.freeze(['quick', 'broad', 'paper2020', 'velo', 'celo', 'celo2'] as const)
 
 /** Names of the presets: the phases of the recipes. */
-export const presetNames = [
+export const presetNames = Object.freeze([
   'quick',
   'broad',
   'paper2020',
@@ -27,18 +29,17 @@ export const presetNames = [
   'celo-2',
   'celo2',
   'celo2-base',
-] as const
+] as const)
 
 /** Name of a preset. */
 export type PresetName = (typeof presetNames)[number]
 
-/** The recipes, in the order of their names. */
-export const recipes: readonly Recipe[] = recipeNames.map(loadRecipe)
+/** The recipes, in the order of their names. They cannot be changed. */
+export const recipes: readonly Recipe[] = deepFreeze(recipeNames.map(loadRecipe))
 
-/** The presets by name. */
-export const presets = Object.fromEntries(recipes.flatMap(configsOf)) as unknown as Record<
-  PresetName,
-  CompletePreset
+/** The presets by name. They cannot be changed: `{ preset: 'quick', … }` lays options over one. */
+export const presets = deepFreeze(Object.fromEntries(recipes.flatMap(configsOf))) as unknown as Readonly<
+  Record<PresetName, CompletePreset>
 >
 
 /** Name and config of every phase, laid over the phase that it names. */
@@ -73,7 +74,7 @@ export function checkPresetName(name: unknown): PresetName {
   const expected = presetNames.map((preset) => JSON.stringify(preset)).join(', ')
   throw new OuterloopError(
     'INVALID_OPTION',
-    `expected \`preset\` to be one of ${expected}, got ${JSON.stringify(name)}${hint}`,
+    `expected \`preset\` to be one of ${expected}, got ${quote(name)}${hint}`,
   )
 }
 

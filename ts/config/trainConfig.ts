@@ -1,6 +1,6 @@
 /** The meta-training config: one schema, and the only place where its defaults are written. */
 import { z } from 'zod'
-import { bundledDatasets, datasetSpecSchema } from './datasetSpec.js'
+import { bundledDatasets, datasetSpecSchema, wrongName } from './datasetSpec.js'
 import { decayOffsetsSchema } from './decayOffsets.js'
 import { estimatorSchema } from './estimatorConfig.js'
 import { cpuName, fraction, integer, nonNegative, text, threadCount } from './fields.js'
@@ -9,12 +9,14 @@ import { learnedOptimizerSchema } from './optimizerConfig.js'
 import { clipSchema, freezeSchema, outerOptimizerSchema } from './outerOptimizerConfig.js'
 import { parseWith } from './parse.js'
 import { type PresetName, presetNames, withPreset } from './presets.js'
+import { listed } from './quote.js'
 import {
   initialOffsetSchema,
   resetsSchema,
   truncationScheduleSchema,
   unrollLengthSchema,
 } from './scheduleConfig.js'
+import { taken } from './taken.js'
 import { taskConfigSchema } from './taskConfig.js'
 import { type TaskMixture, taskMixtureSchema } from './taskMixture.js'
 
@@ -137,10 +139,15 @@ type DeepPartial<T> = T extends readonly unknown[]
  * const config = parseTrainConfig({ preset: 'quick', outerSteps: 30 })
  */
 export function parseTrainConfig(input: unknown): TrainConfig {
-  return parseWith(checkedSchema, withPreset(input))
+  return parseWith(checkedSchema, withPreset(taken(input, 'options')))
 }
 
 const checkedSchema = trainConfigSchema.superRefine((config, context) => {
+  for (const [i, spec] of config.datasets.entries()) {
+    const message = wrongName(spec, config.datasets.slice(0, i))
+    if (message === undefined) continue
+    context.addIssue({ code: 'custom', path: ['datasets', i, 'name'], message, input: spec.name })
+  }
   const known = new Set([...bundledDatasets, ...config.datasets.map((spec) => spec.name)])
   const evaluated = Array.isArray(config.evaluation?.tasks) ? config.evaluation.tasks : []
   const named = [
@@ -151,7 +158,7 @@ const checkedSchema = trainConfigSchema.superRefine((config, context) => {
   ]
   for (const { name, path } of named) {
     if (known.has(name)) continue
-    const message = `the name of a bundled data set or of one in \`datasets\` (${[...known].join(', ')})`
+    const message = `the name of a bundled data set or of one in \`datasets\` (${listed([...known])})`
     context.addIssue({ code: 'custom', path, message, input: name })
   }
   const { theta, decayOffsets } = config.start

@@ -4,10 +4,13 @@
  * Every setting is run once on every (task, seed), to the longest horizon, with the same initial params and the same
  * minibatches. Rates are chosen on outer-validation and reported on test; the scales are those of normalize.ts.
  */
-import { isLearned, type OptimizerConfig } from '../config/optimizerConfig.js'
+import { z } from 'zod'
+import { float32Array, path } from '../config/fields.js'
+import { isLearned, type OptimizerConfig, optimizerConfigSchema } from '../config/optimizerConfig.js'
+import { parseWith } from '../config/parse.js'
 import { scaleSteps } from '../config/scaleSteps.js'
 import { OuterloopError } from '../errors.js'
-import { type Dataset, loadDatasets } from '../native.js'
+import { type Dataset, loadDatasets, numElements, thetaLayout } from '../native.js'
 import { heldOutTasks } from '../tasks/catalogue.js'
 import { Key, purposes } from '../tasks/key.js'
 import { loadWeights } from '../weights/weightFile.js'
@@ -45,12 +48,12 @@ export async function evaluate(
   subject: EvaluationSubject | string,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const settings = parseEvaluateOptions(options)
-  const { theta, optimizer } = typeof subject === 'string' ? await loadWeights(subject) : subject
+  const { own, ...settings } = parseEvaluateOptions(options)
+  const { theta, optimizer } = await settleSubject(subject)
   const tasks = chooseTasks(settings.tasks)
   const learners = settings.stepMultipliers.map((factor) => scaleSteps(optimizer, factor))
-  const runner = new TaskRunner(settings, options, {
-    datasets: await datasetsOf(tasks, options.datasets ?? []),
+  const runner = new TaskRunner(settings, own, {
+    datasets: await datasetsOf(tasks, own.datasets ?? []),
     learners,
     theta,
     numTasks: tasks.length,
@@ -72,6 +75,25 @@ export async function evaluate(
   return assembleEvaluation(header, pool, learned, (n) => random.integer(n))
 }
 
+/** What {@link loadWeights} gives is a subject too, so there may be metadata. */
+const subjectSchema = z.strictObject({
+  theta: float32Array(),
+  optimizer: optimizerConfigSchema,
+  metadata: z.record(z.string(), z.unknown()).optional(),
+})
+
+/** The subject, read or copied: a caller who goes on with the arrays changes nothing. */
+async function settleSubject(subject: EvaluationSubject | string): Promise<EvaluationSubject> {
+  if (typeof subject === 'string') return loadWeights(parseWith(path(), subject, 'subject'))
+  const { theta, optimizer } = parseWith(subjectSchema, subject, 'subject')
+  const length = thetaLayout(optimizer).reduce((sum, leaf) => sum + numElements(leaf), 0)
+  if (theta.length !== length) {
+    const message = `expected \`subject.theta\` to have the ${length} weights of ${optimizer.name}, got ${theta.length}`
+    throw new OuterloopError('SHAPE_MISMATCH', message)
+  }
+  return { theta: theta.slice(), optimizer }
+}
+
 /** How tables call it. */
 function subjectName(optimizer: OptimizerConfig): string {
   return isLearned(optimizer) ? 'learned' : optimizer.name
@@ -85,7 +107,8 @@ function chooseTasks(tasks: EvaluationSettings['tasks']): EvaluationTask[] {
       `expected \`tasks\` to be at most ${heldOutTasks.length}, the size of the held-out suite, got ${tasks}`,
     )
   }
-  return heldOutTasks.slice(0, tasks).map(({ name, config }) => ({ name, config }))
+  // Copies: the result is the caller's, the suite is nobody's to change.
+  return heldOutTasks.slice(0, tasks).map(({ name, config }) => ({ name, config: structuredClone(config) }))
 }
 
 /** The caller's data sets, and the bundled ones that tasks name besides. */

@@ -1,19 +1,46 @@
 /** Options of {@link evaluate}: one schema with every default. */
 import { z } from 'zod'
-import { type CpuName, cpuName, integer, positive, text } from '../config/fields.js'
+import {
+  abortSignal,
+  type CpuName,
+  callback,
+  cpuName,
+  integer,
+  path,
+  positive,
+  text,
+  threadCount,
+} from '../config/fields.js'
 import { parseWith } from '../config/parse.js'
 import { type TaskConfigInput, taskConfigSchema } from '../config/taskConfig.js'
+import { datasetList } from '../engine.js'
 import { OuterloopError } from '../errors.js'
 import type { Dataset } from '../native.js'
 
 /** Other fields, such as the role of a task of the catalogue, are left out of the result. */
 const namedTaskSchema = z.object({ name: text(), config: taskConfigSchema })
 
+function haveOwnNames(tasks: readonly { name: string }[]): boolean {
+  return new Set(tasks.map(({ name }) => name)).size === tasks.length
+}
+
 const settingsSchema = z.strictObject({
   tasks: z
-    .union([integer(1), z.array(namedTaskSchema).min(1)], {
-      error: 'a number of tasks >= 1, or an array of at least one { name, config }',
-    })
+    .union(
+      [
+        integer(1),
+        z
+          .array(namedTaskSchema)
+          .min(1)
+          .refine(haveOwnNames, {
+            error: 'tasks of different names',
+            when: ({ issues }) => issues.length === 0,
+          }),
+      ],
+      {
+        error: 'a number of tasks >= 1, or an array of at least one { name, config }',
+      },
+    )
     .optional(),
   seed: integer(0).default(0),
   seeds: integer(1, 1000).default(2),
@@ -24,13 +51,26 @@ const settingsSchema = z.strictObject({
   evalEvery: integer(1).default(25),
   evalBatches: integer(1).default(8),
   stepMultipliers: z.array(positive()).min(1, { error: 'an array of at least one multiplier' }).default([1]),
-  threads: z.union([z.literal('auto'), integer(1)], { error: '"auto" or an integer >= 1' }).default('auto'),
+  threads: threadCount().default('auto'),
   cpu: cpuName().default('auto'),
-  cacheDir: text().optional(),
+  cacheDir: path().optional(),
 })
+
+/** What is the caller's own: it is no part of the result. */
+const ownSchema = z.strictObject({
+  datasets: datasetList().optional(),
+  signal: abortSignal().optional(),
+  onProgress: callback<(progress: { done: number; total: number }) => void>().optional(),
+  onNote: callback<(message: string) => void>().optional(),
+})
+
+const optionsSchema = z.strictObject({ ...settingsSchema.shape, ...ownSchema.shape })
 
 /** Options of {@link evaluate} with every default filled in. */
 export type EvaluationSettings = z.infer<typeof settingsSchema>
+
+/** A caller's data sets, signal and callbacks. */
+export type EvaluateOwn = z.infer<typeof ownSchema>
 
 /** Options of {@link evaluate}. */
 export interface EvaluateOptions {
@@ -74,9 +114,8 @@ export interface EvaluateOptions {
  * Checks the options and fills in the defaults.
  * @throws {OuterloopError} `INVALID_OPTION`.
  */
-export function parseEvaluateOptions(options: EvaluateOptions): EvaluationSettings {
-  const { datasets: _datasets, signal: _signal, onProgress: _onProgress, onNote: _onNote, ...plain } = options
-  const settings = parseWith(settingsSchema, plain)
+export function parseEvaluateOptions(options: EvaluateOptions): EvaluationSettings & { own: EvaluateOwn } {
+  const { datasets, signal, onProgress, onNote, ...settings } = parseWith(optionsSchema, options)
   const innerSteps = [...new Set(settings.innerSteps)].sort((a, b) => a - b)
   for (const horizon of innerSteps.slice(0, -1)) {
     if (horizon % settings.evalEvery === 0) continue
@@ -85,5 +124,6 @@ export function parseEvaluateOptions(options: EvaluateOptions): EvaluationSettin
       `expected \`innerSteps\` to be multiples of \`evalEvery\` (${settings.evalEvery}) except the longest, got ${horizon}`,
     )
   }
-  return { ...settings, innerSteps, stepMultipliers: [...new Set(settings.stepMultipliers)] }
+  const own = { datasets, signal, onProgress, onNote }
+  return { ...settings, innerSteps, stepMultipliers: [...new Set(settings.stepMultipliers)], own }
 }

@@ -2,6 +2,7 @@
 
 import { printableName } from '../printable.js'
 import { type Evaluation, type HorizonScores, LEARNED, type ScoreRow } from './evaluation.js'
+import { parseEvaluation } from './evaluationSchema.js'
 import type { Metric } from './normalize.js'
 import type { Estimate } from './statistics.js'
 
@@ -111,8 +112,16 @@ export function describeDifference(horizon: HorizonScores): string {
   return `${printableName(subjectRow(horizon).label)} − Adam best single, paired: ${formatEstimate(curve)} over training, ${formatEstimate(final)} at the end`
 }
 
-/** One table for each horizon, then a legend; about 130 characters wide. */
+/**
+ * One table for each horizon, then a legend; about 130 characters wide.
+ *
+ * @throws {OuterloopError} `INVALID_OPTION` naming what is wrong in the evaluation.
+ */
 export function formatTable(evaluation: Evaluation): string {
+  return tablesOf(parseEvaluation(evaluation))
+}
+
+function tablesOf(evaluation: Evaluation): string {
   const groups = tableColumns(evaluation)
   const tables = evaluation.horizons.map((horizon) =>
     [

@@ -3,7 +3,7 @@ import type { OptimizerConfig } from '../config/optimizerConfig.js'
 import { type Curve, type CurveJob, type Dataset, engineVersion, runCurves, thetaLayout } from '../native.js'
 import { baselinePool, POOL_VERSION } from './baselines.js'
 import type { RunCurve } from './curves.js'
-import type { EvaluateOptions, EvaluationSettings } from './evaluateOptions.js'
+import type { EvaluateOwn, EvaluationSettings } from './evaluateOptions.js'
 import type { EvaluationTask } from './evaluation.js'
 import { contentHash, poolCachePath, readPoolCache, writePoolCache } from './poolCache.js'
 
@@ -22,14 +22,14 @@ export interface Workload {
 /** Runs all settings on one task at a time and keeps count of the inner steps. */
 export class TaskRunner {
   readonly #settings: EvaluationSettings
-  readonly #options: EvaluateOptions
+  readonly #options: EvaluateOwn
   readonly #work: Workload
   readonly #total: number
   #done = 0
   /** Whether it was told that the cache cannot be written: once is enough. */
   #isUnwritableTold = false
 
-  constructor(settings: EvaluationSettings, options: EvaluateOptions, work: Workload) {
+  constructor(settings: EvaluationSettings, options: EvaluateOwn, work: Workload) {
     this.#settings = settings
     this.#options = options
     this.#work = work

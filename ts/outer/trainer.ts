@@ -3,11 +3,17 @@
  *
  * All state is in {@link TrainerState}: what a checkpoint holds, and all that a resumed run needs for the same bits.
  */
+
+import { z } from 'zod'
 import { bundledDatasets } from '../config/datasetSpec.js'
-import type { TrainConfig } from '../config/trainConfig.js'
+import { abortSignal } from '../config/fields.js'
+import { deepFreeze } from '../config/freeze.js'
+import { parseWith } from '../config/parse.js'
+import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../config/trainConfig.js'
 import { createEstimator } from '../es/registry.js'
 import { cosine, norm } from '../es/vectors.js'
-import { type Dataset, doctor, loadDatasets, type ThetaLeaf, thetaLayout } from '../native.js'
+import { type Dataset, doctor, loadDatasets, numElements, type ThetaLeaf, thetaLayout } from '../native.js'
+import { notConstructed } from '../nativeErrors.js'
 import { taskFamilies } from '../tasks/families.js'
 import { LocalTransport } from '../transport/local.js'
 import type { Transport } from '../transport/transport.js'
@@ -23,6 +29,7 @@ import type { StepRecord } from './stepRecord.js'
 import { updateAverage } from './thetaAverage.js'
 import type { BestTheta, TrainerFacts, TrainerState } from './trainerState.js'
 import { arraysNamed, prefixed } from './trainerState.js'
+import { parseTrainerState } from './trainerStateSchema.js'
 
 /** How a run is watched and stopped. */
 export interface RunOptions {
@@ -31,6 +38,16 @@ export interface RunOptions {
   /** Ends the iteration after the current outer step. */
   stopSignal?: AbortSignal | undefined
 }
+
+const createOptionsSchema = z.strictObject({ signal: abortSignal().optional() })
+
+const runOptionsSchema = z.strictObject({
+  signal: abortSignal().optional(),
+  stopSignal: abortSignal().optional(),
+})
+
+/** Of trainers that {@link Trainer.create} and {@link Trainer.restore} make. */
+const own = new WeakSet<Parts>()
 
 /** The parts of a trainer. */
 interface Parts {
@@ -56,22 +73,30 @@ export class Trainer implements Disposable {
   #unevaluated: StepRecord | undefined
 
   private constructor(parts: Parts) {
+    if (!own.has(parts)) throw notConstructed('Trainer', 'Trainer.create or Trainer.restore')
     this.#parts = parts
     this.#leaves = thetaLayout(parts.config.optimizer)
   }
 
-  /** A fresh run: loads the data and chooses the start. */
+  /**
+   * A fresh run: loads the data and chooses the start.
+   *
+   * @param input - As for {@link train}. It is copied.
+   * @throws {OuterloopError} `INVALID_OPTION`, `DATA_INVALID`, `DEVICE_UNAVAILABLE` or `CHECKPOINT_INVALID`, as `train`.
+   */
   static async create(
-    config: TrainConfig,
+    input: TrainConfigInput,
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<Trainer> {
+    const config = deepFreeze(parseTrainConfig(input))
+    const { signal } = parseWith(createOptionsSchema, options)
+    signal?.throwIfAborted()
     const datasets = await datasetsOf(config)
-    const { signal } = options
     const job = { threads: threadsOf(config), cpu: config.cpu, ...(signal && { signal }) }
     const { theta, meanLoss, innerSteps } = await chooseStart(config, datasets, job)
     const frozen = frozenLeaves(config.optimizer, config.freeze)
     const transport = localTransport(config, datasets, frozen)
-    return new Trainer({
+    return Trainer.#of({
       config,
       datasets,
       frozen,
@@ -87,17 +112,26 @@ export class Trainer implements Disposable {
     })
   }
 
-  /** A run as it was when `state` was taken. */
-  static async restore(config: TrainConfig, { facts, arrays }: TrainerState): Promise<Trainer> {
+  /**
+   * A run as it was when `state` was taken.
+   *
+   * @param input - The config of that run.
+   * @param state - What {@link Trainer.state} gave. It is copied.
+   * @throws {OuterloopError} `CHECKPOINT_INVALID` if the state is not that of a run of this config; else as `create`.
+   */
+  static async restore(input: TrainConfigInput, state: TrainerState): Promise<Trainer> {
+    const config = deepFreeze(parseTrainConfig(input))
+    const thetaLength = thetaLayout(config.optimizer).reduce((sum, leaf) => sum + numElements(leaf), 0)
+    const { facts, arrays } = parseTrainerState(config, state, thetaLength)
     const datasets = await datasetsOf(config)
     const frozen = frozenLeaves(config.optimizer, config.freeze)
     const { unroller, source, outerOptimizer, accumulated, ...rest } = facts
     const transport = localTransport(config, datasets, frozen)
     transport.loadState({ description: unroller, numbers: arrays.unroller! })
-    const theta = arrays.theta!.slice()
+    const theta = arrays.theta!
     const saved = { facts: outerOptimizer, arrays: arraysNamed(arrays, 'outerOptimizer/') }
     const sum = arrays['accumulator/sum']
-    return new Trainer({
+    return Trainer.#of({
       config,
       datasets,
       frozen,
@@ -111,13 +145,18 @@ export class Trainer implements Disposable {
       ),
       facts: rest,
       theta,
-      average: arrays.average!.slice(),
-      lastGrad: arrays.lastGrad!.slice(),
-      best: arrays.best!.slice(),
+      average: arrays.average!,
+      lastGrad: arrays.lastGrad!,
+      best: arrays.best!,
     })
   }
 
-  /** The config of the run. */
+  static #of(parts: Parts): Trainer {
+    own.add(parts)
+    return new Trainer(parts)
+  }
+
+  /** The config of the run, every default filled in. It cannot be changed. */
   get config(): TrainConfig {
     return this.#parts.config
   }
@@ -188,12 +227,16 @@ export class Trainer implements Disposable {
    * @example
    * for await (const step of trainer.run()) console.log(step.outerStep, step.metaLoss)
    */
-  async *run(options: RunOptions = {}): AsyncGenerator<StepRecord, void, void> {
+  run(options: RunOptions = {}): AsyncGenerator<StepRecord, void, void> {
+    return this.#run(parseWith(runOptionsSchema, options))
+  }
+
+  async *#run({ signal, stopSignal }: RunOptions): AsyncGenerator<StepRecord, void, void> {
     const { facts } = this.#parts
-    const isOver = () => facts.outerStep >= this.config.outerSteps || options.stopSignal?.aborted === true
+    const isOver = () => facts.outerStep >= this.config.outerSteps || stopSignal?.aborted === true
     while (this.#unevaluated !== undefined || !isOver()) {
-      this.#unevaluated ??= await this.#step(options.signal)
-      const record = await this.#evaluated(this.#unevaluated, options.signal)
+      this.#unevaluated ??= await this.#step(signal)
+      const record = await this.#evaluated(this.#unevaluated, signal)
       this.#unevaluated = undefined
       yield record
     }

@@ -1,14 +1,7 @@
 /** Losses on tasks that theta is not trained on, along the training. */
+import type { HeldOutPoint } from './records.js'
 import type { Figure } from './render.js'
 import { innerStepsAxis, palette } from './theme.js'
-
-/** What the figure needs of an outer step's record. */
-export interface HeldOutPoint {
-  /** Inner steps of all lanes since the start. */
-  innerSteps: number
-  /** See `heldOutLoss`; only of steps where it was measured. */
-  heldOutLoss?: number
-}
 
 /** The figure for the records of a run with `evaluation`; undefined if nothing was measured. */
 export function heldOutFigure(records: readonly HeldOutPoint[]): Figure | undefined {

@@ -1,14 +1,7 @@
 /** The meta-training curve: meta-loss against inner steps done. */
+import type { MetaTrainingPoint } from './records.js'
 import type { Figure } from './render.js'
 import { innerStepsAxis, palette } from './theme.js'
-
-/** What the figure needs of an outer step's record. */
-export interface MetaTrainingPoint {
-  outerStep: number
-  /** Inner steps of all lanes since the start. */
-  innerSteps: number
-  metaLoss: number
-}
 
 /** Points drawn at most; beyond, every k-th. The average is always over all. */
 const MAX_POINTS = 800

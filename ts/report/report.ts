@@ -1,15 +1,20 @@
 /** Writes the report of a run: one self-contained HTML page, and its figures as SVG files. */
 import { join } from 'node:path'
+import { z } from 'zod'
+import { path, text } from '../config/fields.js'
+import { parseWith } from '../config/parse.js'
 import type { Evaluation } from '../evaluate/evaluation.js'
+import { parseEvaluation } from '../evaluate/evaluationSchema.js'
 import { tableLegend } from '../evaluate/table.js'
 import { makeDirectory } from '../files/systemError.js'
 import { printable } from '../printable.js'
 import { writeAtomically } from '../weights/atomicFile.js'
 import { escapeHtml } from './escape.js'
-import { type HeldOutPoint, heldOutFigure } from './heldOutFigure.js'
+import { heldOutFigure } from './heldOutFigure.js'
 import { scoreTable, taskTable } from './htmlTables.js'
 import { learningCurvesFigure } from './learningCurvesFigure.js'
-import { type MetaTrainingPoint, metaTrainingFigure } from './metaTrainingFigure.js'
+import { metaTrainingFigure } from './metaTrainingFigure.js'
+import { type HeldOutPoint, type MetaTrainingPoint, recordSchema } from './records.js'
 import { type Figure, renderFigure } from './render.js'
 import { scoresFigure } from './scoresFigure.js'
 import { styleSheet } from './style.js'
@@ -32,8 +37,32 @@ export interface ReportContent {
  * @param directory - Where to write; made if it is missing.
  * @returns Paths of the files written, the page first.
  * @throws {OuterloopError} `WRITE_FAILED` if one cannot be written.
+ * @throws {OuterloopError} `INVALID_OPTION` naming what is wrong in `content`.
  */
 export async function writeReport(directory: string, content: ReportContent): Promise<string[]> {
+  parseWith(path(), directory, 'directory')
+  return writeCheckedReport(directory, parseContent(content))
+}
+
+const contentSchema = z.strictObject({
+  title: text(),
+  records: z.array(recordSchema).optional(),
+  evaluation: z.record(z.string(), z.unknown()).optional(),
+  config: z.record(z.string(), z.unknown()).optional(),
+})
+
+/** Values that records and curves of a long run may have. */
+const MAX_VALUES = 100_000_000
+
+function parseContent(content: ReportContent): ReportContent {
+  const { evaluation, ...rest } = parseWith(contentSchema, content, 'content', { maxValues: MAX_VALUES })
+  return {
+    ...(rest as Omit<ReportContent, 'evaluation'>),
+    ...(evaluation && { evaluation: parseEvaluation(evaluation) }),
+  }
+}
+
+async function writeCheckedReport(directory: string, content: ReportContent): Promise<string[]> {
   const figures = figuresOf(content)
   const drawn = await Promise.all(
     figures.map(async (figure) => ({ figure, svg: await renderFigure(figure) })),

@@ -1,4 +1,5 @@
 /** Fixed tasks by name: what preset `quick` trains on, and tasks to evaluate on that are not among them. */
+import { deepFreeze } from '../config/freeze.js'
 import { nearest, parseWith } from '../config/parse.js'
 import { presets } from '../config/presets.js'
 import {
@@ -31,7 +32,7 @@ export const mix2: readonly NamedTask[] = named(
 /**
  * At least 20 tasks that are not in `mix2`: Fashion-MNIST is unseen as a whole, and on the data sets that are
  * seen, each net has a width, depth, activation or minibatch that is not. The data sets alternate, so that a part
- * from the start is mixed too.
+ * from the start is mixed too. They cannot be changed.
  */
 export const heldOutTasks: readonly NamedTask[] = named('heldOut', [
   mlp('fashion8', [32]),
@@ -109,7 +110,7 @@ function complete(config: TaskConfigInput): MlpTaskConfig {
 }
 
 function named(role: TaskRole, configs: readonly MlpTaskConfig[]): NamedTask[] {
-  return configs.map((config) => ({ name: nameOf(config), role, config }))
+  return deepFreeze(configs.map((config) => ({ name: nameOf(config), role, config })))
 }
 
 function nameOf({ dataset, hidden, activation, batchSize }: MlpTaskConfig): string {

@@ -1,6 +1,10 @@
 /** Trained optimizers as files: theta by leaf, and the config that gives it meaning. */
+import { z } from 'zod'
+import { float32Array, integer, path as pathField, unchecked } from '../config/fields.js'
 import { type OptimizerConfig, optimizerConfigSchema } from '../config/optimizerConfig.js'
-import type { TrainConfig } from '../config/trainConfig.js'
+import { parseWith } from '../config/parse.js'
+import { quote } from '../config/quote.js'
+import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import { engineVersion, flatTheta, numElements, thetaLayout, type WeightLeaf } from '../native.js'
 import { parseTensorFile, readWhole, writeTensorFile } from './tensorFile.js'
@@ -16,6 +20,13 @@ export interface TrainedOptimizer {
   metadata: Record<string, string>
 }
 
+const savedSchema = z.strictObject({
+  theta: float32Array(),
+  config: unchecked(),
+  outerSteps: integer(0),
+  heldOutLoss: z.number().optional(),
+})
+
 /**
  * Writes a trained optimizer, with its loss on the tasks of `evaluation` if that is known. Equal input gives equal bytes.
  *
@@ -23,13 +34,11 @@ export interface TrainedOptimizer {
  */
 export async function saveTheta(
   path: string,
-  {
-    theta,
-    config,
-    outerSteps,
-    heldOutLoss,
-  }: { theta: Float32Array; config: TrainConfig; outerSteps: number; heldOutLoss?: number },
+  trained: { theta: Float32Array; config: TrainConfig; outerSteps: number; heldOutLoss?: number },
 ): Promise<void> {
+  parseWith(pathField(), path, 'path')
+  const { theta, config: given, outerSteps, heldOutLoss } = parseWith(savedSchema, trained, 'trained')
+  const config = parseTrainConfig(given)
   // Threads and backend change nothing in the result, so they are not part of it.
   const { threads: _threads, cpu: _cpu, ...recorded } = config
   await writeThetaFile(path, theta, config.optimizer, {
@@ -47,10 +56,12 @@ export async function writeThetaFile(
   text: Record<string, string>,
 ): Promise<void> {
   let at = 0
+  // A copy: writing takes a while, and the caller may go on with the array.
+  const weights = theta.slice()
   const tensors = thetaLayout(optimizer).map((leaf) => {
     const length = numElements(leaf)
     at += length
-    return { ...leaf, data: theta.subarray(at - length, at) }
+    return { ...leaf, data: weights.subarray(at - length, at) }
   })
   if (at !== theta.length) {
     throw new OuterloopError('SHAPE_MISMATCH', `theta: expected ${at} weights, got ${theta.length}`)
@@ -70,6 +81,7 @@ export async function writeThetaFile(
  *  exactly the leaves of its optimizer.
  */
 export async function loadTheta(path: string): Promise<TrainedOptimizer> {
+  parseWith(pathField(), path, 'path')
   const { leaves, optimizer, metadata } = await parseThetaFile(path, await readWhole(path))
   return { theta: thetaOf(path, optimizer, leaves), optimizer, metadata }
 }
@@ -109,7 +121,7 @@ function optimizerOf(path: string, json: string): OptimizerConfig {
   } catch (cause) {
     throw new OuterloopError(
       'CHECKPOINT_INVALID',
-      `${path}: expected a valid optimizer config, got ${json}`,
+      `${path}: expected a valid optimizer config, got ${quote(json)}`,
       {
         cause,
       },

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type DecayOffsetsInput, decayOffsetsSchema } from '../config/decayOffsets.js'
+import { float32Array, path as pathField } from '../config/fields.js'
 import {
   type OptimizerConfig,
   type OptimizerConfigInput,
@@ -32,6 +33,12 @@ const loadSchema = z.strictObject({
   decayOffsets: decayOffsetsSchema.optional(),
 })
 
+const trainedSchema = z.strictObject({
+  theta: float32Array(),
+  optimizer: optimizerConfigSchema,
+  metadata: z.record(z.string(), z.string()).default({}),
+})
+
 const saveSchema = z.strictObject({ format: z.enum(weightFormats).default('safetensors') })
 
 /**
@@ -47,6 +54,7 @@ const saveSchema = z.strictObject({ format: z.enum(weightFormats).default('safet
  * const celo2 = await loadWeights('celo2/theta.state', { optimizer: { adamBiasCorrection: true } })
  */
 export async function loadWeights(path: string, options: LoadWeightsOptions = {}): Promise<TrainedOptimizer> {
+  parseWith(pathField(), path, 'path')
   const { optimizer: given, decayOffsets } = parseWith(loadSchema, options)
   const source = await readWeightSource(path, offsets(decayOffsets))
   const optimizer = settleOptimizer(path, source, given ?? {})
@@ -105,13 +113,11 @@ function settleOptimizer(
  */
 export async function saveWeights(
   path: string,
-  {
-    theta,
-    optimizer,
-    metadata = {},
-  }: Pick<TrainedOptimizer, 'theta' | 'optimizer'> & Partial<TrainedOptimizer>,
+  trained: Pick<TrainedOptimizer, 'theta' | 'optimizer'> & Partial<TrainedOptimizer>,
   options: { format?: WeightFormat } = {},
 ): Promise<{ notes: string[] }> {
+  parseWith(pathField(), path, 'path')
+  const { theta, optimizer, metadata } = parseWith(trainedSchema, trained, 'trained')
   const { format } = parseWith(saveSchema, options)
   const at = theta.findIndex((x) => !Number.isFinite(x))
   if (at >= 0) {

@@ -1,5 +1,7 @@
 /** What is in a weight file, without settling what optimizer it is of. */
 import { createHash } from 'node:crypto'
+import { path as pathField } from '../config/fields.js'
+import { parseWith } from '../config/parse.js'
 import type { WeightFormat } from '../config/weightFormat.js'
 import type { ThetaLeaf } from '../native.js'
 import { readWeightSource, toldOptimizer } from './weightSource.js'
@@ -36,6 +38,7 @@ export interface WeightInspection {
  * @throws {OuterloopError} `CHECKPOINT_INVALID` if it is missing, damaged, or of no known format.
  */
 export async function inspectWeights(path: string): Promise<WeightInspection> {
+  parseWith(pathField(), path, 'path')
   const source = await readWeightSource(path)
   const { format, leaves, files } = source
   const { config, isInferred, choices, dead } = toldOptimizer(source)
