@@ -61,7 +61,7 @@ export function toOuterloopError(error: unknown): unknown {
     return new OuterloopError('INTERNAL', message, { cause: error })
   }
   if (typeof code === 'string' && codes.includes(code)) {
-    const message = unread === null ? error.message : `${unread[1]}: expected what this package writes`
+    const message = error.message.replace(/(unreadable description): .*/s, '$1')
     return new OuterloopError(code as ErrorCode, message, { cause: error })
   }
   // The addon's own refusal of an argument's type, before our code runs.
