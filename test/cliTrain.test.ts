@@ -105,7 +105,7 @@ test.serial('a run whose directory is moved away goes on, says so, and saves the
   await rename(out, join(directory, 'elsewhere'))
   const { code, stderr } = await run.finished
   t.is(code, 1, stderr)
-  t.true(run.stdout().includes(`${out} cannot be written`), run.stdout())
+  t.true(stderr.includes(`${out} cannot be written`), stderr)
   const [, rescued] = /Theta is in (\S+) instead/.exec(stderr) ?? []
   t.teardown(() => rm(dirname(rescued!), { recursive: true }))
   t.deepEqual(await readFile(rescued!), await readFile(join(whole, 'theta.safetensors')))

@@ -43,7 +43,7 @@ export type {
 export { Dataset, datasetFromArrays, loadDataset } from './native.js'
 export type { RunLimits, StopReason } from './outer/limits.js'
 export type { StepRecord } from './outer/stepRecord.js'
-export type { StartInfo, TrainOptions, TrainResult } from './outer/train.js'
+export type { ResumeChanges, StartInfo, TrainOptions, TrainResult } from './outer/train.js'
 export { train } from './outer/train.js'
 export type { RunOptions } from './outer/trainer.js'
 export { Trainer } from './outer/trainer.js'

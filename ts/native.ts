@@ -224,17 +224,17 @@ export async function runCurves(
   datasets: Dataset[],
   options: JobOptions = {},
 ): Promise<Curve[]> {
-  const { threads = availableParallelism(), cpu, signal, onProgress } = options
+  const { threads = availableParallelism(), cpu } = options
   const total = jobs.reduce((sum, job) => sum + job.innerSteps, 0)
   const handles = datasets.map((dataset) => dataset.native)
-  const curves = await cancellable(signal, (token) =>
+  const curves = await watched(options, total, (token, onDone) =>
     addon.runCurves(
       JSON.stringify(jobs),
       thetas,
       handles,
       { threads, ...(cpu !== undefined && { cpu }) },
       token,
-      onProgress && ((done) => onProgress({ done, total })),
+      onDone,
     ),
   )
   return curves.map(({ steps, losses, meanTrainLoss, isDiverged }, i) => ({
@@ -269,16 +269,10 @@ export class Unroller implements Disposable {
    */
   async advance(theta: Float32Array, plan: AdvancePlan, options: JobOptions = {}): Promise<AdvanceResult> {
     if (!types.isFloat32Array(theta)) throw wrongType('theta', 'Float32Array', theta)
-    const { signal, onProgress } = options
     const segments = plan.particles.flatMap((part) => part.segments)
     const total = 2 * segments.reduce((sum, { innerSteps }) => sum + innerSteps, 0)
-    return cancellable(signal, (token) =>
-      this.#native.advance(
-        theta,
-        JSON.stringify(plan),
-        token,
-        onProgress && ((done) => onProgress({ done, total })),
-      ),
+    return watched(options, total, (token, onDone) =>
+      this.#native.advance(theta, JSON.stringify(plan), token, onDone),
     )
   }
 
@@ -472,21 +466,50 @@ export function doctor({ cpu }: { cpu?: CpuName } = {}): Doctor {
   }
 }
 
-/** Runs a job that `signal` stops; the rejection is then the signal's reason. */
-async function cancellable<T>(
-  signal: AbortSignal | undefined,
-  start: (token: addon.NativeCancelToken) => Promise<T>,
+/**
+ * Runs a job that `signal` stops, and `onProgress` if it fails; the rejection is then the signal's reason, or what
+ * `onProgress` has thrown.
+ */
+async function watched<T>(
+  { signal, onProgress }: Pick<JobOptions, 'signal' | 'onProgress'>,
+  total: number,
+  start: (token: addon.NativeCancelToken, onDone?: (done: number) => void) => Promise<T>,
 ): Promise<T> {
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    const message = `expected \`onProgress\` to be a function, got ${typeof onProgress}`
+    throw new OuterloopError('INVALID_OPTION', message)
+  }
   signal?.throwIfAborted()
   const token = new addon.NativeCancelToken()
+  const failures: unknown[] = []
+  let isOver = false
+  const fail = (error: unknown) => {
+    failures.push(error)
+    token.cancel()
+  }
+  // Called from the addon, where nobody could catch what it throws.
+  const onDone = (done: number) => {
+    if (isOver || failures.length > 0) return
+    try {
+      // It may be asynchronous, though nobody waits for it.
+      Promise.resolve(onProgress?.({ done, total })).catch(fail)
+    } catch (error) {
+      fail(error)
+    }
+  }
   const onAbort = () => token.cancel()
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
-    return await start(token)
+    const result = await start(token, onProgress && onDone)
+    if (failures.length === 0) return result
   } catch (error) {
-    if (signal?.aborted && codeOf(error) === 'ABORTED') throw signal.reason
-    throw toOuterloopError(error)
+    if (failures.length === 0) {
+      if (signal?.aborted && codeOf(error) === 'ABORTED') throw signal.reason
+      throw toOuterloopError(error)
+    }
   } finally {
+    isOver = true
     signal?.removeEventListener('abort', onAbort)
   }
+  throw failures[0]
 }

@@ -32,7 +32,7 @@ export interface JobOptions {
   cpu?: CpuName
   /** Stops the work within one inner step. */
   signal?: AbortSignal
-  /** Called about ten times a second, in inner steps. */
+  /** Called about ten times a second, in inner steps. What it throws stops the work and rejects the call. */
   onProgress?: (progress: { done: number; total: number }) => void
 }
 

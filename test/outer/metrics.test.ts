@@ -32,13 +32,13 @@ function record(outerStep: number, over: Partial<StepRecord> = {}): StepRecord {
 
 test('numbers that were not finite are NaN when they are read, whatever the field', async (t) => {
   const directory = await temporaryDirectory(t)
-  const file = await MetricsFile.open(directory, 0)
+  const file = await MetricsFile.open(directory, 0, t.fail)
   const odd = { metaLoss: Number.NaN, heldOutLoss: Number.NaN, familyLosses: { a: Number.NaN, b: 2 } }
   file.records.push(record(1, { ...odd, gradientNorm: Number.NaN }), record(2))
   await file.write({ isFlushed: true })
   t.deepEqual(await readMetrics(join(directory, 'metrics.jsonl')), file.records)
-  t.deepEqual((await MetricsFile.open(directory, 2)).records, file.records)
-  t.deepEqual((await MetricsFile.open(directory, 1)).records, file.records.slice(0, 1))
+  t.deepEqual((await MetricsFile.open(directory, 2, t.fail)).records, file.records)
+  t.deepEqual((await MetricsFile.open(directory, 1, t.fail)).records, file.records.slice(0, 1))
 })
 
 test('each record is written once, also when the file was torn, longer or gone in between', async (t) => {
@@ -51,7 +51,7 @@ test('each record is written once, also when the file was torn, longer or gone i
   for (const harm of harms) {
     const directory = await temporaryDirectory(t)
     const path = join(directory, 'metrics.jsonl')
-    const file = await MetricsFile.open(directory, 0)
+    const file = await MetricsFile.open(directory, 0, t.fail)
     file.records.push(record(1), record(2))
     await file.write({ isFlushed: false })
     await harm(path)

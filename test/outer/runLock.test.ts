@@ -1,6 +1,7 @@
 /** A directory has one run at a time. */
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { OuterloopError } from '../../ts/errors.js'
@@ -20,7 +21,7 @@ test('a directory in use is refused, to this process and to others, and nothing 
   const before = await contentsOf(out)
   for (const attempt of [
     () => train(undefined, { resume: out }),
-    () => train(tinyRun({ seed: 5 }), { out }),
+    () => train(tinyRun({ seed: 5 }), { out, force: true }),
   ]) {
     const error = await t.throwsAsync(attempt, { instanceOf: OuterloopError, code: 'IN_USE' })
     t.true(error?.message.includes(out) && error.message.includes(`process ${process.pid}`), error?.message)
@@ -58,4 +59,33 @@ test('a directory that cannot be locked is told, and the run goes on', async (t)
   t.is(notes.length, 1)
   t.true(notes[0]!.includes(out) && notes[0]!.includes('cannot be locked'), notes[0])
   t.true((await readFile(join(out, 'theta.safetensors'))).length > 0)
+})
+
+test('a lock that is a link, a pipe or a file of somebody else is left as it is', async (t) => {
+  const place = await temporaryDirectory(t)
+  const precious = join(place, 'precious')
+  const harms: Record<string, (lock: string) => Promise<void>> = {
+    'symbolic link': (lock) => symlink(precious, lock),
+    'link to nothing': (lock) => symlink(join(place, 'nothing'), lock),
+    'hard link': (lock) => link(precious, lock),
+    pipe: async (lock) => void spawnSync('mkfifo', [lock]),
+  }
+  await writeFile(precious, '12345')
+  for (const [what, harm] of Object.entries(harms)) {
+    const out = join(place, what)
+    await mkdir(out)
+    await harm(join(out, '.lock'))
+    const { notes } = await train(tinyRun({ outerSteps: 1 }), { out })
+    t.is(notes.length, 1, what)
+    t.true(notes[0]!.includes('cannot be locked'), notes[0])
+    t.is(await readFile(precious, 'utf8'), '12345')
+  }
+  t.false(existsSync(join(place, 'nothing')))
+  // What holds no process number has been written by another program: the lock is as good without one.
+  const out = join(place, 'other')
+  await mkdir(out)
+  await writeFile(join(out, '.lock'), 'of another program')
+  using _lock = await lockRunDirectory(out, t.fail)
+  t.is(await readFile(join(out, '.lock'), 'utf8'), 'of another program')
+  await t.throwsAsync(lockRunDirectory(out, t.fail), { code: 'IN_USE' })
 })

@@ -1,6 +1,7 @@
 /** Progress of a long command: a bar with rate and ETA on a terminal, a plain line every few seconds elsewhere. */
 import { SingleBar } from 'cli-progress'
-import { printable, printableName } from '../printable.js'
+import { printableName } from '../printable.js'
+import { printError } from './output.js'
 import { formatDuration } from './quantities.js'
 
 /** Time between two plain lines. */
@@ -10,7 +11,7 @@ const LINE_INTERVAL_MS = 5000
 export interface Progress {
   /** @param done - Units done; `facts` - what else to show, such as rate and loss. */
   update(done: number, facts: string): void
-  /** Writes a line of its own. */
+  /** Writes a line of its own to stderr. */
   note(message: string): void
   /** Ends the display; the stream is then free for other text. */
   stop(): void
@@ -46,7 +47,10 @@ function startBar(stream: NodeJS.WriteStream, { total, unit, from = 0 }: Progres
   bar.start(total, from, { facts: '' })
   return {
     update: (done, facts) => bar.update(done, { facts: `${printableName(facts)}  ${eta(done)}` }),
-    note: (message) => stream.write(`\r\u001b[K${printable(message)}\n`),
+    note: (message) => {
+      stream.write('\r\u001b[K')
+      printError(`${message}\n`)
+    },
     stop: () => bar.stop(),
   }
 }
@@ -66,7 +70,7 @@ function startLines(stream: NodeJS.WriteStream, { total, unit, from = 0 }: Progr
       if (performance.now() - lastLine >= LINE_INTERVAL_MS) write(line)
       else unwritten = line
     },
-    note: (message) => stream.write(`${printable(message)}\n`),
+    note: (message) => printError(`${message}\n`),
     stop: () => unwritten !== undefined && write(unwritten),
   }
 }

@@ -2,15 +2,17 @@ import type { Command } from 'commander'
 import { loadConfigFile } from '../config/configFile.js'
 import { parseTrainConfig, type TrainConfig } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
+import { checkRunDirectory } from '../outer/existingRun.js'
+import { type ResumeChanges, resumedConfig } from '../outer/resumedConfig.js'
 import { readRunConfig } from '../outer/runDirectory.js'
 import type { TrainOptions, TrainResult } from '../outer/train.js'
 import { describeRun } from './describeRun.js'
 import { listenForInterrupts } from './interrupts.js'
 import { cpuHelp, duration, numeric } from './optionValues.js'
 import { print } from './output.js'
-import { defaultRunDirectory, refuseExistingRun } from './runDirectory.js'
+import { defaultRunDirectory } from './runDirectory.js'
 import { TrainDisplay } from './trainDisplay.js'
-import { abortedWith, finish, reportStop, rescued } from './trainOutcome.js'
+import { abortedWith, describeFinish, reportStop, rescued } from './trainOutcome.js'
 import { decayOffsets, decayOffsetsOption, formatsHelp } from './weightFlags.js'
 
 interface TrainFlags {
@@ -23,6 +25,7 @@ interface TrainFlags {
   start?: string
   decayOffsets?: string
   out?: string
+  force?: boolean
   resume?: string
   timeBudget?: number
   maxInnerSteps?: number | string
@@ -52,9 +55,10 @@ export function addTrainCommand(program: Command): void {
     )
     .addOption(decayOffsetsOption())
     .option('--out <dir>', 'directory to write (default: runs/<preset>-<seed>); must not hold a run')
+    .option('--force', 'replace a run in that directory: its files are deleted')
     .option(
       '--resume <dir>',
-      'continue the run in this directory, with its own config, from its last checkpoint',
+      'continue the run in this directory, with its own config, from its last checkpoint; --outer-steps lengthens it',
     )
     .option(
       '--time-budget <duration>',
@@ -80,9 +84,14 @@ Ctrl-C (SIGINT) or SIGTERM finishes the outer step, saves and exits with code 13
 keeps the last checkpoint. A run that a budget stops exits with code 0. If files cannot be written, the run goes on in
 memory and tries again.
 
+--resume DIR --outer-steps N lengthens a run, also one that has ended. A cosine of the outer learning rate then spans all N
+steps, so that the rate rises again; a learned outer optimizer is told of N; nothing else depends on it. The command says
+which of these is so. --threads and --cpu may be others than before, everything else stays.
+
 Examples:
   outerloop train --preset quick --seed 7 --outer-steps 30 --out runs/try
   outerloop train --resume runs/try --time-budget 30m
+  outerloop train --resume runs/try --outer-steps 60
   outerloop eval runs/try/theta.safetensors --out runs/try`
 
 async function runTrain(flags: TrainFlags): Promise<void> {
@@ -99,23 +108,24 @@ async function runTrain(flags: TrainFlags): Promise<void> {
     const options = {
       ...run.options,
       ...display.callbacks,
+      report: true,
       signal: interrupts.abortSignal,
       stopSignal: interrupts.stopSignal,
     }
     result = await train(run.input, options).catch(async (error: unknown) => {
-      if (interrupts.abortSignal.aborted) throw abortedWith(error, run.directory)
+      if (interrupts.abortSignal.aborted) throw await abortedWith(error, run.directory)
       throw await rescued(error)
     })
   }
-  if (result.stoppedBy !== 'signal') await finish(result, run.directory)
+  if (result.stoppedBy !== 'signal') describeFinish(result, run.directory)
   if (result.stoppedBy !== undefined) reportStop(result, result.stoppedBy, run.directory)
 }
 
 interface Run {
   readonly directory: string
   readonly config: TrainConfig
-  /** What `train` gets: nothing if it is to take the config of the run it resumes. */
-  readonly input: TrainConfig | undefined
+  /** What `train` gets: of a run that is resumed, what changes. */
+  readonly input: TrainConfig | ResumeChanges | undefined
   readonly options: TrainOptions
 }
 
@@ -127,8 +137,9 @@ async function freshRun(flags: TrainFlags): Promise<Run> {
     Object.keys(ofStart).length > 0 ? { ...(isObject(file.start) && file.start), ...ofStart } : undefined
   const config = parseTrainConfig({ ...file, ...given({ preset, seed, threads, cpu, outerSteps, start }) })
   const directory = flags.out ?? defaultRunDirectory(config)
-  await refuseExistingRun(directory)
-  return { directory, config, input: config, options: { out: directory, ...limitsOf(flags) } }
+  const { force = false } = flags
+  await checkRunDirectory(directory, force)
+  return { directory, config, input: config, options: { out: directory, force, ...limitsOf(flags) } }
 }
 
 async function resumedRun(flags: TrainFlags, directory: string): Promise<Run> {
@@ -137,16 +148,22 @@ async function resumedRun(flags: TrainFlags, directory: string): Promise<Run> {
     const names = others.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`)
     throw new OuterloopError(
       'INVALID_OPTION',
-      'expected --resume with no other option than --time-budget and --max-inner-steps, ' +
-        `since a resumed run keeps its config, got ${names.join(', ')} too`,
+      'expected --resume with no other option than --outer-steps, --threads, --cpu, --time-budget and ' +
+        `--max-inner-steps, since a resumed run keeps the rest of its config, got ${names.join(', ')} too`,
     )
   }
-  const config = await readRunConfig(directory)
-  return { directory, config, input: undefined, options: { resume: directory, ...limitsOf(flags) } }
+  const { outerSteps, threads, cpu } = flags
+  const changes = given({ outerSteps, threads, cpu })
+  const config = resumedConfig(directory, await readRunConfig(directory), changes)
+  const input = Object.keys(changes).length > 0 ? changes : undefined
+  return { directory, config, input, options: { resume: directory, ...limitsOf(flags) } }
 }
 
 const keptOnResume: readonly string[] = [
   'resume',
+  'outerSteps',
+  'threads',
+  'cpu',
   'timeBudget',
   'maxInnerSteps',
 ] satisfies (keyof TrainFlags)[]

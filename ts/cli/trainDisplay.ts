@@ -1,5 +1,5 @@
 import type { StepRecord, TrainOptions } from '../outer/train.js'
-import { printable } from '../printable.js'
+import { printError } from './output.js'
 import { type Progress, startProgress } from './progress.js'
 import { formatCount } from './quantities.js'
 
@@ -30,8 +30,7 @@ export class TrainDisplay implements Disposable {
       this.#heldOutLoss = record.heldOutLoss ?? this.#heldOutLoss
       this.#progress?.update(record.outerStep, describeStep(record, this.#heldOutLoss))
     },
-    onNote: (message) =>
-      this.#progress ? this.#progress.note(message) : this.#stream.write(`${printable(message)}\n`),
+    onNote: (message) => (this.#progress ? this.#progress.note(message) : printError(`${message}\n`)),
   };
 
   [Symbol.dispose](): void {

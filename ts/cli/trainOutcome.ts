@@ -1,5 +1,5 @@
 /** What `outerloop train` says at the end of a run. */
-import { mkdtemp } from 'node:fs/promises'
+import { access, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OuterloopError } from '../errors.js'
@@ -8,16 +8,8 @@ import type { TrainResult } from '../outer/train.js'
 import { INTERRUPTED } from './failure.js'
 import { print } from './output.js'
 
-/** Writes the report and says what is where. */
-export async function finish(result: TrainResult, directory: string): Promise<void> {
-  // The figures need vega, which takes longer to load than the rest of the command.
-  const { writeReport } = await import('../report/report.js')
-  const { config, records } = result
-  await writeReport(directory, {
-    records,
-    config,
-    title: `Meta-training: ${config.preset ?? 'custom config'}`,
-  })
+/** Says what is where. */
+export function describeFinish(result: TrainResult, directory: string): void {
   print(
     `Trained for ${result.outerStepsDone} outer steps.\n` +
       `Optimizer: ${directory}/theta.safetensors\n${describeBest(result, directory)}Report:    ${directory}/report.html\n` +
@@ -66,7 +58,14 @@ export async function rescued(error: unknown): Promise<unknown> {
 }
 
 /** What is said of a run that was aborted. */
-export function abortedWith(cause: unknown, directory: string): Error {
-  const message = `aborted; the last checkpoint, if there was one, is kept. Continue with: outerloop train --resume ${directory}`
+export async function abortedWith(cause: unknown, directory: string): Promise<Error> {
+  // The config is the first file that a run writes.
+  const isBegun = await access(join(directory, 'config.json')).then(
+    () => true,
+    () => false,
+  )
+  const message = isBegun
+    ? `aborted; the last checkpoint, if there was one, is kept. Continue with: outerloop train --resume ${directory}`
+    : 'aborted before the first outer step; nothing was written'
   return Object.assign(new Error(message, { cause }), { name: 'AbortError' })
 }

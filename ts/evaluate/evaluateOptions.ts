@@ -103,7 +103,7 @@ export interface EvaluateOptions {
   datasets?: readonly Dataset[]
   /** Stops the runs within one inner step each. */
   signal?: AbortSignal
-  /** Called a few times a second with inner steps done and to do. */
+  /** Called a few times a second with inner steps done and to do. What it throws stops the runs and rejects the call. */
   onProgress?: (progress: { done: number; total: number }) => void
   /** Told what a person should know: a file of `cacheDir` that is damaged and measured anew, a `cacheDir` that cannot be
    *  written. The evaluation goes on. */

@@ -77,7 +77,7 @@ export class TaskRunner {
       ...(onProgress ? { onProgress: (p) => onProgress({ done: done + p.done, total }) } : {}),
     })
     this.#done = done + this.#stepsOf(optimizers.length)
-    onProgress?.({ done: this.#done, total })
+    await onProgress?.({ done: this.#done, total })
     return optimizers.map((_, i) => curves.slice(i * seeds, (i + 1) * seeds).map(toRunCurve))
   }
 

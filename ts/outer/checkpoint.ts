@@ -1,4 +1,5 @@
 /** Checkpoints: a run's whole state in one file. */
+import type { Dirent } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TrainConfig } from '../config/trainConfig.js'
@@ -7,7 +8,7 @@ import { engineVersion } from '../native.js'
 import { readTensorFile, writeTensorFile } from '../weights/tensorFile.js'
 import type { TrainerFacts, TrainerState } from './trainerState.js'
 
-const FORMAT = 'outerloop-checkpoint-2'
+const FORMAT = 'outerloop-checkpoint-3'
 const NAME = /^checkpoint-(\d{8})\.safetensors$/
 
 /** Writes the checkpoint of `state` into `directory`; when it is safely there, old ones are deleted. */
@@ -22,6 +23,7 @@ export async function saveCheckpoint(
     format: FORMAT,
     version: engineVersion(),
     config: fingerprint(config),
+    outerSteps: String(config.outerSteps),
     state: JSON.stringify(state.facts),
   })
   await removeOldCheckpoints(directory, outerStep, config.checkpoint.keep)
@@ -33,9 +35,18 @@ export async function saveCheckpoint(
  * Checkpoints of later outer steps do not count: the run started before them because they are damaged.
  */
 export async function removeOldCheckpoints(directory: string, newest: number, keep: number): Promise<void> {
-  const names = await listCheckpoints(directory)
-  const old = names.filter((name) => name <= fileName(newest)).slice(keep)
-  await Promise.all(old.map((name) => rm(join(directory, name), { force: true })))
+  const checkpoints = await listCheckpoints(directory)
+  const old = checkpoints.filter(({ name }) => name <= fileName(newest)).slice(keep)
+  // A directory of that name is none of ours.
+  const files = old.filter((entry) => !entry.isDirectory())
+  await Promise.all(files.map(({ name }) => rm(join(directory, name), { force: true })))
+}
+
+/** What a checkpoint holds. */
+export interface Checkpoint {
+  state: TrainerState
+  /** Outer steps that the run was to have when it was written. */
+  outerSteps: number
 }
 
 /**
@@ -48,22 +59,22 @@ export async function loadNewestCheckpoint(
   directory: string,
   config: TrainConfig,
   onNote: (message: string) => void,
-): Promise<TrainerState | undefined> {
-  const names = await listCheckpoints(directory)
-  for (const [i, name] of names.entries()) {
+): Promise<Checkpoint | undefined> {
+  const checkpoints = await listCheckpoints(directory)
+  for (const [i, { name }] of checkpoints.entries()) {
     try {
       return await loadCheckpoint(join(directory, name), config)
     } catch (error) {
       if (!(error instanceof OuterloopError)) throw error
-      const next = names[i + 1]
+      const next = checkpoints[i + 1]
       if (next === undefined) throw error
-      onNote(`${error.message}. Using ${next} instead.`)
+      onNote(`${error.message}. Using ${next.name} instead.`)
     }
   }
   return undefined
 }
 
-async function loadCheckpoint(path: string, config: TrainConfig): Promise<TrainerState> {
+async function loadCheckpoint(path: string, config: TrainConfig): Promise<Checkpoint> {
   const { tensors, metadata } = await readTensorFile(path, FORMAT)
   const version = engineVersion()
   if (metadata.version !== version) {
@@ -76,24 +87,23 @@ async function loadCheckpoint(path: string, config: TrainConfig): Promise<Traine
   }
   // The checksum vouches for what we wrote ourselves.
   const facts = JSON.parse(metadata.state ?? '') as TrainerFacts
-  return { facts, arrays: Object.fromEntries(tensors) }
+  const state = { facts, arrays: Object.fromEntries(tensors) }
+  return { state, outerSteps: Number(metadata.outerSteps) }
 }
 
-/** Names of the checkpoints in a directory, newest first. */
-async function listCheckpoints(directory: string): Promise<string[]> {
-  const names = await readdir(directory)
-  return names
-    .filter((name) => NAME.test(name))
-    .sort()
-    .reverse()
+/** The checkpoints in a directory, newest first. */
+async function listCheckpoints(directory: string): Promise<Dirent[]> {
+  const entries = await readdir(directory, { withFileTypes: true })
+  return entries.filter(({ name }) => NAME.test(name)).sort((a, b) => (a.name < b.name ? 1 : -1))
 }
 
 function fileName(outerStep: number): string {
   return `checkpoint-${String(outerStep).padStart(8, '0')}.safetensors`
 }
 
-/** The part of a config that the results depend on. */
+/** The part of a config that a state depends on. */
 function fingerprint({
+  outerSteps: _outerSteps,
   threads: _threads,
   cpu: _cpu,
   checkpoint: _checkpoint,

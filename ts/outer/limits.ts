@@ -14,7 +14,8 @@ export interface RunLimits {
 /** Why a run stopped before its last outer step: a limit, or `stopSignal`. */
 export type StopReason = 'signal' | 'timeBudget' | 'maxInnerSteps'
 
-const limitsSchema = z.object({
+/** What limits may be. */
+export const limitsSchema = z.object({
   timeBudgetSeconds: positive().optional(),
   maxInnerSteps: integer(1).optional(),
 })

@@ -1,5 +1,5 @@
 /** metrics.jsonl: one record of an outer step a line. */
-import { open, readFile } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OuterloopError } from '../errors.js'
 import { writeAtomically } from '../weights/atomicFile.js'
@@ -22,18 +22,24 @@ export class MetricsFile {
 
   /**
    * Opens the file, cut back to the records up to `outerStep`: those after the checkpoint that a run resumes from will be
-   * written again. Lines that are no record are dropped: they must not keep a run from going on.
+   * written again. Lines that are no record are dropped, and records may be missing: that must not keep a run from going on.
+   *
+   * @param onNote - Told what is damaged or missing.
+   * @throws {OuterloopError} `DATA_INVALID` if the file cannot be read.
    */
-  static async open(directory: string, outerStep: number): Promise<MetricsFile> {
+  static async open(
+    directory: string,
+    outerStep: number,
+    onNote: (message: string) => void,
+  ): Promise<MetricsFile> {
     const path = join(directory, 'metrics.jsonl')
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined
-      throw error
-    })
-    const records = (text ?? '').split('\n').flatMap((line) => {
-      const record = parseRecord(line)
-      return record && record.outerStep <= outerStep ? [record] : []
-    })
+    const text = await readText(path)
+    const { records: all, damaged } = parseRecords(text ?? '')
+    const records = all.filter((record) => record.outerStep <= outerStep)
+    const numMissing = outerStep - records.length
+    if (text === undefined ? outerStep > 0 : damaged.length > 0 || numMissing > 0) {
+      onNote(describeDamage(path, text === undefined, damaged.length, numMissing))
+    }
     const kept = toLines(records)
     if (text !== kept) await writeAtomically(path, kept)
     return new MetricsFile(path, records, Buffer.byteLength(kept))
@@ -83,23 +89,62 @@ function toLines(records: readonly StepRecord[]): string {
  * @throws {OuterloopError} `DATA_INVALID` when the file cannot be read, or a line before the last is no record.
  */
 export async function readMetrics(path: string): Promise<StepRecord[]> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new OuterloopError('DATA_INVALID', `readMetrics: expected a readable file, got ${path}`, { cause })
-  })
-  const lines = text.split('\n')
+  const text = await readText(path)
+  if (text === undefined) {
+    throw new OuterloopError('DATA_INVALID', `readMetrics: expected a readable file, got none at ${path}`)
+  }
+  const { records, damaged } = parseRecords(text)
+  const [first] = damaged
+  if (first === undefined) return records
+  throw new OuterloopError(
+    'DATA_INVALID',
+    `readMetrics: expected a JSON record with \`outerStep\`, \`innerSteps\` and \`metaLoss\` in line ${first.number} of ${path}, got ${first.line.slice(0, 80)}`,
+  )
+}
+
+/**
+ * The text of a file; undefined if there is none.
+ *
+ * @throws {OuterloopError} `DATA_INVALID`, at once, if it is no regular file or cannot be read.
+ */
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    // A pipe would wait for a writer.
+    if ((await stat(path)).isFile()) return await readFile(path, 'utf8')
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    throw new OuterloopError('DATA_INVALID', `expected ${path} to be a readable file, got ${message}`, {
+      cause,
+    })
+  }
+  throw new OuterloopError('DATA_INVALID', `expected ${path} to be a regular file, got something else`)
+}
+
+/** Records by ascending outer step, the later one where a step comes twice, and the lines that are none. */
+function parseRecords(text: string): {
+  records: StepRecord[]
+  /** Without a last line that is torn, as a killed process leaves it. */
+  damaged: { number: number; line: string }[]
+} {
   const records = new Map<number, StepRecord>()
+  const damaged: { number: number; line: string }[] = []
+  const lines = text.split('\n')
   for (const [i, line] of lines.entries()) {
     if (line.trim() === '') continue
     const record = parseRecord(line)
     if (record) records.set(record.outerStep, record)
-    else if (i < lines.length - 1) {
-      throw new OuterloopError(
-        'DATA_INVALID',
-        `readMetrics: expected a JSON record with \`outerStep\`, \`innerSteps\` and \`metaLoss\` in line ${i + 1} of ${path}, got ${line.slice(0, 80)}`,
-      )
-    }
+    else if (i < lines.length - 1) damaged.push({ number: i + 1, line })
   }
-  return [...records.values()].sort((a, b) => a.outerStep - b.outerStep)
+  return { records: [...records.values()].sort((a, b) => a.outerStep - b.outerStep), damaged }
+}
+
+function describeDamage(path: string, isGone: boolean, numDamaged: number, numMissing: number): string {
+  const lines = numDamaged === 1 ? 'a damaged line' : `${numDamaged} damaged lines`
+  const what = isGone ? 'is gone' : numDamaged > 0 ? `has ${lines}` : 'is not whole'
+  const steps = numMissing === 1 ? 'one outer step is' : `${numMissing} outer steps are`
+  const missing = numMissing === 0 ? 'nothing is missing' : `${steps} missing from metrics and figures`
+  return `${path} ${what}: ${missing}. Theta does not depend on it.`
 }
 
 function parseRecord(line: string): StepRecord | undefined {

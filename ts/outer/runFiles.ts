@@ -55,14 +55,15 @@ export class RunFiles {
    * Opens the files of a run whose directory has its `config.json`, before its first outer step here.
    *
    * @param trainer - As it was restored from the newest checkpoint there, if there is one.
-   * @param onNote - Told when files cannot be written, and when they can be again.
+   * @param onNote - Told when files cannot be written, and when they can be again, and what is missing of the metrics.
    */
   static async open(
     directory: string,
     trainer: Trainer,
     onNote: (message: string) => void,
   ): Promise<RunFiles> {
-    return new RunFiles(directory, trainer, await MetricsFile.open(directory, trainer.outerStep), onNote)
+    const metrics = await MetricsFile.open(directory, trainer.outerStep, onNote)
+    return new RunFiles(directory, trainer, metrics, onNote)
   }
 
   /** Records of all outer steps, also those before a resume. */

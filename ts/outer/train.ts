@@ -4,49 +4,22 @@ import { OuterloopError } from '../errors.js'
 import { doctor } from '../native.js'
 import { removeLeftovers } from '../weights/atomicFile.js'
 import { loadNewestCheckpoint } from './checkpoint.js'
-import { LimitWatch, type RunLimits, type StopReason } from './limits.js'
-import { beginRunDirectory, lockRunDirectory, readRunConfig } from './runDirectory.js'
+import { checkRunDirectory } from './existingRun.js'
+import { LimitWatch, type StopReason } from './limits.js'
+import { Notes } from './notes.js'
+import { checkLength, describeLength, type ResumeChanges, resumedConfig } from './resumedConfig.js'
+import { beginRunDirectory, lockRunDirectory, readRunConfig, writeRunConfig } from './runDirectory.js'
 import { RunFiles } from './runFiles.js'
+import { writeRunReport } from './runReport.js'
 import type { StepRecord } from './stepRecord.js'
 import { Trainer } from './trainer.js'
 import type { BestTheta } from './trainerState.js'
+import { type CheckedTrainOptions, parseTrainOptions, type TrainOptions } from './trainOptions.js'
 import { UnsavedRunError } from './unsavedRunError.js'
 
+export type { ResumeChanges } from './resumedConfig.js'
 export type { StepRecord } from './stepRecord.js'
-
-/** What a run starts with. */
-export interface StartInfo {
-  outerSteps: number
-  /** Outer steps done before, by the run that this one resumes. */
-  fromOuterStep: number
-  thetaLength: number
-  threads: number
-  /** Instruction set that the engine uses. */
-  backend: string
-  /** Mean train loss of the chosen start. */
-  startLoss: number
-}
-
-/** Where a run writes, and how it is watched and stopped. */
-export interface TrainOptions extends RunLimits {
-  /** Directory to write; made if it is not there. Default: nothing is written. */
-  out?: string
-  /** Directory of a run to continue, instead of a config. */
-  resume?: string
-  /** Aborts at once; the promise rejects with the signal's reason. The last checkpoint stays. */
-  signal?: AbortSignal
-  /** Finishes the outer step, saves, and returns with `isComplete: false`. */
-  stopSignal?: AbortSignal
-  /** Called once, before the first outer step. */
-  onStart?: (info: StartInfo) => void
-  /** Called after every outer step. */
-  onStep?: (record: StepRecord) => void
-  /**
-   * Told what a person should know: a damaged checkpoint that was passed over, files that cannot be written. Until they
-   * can be, the run goes on in memory.
-   */
-  onNote?: (message: string) => void
-}
+export type { StartInfo, TrainOptions } from './trainOptions.js'
 
 /** A finished or stopped run. */
 export interface TrainResult {
@@ -63,64 +36,106 @@ export interface TrainResult {
   stoppedBy?: StopReason
   /** The directory written, if any. */
   out?: string
+  /** All that `onNote` was told; empty if there was nothing to tell. */
+  notes: string[]
 }
 
 /**
  * Meta-trains a learned optimizer.
  *
- * @param config - A preset's name with what differs from it, or a whole config; see `parseTrainConfig`. Undefined
- *  only with `resume`, which takes the run's own.
+ * Nothing is written before everything is checked and the start is chosen.
+ *
+ * A run that is resumed may get more outer steps than it had, also when it has ended:
+ * `train({ outerSteps: 2000 }, { resume: 'runs/try' })`. A cosine of the outer learning rate then spans the new number, so
+ * that the rate rises again, and a learned outer optimizer is told of the new number; nothing else depends on it. Without
+ * these, theta is that of a run that had the number from the start. The measurement that `evaluation` makes at the end of a
+ * run stays where it was. `threads`, `cpu` and `checkpoint` may change too, which changes no result.
+ *
+ * @param config - A preset's name with what differs from it, or a whole config; see `parseTrainConfig`. With `resume`, what
+ *  is to differ from the run's own config; undefined for nothing.
  * @param options - See {@link TrainOptions}.
  * @returns The trained theta and the records of all outer steps. The same config gives the same bits, with any number
  *  of threads, any `cpu` and after any resume.
- * @throws {OuterloopError} `INVALID_OPTION` for a wrong config, `DATA_INVALID` for an unusable data set,
+ * @throws {OuterloopError} `INVALID_OPTION` for a wrong config or option, for `out` if it holds files of a run, and for
+ *  a config that changes what a resumed run must keep; `DATA_INVALID` for an unusable data set or `metrics.jsonl`,
  *  `CHECKPOINT_INVALID` if a run to resume is damaged beyond its kept checkpoints, `DEVICE_UNAVAILABLE` if this machine
- *  lacks the instruction set that `cpu` names, `IN_USE` if another run is writing to the directory;
- *  {@link UnsavedRunError} `WRITE_FAILED` if the run has ended and still cannot be written.
+ *  lacks the instruction set that `cpu` names, `IN_USE` if another run is writing to the directory, `WRITE_FAILED` if it
+ *  cannot be written; {@link UnsavedRunError} `WRITE_FAILED` if the run has ended and still cannot be written.
  * @example
  * const { theta } = await train({ preset: 'quick', seed: 7, outerSteps: 30 }, { out: 'runs/try' })
  */
 export async function train(
-  config: TrainConfigInput | undefined,
+  config: TrainConfigInput | ResumeChanges | undefined,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
-  const { resume, signal, onNote = () => {} } = options
-  if ((config === undefined) === (resume === undefined)) {
-    const got = config === undefined ? 'neither' : 'both'
-    throw new OuterloopError('INVALID_OPTION', `expected either a config or \`resume\`, got ${got}`)
+  const checked = parseTrainOptions(options)
+  const { resume, signal } = checked
+  if (config === undefined && resume === undefined) {
+    throw new OuterloopError('INVALID_OPTION', 'expected either a config or `resume`, got neither')
   }
-  const limits = new LimitWatch(options)
+  const limits = new LimitWatch(checked)
+  const notes = new Notes(checked.onNote)
   signal?.throwIfAborted()
-  if (resume === undefined) {
-    const complete = parseTrainConfig(config)
-    // A backend that this machine lacks is found before anything is written.
-    doctor({ cpu: complete.cpu })
-    const { out } = options
-    using _lock = out === undefined ? undefined : await lockRunDirectory(out, onNote)
-    if (out !== undefined) await beginRunDirectory(out, complete)
-    using trainer = await Trainer.create(complete, { signal })
-    return await runToFiles(trainer, limits, out, options)
-  }
-  const complete = await readRunConfig(resume)
-  using _lock = await lockRunDirectory(resume, onNote)
-  await removeLeftovers(resume)
-  const state = await loadNewestCheckpoint(resume, complete, onNote)
-  if (state === undefined) onNote(`${resume} has no checkpoint yet: starting from the beginning.`)
-  using trainer = state ? await Trainer.restore(complete, state) : await Trainer.create(complete, { signal })
-  return await runToFiles(trainer, limits, resume, options)
+  return resume === undefined
+    ? await begin(config, checked, limits, notes)
+    : await goOn(resume, config, checked, limits, notes)
+}
+
+async function begin(
+  config: unknown,
+  options: CheckedTrainOptions,
+  limits: LimitWatch,
+  notes: Notes,
+): Promise<TrainResult> {
+  const { out, force, signal } = options
+  const complete = parseTrainConfig(config)
+  // A backend that this machine lacks is found before the work.
+  doctor({ cpu: complete.cpu })
+  if (out !== undefined) await checkRunDirectory(out, force)
+  using trainer = await Trainer.create(complete, { signal })
+  signal?.throwIfAborted()
+  using _lock = out === undefined ? undefined : await lockRunDirectory(out, notes.tell)
+  if (out !== undefined) await beginRunDirectory(out, complete, force)
+  return await runToFiles(trainer, limits, out, options, notes)
+}
+
+async function goOn(
+  directory: string,
+  changes: unknown,
+  options: CheckedTrainOptions,
+  limits: LimitWatch,
+  notes: Notes,
+): Promise<TrainResult> {
+  const own = await readRunConfig(directory)
+  const config = changes === undefined ? own : resumedConfig(directory, own, changes)
+  doctor({ cpu: config.cpu })
+  using _lock = await lockRunDirectory(directory, notes.tell)
+  await removeLeftovers(directory)
+  const saved = await loadNewestCheckpoint(directory, config, notes.tell)
+  const done = saved?.state.facts.outerStep ?? 0
+  const before = saved?.outerSteps ?? config.outerSteps
+  checkLength(directory, config, done, before)
+  if (saved === undefined) notes.tell(`${directory} has no checkpoint yet: starting from the beginning.`)
+  if (config.outerSteps !== before) notes.tell(describeLength(directory, config, done, before))
+  using trainer = saved
+    ? await Trainer.restore(config, saved.state)
+    : await Trainer.create(config, { signal: options.signal })
+  if (config !== own) await writeRunConfig(directory, config)
+  return await runToFiles(trainer, limits, directory, options, notes)
 }
 
 async function runToFiles(
   trainer: Trainer,
   limits: LimitWatch,
   out: string | undefined,
-  options: TrainOptions,
+  options: CheckedTrainOptions,
+  notes: Notes,
 ): Promise<TrainResult> {
-  const { onNote = () => {}, signal, stopSignal } = options
+  const { signal, stopSignal, onStart, onStep } = options
   const { config } = trainer
-  const files = out === undefined ? undefined : await RunFiles.open(out, trainer, onNote)
+  const files = out === undefined ? undefined : await RunFiles.open(out, trainer, notes.tell)
   const records = files?.records ?? []
-  options.onStart?.({
+  await onStart?.({
     outerSteps: config.outerSteps,
     fromOuterStep: trainer.outerStep,
     thetaLength: trainer.theta.length,
@@ -133,7 +148,8 @@ async function runToFiles(
   for await (const record of trainer.run({ signal, stopSignal: stop })) {
     records.push(record)
     await files?.save(record)
-    options.onStep?.(record)
+    await onStep?.(record)
+    await notes.settled()
     limits.check(record.innerSteps)
   }
   const { theta, best, outerStep: outerStepsDone } = trainer
@@ -147,8 +163,15 @@ async function runToFiles(
     isComplete,
     ...(!isComplete && { stoppedBy: limits.reached ?? 'signal' }),
     ...(out !== undefined && { out }),
+    notes: notes.messages,
   }
   const failure = await files?.finish(signal)
   if (failure !== undefined) throw new UnsavedRunError(result, failure)
+  if (out !== undefined && options.report && result.stoppedBy !== 'signal') {
+    await writeRunReport(out, result).catch((cause: Error) => {
+      throw new UnsavedRunError(result, cause)
+    })
+  }
+  await notes.settled()
   return result
 }
