@@ -55,6 +55,11 @@ test.serial('convert goes round through every format without changing a weight',
     if (to === 'pylo') t.regex(stdout, /In PyLO: CELO2_naive\(params, .*weight_decay=0\.1, .*hf_key=/)
   }
   t.deepEqual(await readFile(at('b.safetensors')), await readFile(at('a.safetensors')))
+  const again = ['weights', 'convert', at('a.safetensors'), at('pylo'), '--to', 'pylo']
+  const refused = await outerloop(...again)
+  t.is(refused.code, 2)
+  t.regex(refused.stderr, /an empty directory, or `force` to be given/)
+  t.is((await outerloop(...again, '--force')).code, 0)
 })
 
 test.serial('offsets of decays are asked for and taken', async (t) => {

@@ -397,6 +397,24 @@ export function decodeTensors(bytes: Uint8Array): {
   }
 }
 
+/**
+ * Whether this package wrote a safetensors file.
+ *
+ * @throws {OuterloopError} `CHECKPOINT_INVALID` if its header is damaged.
+ */
+export function isOwnTensorFile(bytes: Uint8Array): boolean {
+  return guarded(() => METADATA_KEY in addon.tensorMetadata(bytes))
+}
+
+/**
+ * The leaves of a safetensors file of any program, and what was done to their numbers.
+ *
+ * @throws {OuterloopError} `CHECKPOINT_INVALID` if it is damaged, or its numbers are none that f32 can be made of.
+ */
+export function readSafetensors(bytes: Uint8Array): { leaves: WeightLeaf[]; notes: string[] } {
+  return guarded(() => addon.readSafetensors(bytes))
+}
+
 /** @throws {OuterloopError} `CHECKPOINT_INVALID` if the bytes are no theta as flax writes it. */
 export function readFlax(bytes: Uint8Array): WeightLeaf[] {
   return guarded(() => addon.readFlax(bytes))

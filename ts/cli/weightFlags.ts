@@ -12,7 +12,7 @@ export interface WeightFlags {
 }
 
 /** What can be read, for `--help`. */
-export const formatsHelp = 'a safetensors file of this package, a theta.state of flax, or a directory of PyLO'
+export const formatsHelp = 'a safetensors file, a theta.state of flax, or a directory of PyLO'
 
 /** Adds the flags that {@link loadOptions} reads. */
 export function addWeightOptions(command: Command): Command {

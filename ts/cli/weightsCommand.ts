@@ -11,6 +11,7 @@ import { addWeightOptions, formatsHelp, loadOptions, type WeightFlags } from './
 
 interface ConvertFlags extends WeightFlags {
   to?: string
+  force?: boolean
   json?: boolean
 }
 
@@ -33,6 +34,7 @@ export function addWeightsCommand(program: Command): void {
     .argument('<from>', formatsHelp)
     .argument('<to>', 'the file to write; for pylo the directory')
     .option('--to <format>', 'safetensors, flax or pylo (default: by the name: .safetensors, .state)')
+    .option('--force', 'for pylo: write into a directory that holds something already')
   addWeightOptions(convertCommand)
     .option('--json', 'print a JSON object { format, optimizer, numWeights, notes }')
     .addHelpText('after', convertHelp)
@@ -40,7 +42,8 @@ export function addWeightsCommand(program: Command): void {
 }
 
 const convertHelp = `
-Only safetensors hold the optimizer's config. Of other files name and sizes are told by the leaves, the rest are the
+Only safetensors of this package hold the optimizer's config. Those of other programs need its name in --optimizer, and
+may be F64, F16 or BF16. Of flax and PyLO name and sizes are told by the leaves, the rest are the
 defaults unless --optimizer says otherwise. PyLO has adafac_mlp, celo2 and velo; its files lack what its constructors
 are given, so the call is printed.
 
@@ -61,6 +64,7 @@ function describe({
   optimizer,
   isInferred,
   choices,
+  notes,
   leaves,
   numWeights,
   sha256,
@@ -78,6 +82,7 @@ function describe({
     `format     ${format}`,
     `optimizer  ${told}${isInferred ? ', told by the leaves' : ''}`,
     ...choices.map(({ option, values }) => `           ${option} is not told: ${values}`),
+    ...notes.map((note) => `           ${note}`),
     ...sha256.map(({ path, sha256 }) => `sha256     ${sha256}  ${path}`),
     `weights    ${numWeights} in ${leaves.length} leaves`,
     ...table([['leaf', 'shape', 'min', 'max', 'rms', ''], ...rows]),
@@ -110,8 +115,9 @@ async function convert(from: string, to: string, flags: ConvertFlags): Promise<v
   const options = await loadOptions(flags)
   const { loadWeights, saveWeights } = await import('../weights/weightFile.js')
   const trained = await loadWeights(from, options)
-  const { notes } = await saveWeights(to, trained, { format })
+  const saved = await saveWeights(to, trained, { format, force: flags.force })
   const { optimizer, theta } = trained
+  const notes = [...trained.notes, ...saved.notes]
   if (flags.json) {
     print(`${JSON.stringify({ format, optimizer, numWeights: theta.length, notes })}\n`)
     return

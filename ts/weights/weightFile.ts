@@ -1,4 +1,5 @@
 /** Weights of trained optimizers in the formats of this package and of others. */
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type DecayOffsetsInput, decayOffsetsSchema } from '../config/decayOffsets.js'
@@ -12,7 +13,16 @@ import { parseWith } from '../config/parse.js'
 import { type WeightFormat, weightFormats } from '../config/weightFormat.js'
 import { OuterloopError } from '../errors.js'
 import { makeDirectory } from '../files/systemError.js'
-import { type DecayOffsets, muloDecayOffsets, writeFlax, writePylo } from '../native.js'
+import {
+  type DecayOffsets,
+  muloDecayOffsets,
+  numElements,
+  type PyloModule,
+  thetaLayout,
+  type WeightLeaf,
+  writeFlax,
+  writePylo,
+} from '../native.js'
 import { writeAtomically } from './atomicFile.js'
 import { type TrainedOptimizer, thetaOf, writeThetaFile } from './thetaFile.js'
 import { readWeightSource, toldOptimizer, type WeightSource } from './weightSource.js'
@@ -20,8 +30,9 @@ import { readWeightSource, toldOptimizer, type WeightSource } from './weightSour
 /** Options of {@link loadWeights}. */
 export interface LoadWeightsOptions {
   /**
-   * The optimizer's config, or the part of it that the file does not tell: this package's files hold it whole, others
-   * only its name and sizes. What is given here comes before what the file says.
+   * The optimizer's config, or the part of it that the file does not tell: this package's files hold it whole, those of
+   * flax and PyLO only its name and sizes; for safetensors of another program the name must be given. What is given
+   * here comes before what the file says.
    */
   optimizer?: Partial<OptimizerConfigInput> | Record<string, unknown>
   /** For a PyLO directory of `adafac_mlp`, which lacks them, and for nothing else: see {@link DecayOffsetsInput}. */
@@ -39,11 +50,31 @@ const trainedSchema = z.strictObject({
   metadata: z.record(z.string(), z.string()).default({}),
 })
 
-const saveSchema = z.strictObject({ format: z.enum(weightFormats).default('safetensors') })
+/** What {@link loadWeights} gives. */
+export interface LoadedWeights extends TrainedOptimizer {
+  /** What was done to numbers that are no f32, and how leaves without a name were taken. */
+  notes: string[]
+}
+
+/** Options of {@link saveWeights}. */
+export interface SaveWeightsOptions {
+  /** Default `safetensors`, the only one that holds the optimizer's config. `pylo` has `adafac_mlp`, `celo2` and `velo`. */
+  format?: WeightFormat
+  /** For `pylo`: whether to write into a directory that is not empty. Its other files stay. Default false. */
+  force?: boolean | undefined
+}
+
+const saveSchema = z.strictObject({
+  format: z.enum(weightFormats).default('safetensors'),
+  force: z.boolean().default(false),
+})
 
 /**
- * Reads a trained optimizer from this package's safetensors, from flax's `theta.state` (google/learned_optimization,
- * amoudgl/celo), or from a directory of PyLO's. The content tells which.
+ * Reads a trained optimizer from safetensors, from flax's `theta.state` (google/learned_optimization, amoudgl/celo), or
+ * from a directory of PyLO's. The content tells which.
+ *
+ * Safetensors of other programs have the optimizer's leaves by name, or one array: theta, flat in the order of
+ * {@link thetaLayout}. They may be F32, F64, F16 or BF16; `notes` says what was converted.
  *
  * @param path - The file, or the directory. VeLO's has the modules in `mlp` and `rnn`.
  * @param options - See {@link LoadWeightsOptions}.
@@ -53,7 +84,7 @@ const saveSchema = z.strictObject({ format: z.enum(weightFormats).default('safet
  * @example
  * const celo2 = await loadWeights('celo2/theta.state', { optimizer: { adamBiasCorrection: true } })
  */
-export async function loadWeights(path: string, options: LoadWeightsOptions = {}): Promise<TrainedOptimizer> {
+export async function loadWeights(path: string, options: LoadWeightsOptions = {}): Promise<LoadedWeights> {
   parseWith(pathField(), path, 'path')
   const { optimizer: given, decayOffsets } = parseWith(loadSchema, options)
   const source = await readWeightSource(path, offsets(decayOffsets))
@@ -65,7 +96,20 @@ export async function loadWeights(path: string, options: LoadWeightsOptions = {}
       `${path}: ${expected}: PyLO passes them to its optimizer's constructor`,
     )
   }
-  return { theta: thetaOf(path, optimizer, source.leaves), optimizer, metadata: source.metadata }
+  const { leaves, metadata, notes = [] } = source
+  const flat = flatArray(source, optimizer)
+  if (flat === undefined) return { theta: thetaOf(path, optimizer, leaves), optimizer, metadata, notes }
+  const note = `The array \`${flat.name}\` was taken for theta, flat in the order of the leaves of ${optimizer.name}.`
+  return { theta: flat.data, optimizer, metadata, notes: [...notes, note] }
+}
+
+/** The only array of a file that says nothing of its optimizer, if it is no leaf but as long as all of them. */
+function flatArray({ isPlain, leaves }: WeightSource, optimizer: OptimizerConfig): WeightLeaf | undefined {
+  const [only, ...others] = leaves
+  if (isPlain !== true || only?.shape.length !== 1 || others.length > 0) return undefined
+  const layout = thetaLayout(optimizer)
+  const length = layout.reduce((sum, leaf) => sum + numElements(leaf), 0)
+  return only.data.length === length && layout.every(({ name }) => name !== only.name) ? only : undefined
 }
 
 function offsets(given: DecayOffsetsInput | undefined): DecayOffsets | undefined {
@@ -82,6 +126,11 @@ function settleOptimizer(
   const { config: told = {}, choices } = toldOptimizer(source)
   const isOther = given.name !== undefined && told.name !== given.name
   const config = isOther ? given : { ...told, ...given }
+  if (source.isPlain === true && given.name === undefined) {
+    const looks = told.name === undefined ? '' : `; its leaves look like those of ${String(told.name)}`
+    const message = `${path}: expected \`optimizer.name\` to be given: the file says nothing of its optimizer${looks}`
+    throw new OuterloopError('INVALID_OPTION', message)
+  }
   if (config.name === undefined) {
     const message = `${path}: expected \`optimizer\` to be given: the leaves are of none that is known`
     throw new OuterloopError('INVALID_OPTION', message)
@@ -103,22 +152,22 @@ function settleOptimizer(
  *
  * @param path - The file, or for `pylo` the directory, which is made.
  * @param trained - What {@link loadWeights} gives, or a theta and its optimizer.
- * @param options - `format`: default `safetensors`, the only one that holds the optimizer's config. `pylo` exists for
- *  `adafac_mlp`, `celo2` and `velo`.
+ * @param options - See {@link SaveWeightsOptions}. A file that is there is replaced; a directory of PyLO's only if `force`
+ *  says so.
  * @returns `notes`: for `pylo` the call of its constructor, with the values that its files do not hold, and what PyLO
  *  does otherwise.
  * @throws {OuterloopError} `SHAPE_MISMATCH` if theta is not of the optimizer, `CHECKPOINT_INVALID` if a weight is not
- *  finite, `INVALID_OPTION` for a wrong format or an optimizer that it cannot hold, `WRITE_FAILED` if it cannot be
- *  written.
+ *  finite, `INVALID_OPTION` for a wrong format, an optimizer that it cannot hold, or a directory that is not empty,
+ *  `WRITE_FAILED` if it cannot be written.
  */
 export async function saveWeights(
   path: string,
   trained: Pick<TrainedOptimizer, 'theta' | 'optimizer'> & Partial<TrainedOptimizer>,
-  options: { format?: WeightFormat } = {},
+  options: SaveWeightsOptions = {},
 ): Promise<{ notes: string[] }> {
   parseWith(pathField(), path, 'path')
   const { theta, optimizer, metadata } = parseWith(trainedSchema, trained, 'trained')
-  const { format } = parseWith(saveSchema, options)
+  const { format, force } = parseWith(saveSchema, options)
   const at = theta.findIndex((x) => !Number.isFinite(x))
   if (at >= 0) {
     throw new OuterloopError(
@@ -137,10 +186,31 @@ export async function saveWeights(
     return { notes: [] }
   }
   const { modules, notes } = writePylo(optimizer, theta, path)
+  await checkPyloDirectory(path, modules, force)
   for (const { directory, config, weights } of modules) {
     await makeDirectory(join(path, directory))
     await writeAtomically(join(path, directory, 'config.json'), config)
     await writeAtomically(join(path, directory, 'model.safetensors'), weights)
   }
   return { notes }
+}
+
+/** Refuses a path that is no directory, one that is not empty unless `force`, and one whose other files would be read instead. */
+async function checkPyloDirectory(path: string, modules: PyloModule[], force: boolean): Promise<void> {
+  const names = await readdir(path).catch((cause: NodeJS.ErrnoException): string[] => {
+    if (cause.code === 'ENOENT') return []
+    const message = `expected \`path\` to be a directory that can be read, or not to exist, got ${path} (${cause.code})`
+    throw new OuterloopError('INVALID_OPTION', message, { cause })
+  })
+  if (names.length === 0) return
+  if (!force) {
+    const got = `${path} with ${names.length === 1 ? 'an entry' : `${names.length} entries`}`
+    const message = `expected \`path\` to be an empty directory, or \`force\` to be given, got ${got}`
+    throw new OuterloopError('INVALID_OPTION', message)
+  }
+  // A directory with `mlp` in it is read as VeLO's.
+  if (names.includes('mlp') && modules.every(({ directory }) => directory === '')) {
+    const message = `expected \`path\` to hold no \`mlp\` of VeLO's, got ${path}`
+    throw new OuterloopError('INVALID_OPTION', message)
+  }
 }

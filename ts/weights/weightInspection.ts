@@ -25,6 +25,8 @@ export interface WeightInspection {
   isInferred: boolean
   /** Options that the file does not tell and that its weights were trained for. */
   choices: { option: string; values: string }[]
+  /** What was done to numbers that are no f32. */
+  notes: string[]
   numWeights: number
   /** In the file's order; those of safetensors sorted by name. */
   leaves: LeafSummary[]
@@ -40,13 +42,14 @@ export interface WeightInspection {
 export async function inspectWeights(path: string): Promise<WeightInspection> {
   parseWith(pathField(), path, 'path')
   const source = await readWeightSource(path)
-  const { format, leaves, files } = source
+  const { format, leaves, files, notes = [] } = source
   const { config, isInferred, choices, dead } = toldOptimizer(source)
   return {
     format,
     ...(config !== undefined && { optimizer: config }),
     isInferred,
     choices,
+    notes,
     numWeights: leaves.reduce((sum, { data }) => sum + data.length, 0),
     leaves: leaves.map(({ name, shape, data }) => ({
       name,

@@ -9,9 +9,11 @@ import {
   type DecayOffsets,
   type InferredOptimizer,
   inferOptimizer,
+  isOwnTensorFile,
   type PyloModule,
   readFlax,
   readPylo,
+  readSafetensors,
   type WeightLeaf,
 } from '../native.js'
 import { readWhole } from './tensorFile.js'
@@ -26,6 +28,10 @@ export interface WeightSource {
   /** What the format says of options that leaves cannot tell. */
   implied?: Record<string, unknown>
   metadata: Record<string, string>
+  /** Whether it says nothing of its optimizer by custom: leaves that look like one's may be another program's. */
+  isPlain?: boolean
+  /** What was done to the numbers. */
+  notes?: string[]
   /** The files that hold the weights: one, or PyLO's two. */
   files: { path: string; bytes: Uint8Array }[]
 }
@@ -43,7 +49,13 @@ export async function readWeightSource(path: string, decays?: DecayOffsets): Pro
   }
   const bytes = await readWhole(path)
   const files = [{ path, bytes }]
-  if (isSafetensors(bytes)) return { format: 'safetensors', files, ...(await parseThetaFile(path, bytes)) }
+  if (isSafetensors(bytes)) {
+    if (namingFile(path, () => isOwnTensorFile(bytes))) {
+      return { format: 'safetensors', files, ...(await parseThetaFile(path, bytes)) }
+    }
+    const plain = namingFile(path, () => readSafetensors(bytes))
+    return { format: 'safetensors', files, metadata: {}, isPlain: true, ...plain }
+  }
   if (isMap(bytes)) {
     return { format: 'flax', files, leaves: namingFile(path, () => readFlax(bytes)), metadata: {} }
   }

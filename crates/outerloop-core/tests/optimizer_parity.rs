@@ -57,6 +57,14 @@ const CASES: &[(&str, &str)] = &[
         "celo2, every option",
         r#"{"name":"celo2","stepMult":0.01,"expMult":0.1,"weightDecay":0.1,"adamPattern":"p[13]$","adamMult":2,"adamBiasCorrection":true}"#,
     ),
+    (
+        "celo2, 6 units",
+        r#"{"name":"celo2","hidden":6,"stepMult":0.01,"orthogonalize":false,"adamPattern":null}"#,
+    ),
+    (
+        "celo2, 19 units",
+        r#"{"name":"celo2","hidden":19,"stepMult":0.01,"expMult":0.1,"adamPattern":"p[0-3]$"}"#,
+    ),
     ("adafac_mlp, 4 units", r#"{"name":"adafac_mlp","stepMult":0.01,"expMult":0.01}"#),
     ("adafac_mlp, 32 units", r#"{"name":"adafac_mlp","hidden":32,"stepMult":0.01,"expMult":0.01}"#),
     (

@@ -59,6 +59,16 @@ pub fn encode_tensors(tensors: Vec<NativeTensor>, key: String, value: String) ->
     })
 }
 
+/// The text metadata of a safetensors file.
+#[napi]
+pub fn tensor_metadata(bytes: &[u8]) -> Result<HashMap<String, String>> {
+    guard(|| {
+        let (_, header) = SafeTensors::read_metadata(bytes)
+            .map_err(|e| error(ErrorCode::CheckpointInvalid, format!("safetensors: {e}")))?;
+        Ok(header.metadata().clone().unwrap_or_default())
+    })
+}
+
 /// Reads a safetensors file.
 #[napi]
 pub fn decode_tensors(bytes: &[u8]) -> Result<NativeTensorFile> {

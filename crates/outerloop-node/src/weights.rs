@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{Float32Array, Uint8Array};
 use napi_derive::napi;
 use outerloop_core::error::Error;
 use outerloop_core::params::TensorSpec;
-use outerloop_core::weights::{self, DecayOffsets, Leaf, PyloModule};
+use outerloop_core::weights::{self, DecayOffsets, Leaf, PlainLeaves, PyloModule};
 
 /// A named array of a weight file.
 #[napi(object)]
@@ -55,6 +55,24 @@ fn to_js_leaves(leaves: Vec<Leaf<'_>>) -> Vec<NativeLeaf> {
 #[napi]
 pub fn read_flax(bytes: &[u8]) -> Result<Vec<NativeLeaf>> {
     guard(|| weights::read_flax(bytes).map(to_js_leaves).map_err(to_js))
+}
+
+/// The leaves of a file, and what was done to their numbers.
+#[napi(object)]
+pub struct NativePlainLeaves {
+    /// By name, sorted.
+    pub leaves: Vec<NativeLeaf>,
+    /// A sentence for every dtype that was converted.
+    pub notes: Vec<String>,
+}
+
+/// The leaves of safetensors in any dtype of floating point, whatever the metadata say.
+#[napi]
+pub fn read_safetensors(bytes: &[u8]) -> Result<NativePlainLeaves> {
+    guard(|| {
+        let PlainLeaves { leaves, notes } = weights::read_safetensors(bytes).map_err(to_js)?;
+        Ok(NativePlainLeaves { leaves: to_js_leaves(leaves), notes })
+    })
 }
 
 /// Flat theta as flax's msgpack.

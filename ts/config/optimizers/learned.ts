@@ -25,6 +25,8 @@ export const mlpLoptSchema = z.strictObject({
  */
 export const celo2Schema = z.strictObject({
   name: z.literal('celo2'),
+  /** Width of both hidden layers. Published weights have 8, which is the fastest. */
+  hidden: integer(1, 1024).default(8),
   /** Learning rate: the root mean square of a learned step. */
   stepMult: positive().default(0.001),
   /** Factor of the second output inside the exponential; at 0 that output has no effect. */

@@ -4,22 +4,24 @@
 //! Moudgil, Knyazev, Belilovsky 2026, "Celo2: towards learned optimization free lunch", arXiv:2602.19142. Reference
 //! implementation: amoudgl/celo, celo/optimizers/celo2.py, 66d9761. Celo2-base is the same without orthogonalisation and
 //! without Adam. Differences: normalisers and everything constant over a row or column are folded into the first layer
-//! (rounding only). Left out are options that are off by default there.
+//! (rounding only); there are always two hidden layers. Left out are options that are off by default there.
 
-use super::celo2_bound::Bound;
+use super::celo2_bound::{AnyWidth, Bound, PublishedWidth};
 use super::factored::DECAYS;
 use super::factored_rule::state_arrays;
 use super::velo_features::GROUPS;
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, expect, fraction, point_9, point_95, positive, thousandth, yes};
+use crate::optim::checks::{
+    at_least_0, expect, fraction, point_9, point_95, positive, size, thousandth, yes,
+};
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Width of both hidden layers.
-pub(super) const HIDDEN: usize = 8;
+/// Width of both hidden layers of the published weights, whose kernels know it.
+pub(super) const PUBLISHED_HIDDEN: usize = 8;
 /// Outputs of the network; the third has no use.
 pub(super) const OUTPUTS: usize = 3;
 
@@ -27,6 +29,9 @@ pub(super) const OUTPUTS: usize = 3;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Celo2Config {
+    /// Width of both hidden layers, 1 to 1024. Published weights have 8, which is the fastest.
+    #[serde(default = "published_hidden")]
+    pub hidden: usize,
     /// Learning rate, above 0: the root mean square of a learned step.
     #[serde(default = "thousandth")]
     pub step_mult: f64,
@@ -56,6 +61,10 @@ pub struct Celo2Config {
     pub adam_bias_correction: bool,
 }
 
+fn published_hidden() -> usize {
+    PUBLISHED_HIDDEN
+}
+
 fn twenty() -> f64 {
     20.0
 }
@@ -67,6 +76,7 @@ fn adam_pattern() -> Option<String> {
 
 impl Config for Celo2Config {
     fn checked(self) -> Result<Self> {
+        size("hidden", self.hidden, 1024)?;
         positive("stepMult", self.step_mult)?;
         at_least_0("expMult", self.exp_mult)?;
         at_least_0("weightDecay", self.weight_decay)?;
@@ -94,21 +104,22 @@ pub struct Celo2 {
 impl Celo2 {
     /// With the given options; their ranges and the pattern are the caller's to check: a wrong pattern matches nothing.
     pub fn new(config: Celo2Config) -> Self {
+        let width = config.hidden;
         // All groups together are one layer of 30 inputs.
         let first = LeafInit::TruncatedNormal(1.0 / 30f64.sqrt());
-        let hidden = LeafInit::TruncatedNormal(1.0 / (HIDDEN as f64).sqrt());
+        let hidden = LeafInit::TruncatedNormal(1.0 / (width as f64).sqrt());
         let leaf = |name: &str, shape: &[usize], init| {
             (TensorSpec::new(format!("ff_mod_stack/~/{name}"), shape), init)
         };
-        let mut leaves: Vec<_> = [("b0", HIDDEN), ("b1", HIDDEN), ("b2", OUTPUTS)]
+        let mut leaves: Vec<_> = [("b0", width), ("b1", width), ("b2", OUTPUTS)]
             .map(|(name, len)| leaf(name, &[len], LeafInit::Zero))
             .into();
         // Published files are in the order of the names as text.
         let mut groups: Vec<_> = GROUPS.iter().enumerate().map(|(i, n)| (format!("w0__{i}"), *n)).collect();
         groups.sort();
-        leaves.extend(groups.iter().map(|(name, channels)| leaf(name, &[*channels, HIDDEN], first)));
-        leaves.push(leaf("w1", &[HIDDEN, HIDDEN], hidden));
-        leaves.push(leaf("w2", &[HIDDEN, OUTPUTS], hidden));
+        leaves.extend(groups.iter().map(|(name, channels)| leaf(name, &[*channels, width], first)));
+        leaves.push(leaf("w1", &[width, width], hidden));
+        leaves.push(leaf("w2", &[width, OUTPUTS], hidden));
         let adam = config.adam_pattern.as_deref().and_then(|pattern| Regex::new(pattern).ok());
         Self { config, theta: ThetaSpec { leaves }, adam }
     }
@@ -137,11 +148,15 @@ impl Optimizer for Celo2 {
 
     fn bind(&self, theta: Theta, params: &ParamLayout) -> Result<Box<dyn Update>> {
         self.theta.check(&theta)?;
-        Ok(Box::new(Bound::new(self, &theta, params)))
+        Ok(match self.config.hidden {
+            PUBLISHED_HIDDEN => Box::new(Bound::<PublishedWidth>::new(self, &theta, params)),
+            _ => Box::new(Bound::<AnyWidth>::new(self, &theta, params)),
+        })
     }
 
     fn cost(&self) -> Cost {
-        Cost { state_floats: 4, macs: 30 * HIDDEN + HIDDEN * HIDDEN + HIDDEN * OUTPUTS }
+        let h = self.config.hidden;
+        Cost { state_floats: 4, macs: 30 * h + h * h + h * OUTPUTS }
     }
 
     fn needs(&self) -> Needs {

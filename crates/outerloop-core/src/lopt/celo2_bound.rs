@@ -1,6 +1,6 @@
 //! Celo2 at work: one step over all tensors of a lane.
 
-use super::celo2::{Celo2, Celo2Config, HIDDEN, OUTPUTS};
+use super::celo2::{Celo2, Celo2Config, OUTPUTS, PUBLISHED_HIDDEN};
 use super::factored::DECAYS;
 use super::factored_rule::{FactoredRule, Parts, TensorPlan};
 use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source, load, store};
@@ -8,8 +8,8 @@ use super::mlp::ParamMlp;
 use super::rule::Wanted;
 use super::runs::{SHARE, SHARED};
 use super::velo_features::{
-    self, CHANNELS, DECAY_RATES, DIAGONAL_FLOOR, GRADIENT_BOUND, MADE, RAW, SIDE_GROUPS, SQUARE_FLOOR, make,
-    root,
+    CHANNELS, DECAY_RATES, DIAGONAL_FLOOR, FactoredFeatures, GRADIENT_BOUND, Kind, MADE, RAW, SIDE_GROUPS,
+    SQUARE_FLOOR, make, root,
 };
 use crate::optim::elementwise::Sweep;
 use crate::optim::mean_decay::MeanDecay;
@@ -18,6 +18,7 @@ use crate::optim::squares::{Squares, norm_of};
 use crate::optim::{Moments, StateMut, Step, Update};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Kernel, Simd, Workers, rsqrt};
+use std::marker::PhantomData;
 
 const SQUARE_DECAY: f32 = 0.95;
 /// Added inside the reciprocal root of the second moment, and inside Adam's.
@@ -33,36 +34,42 @@ struct Tensor {
     matrix: Option<[usize; 2]>,
 }
 
-/// Celo2 bound to theta and shapes.
-pub(super) struct Bound {
+/// Celo2 bound to theta and shapes; `K` says what the compiler knows of the network.
+pub(super) struct Bound<K: Kind> {
     tensors: Vec<Tensor>,
     config: Celo2Config,
     b0: Vec<f32>,
-    rule: FactoredRule<FactoredFeatures, PlainFeatures>,
+    rule: FactoredRule<FactoredFeatures<K>, PlainFeatures<K>>,
     directions: AlignedVec,
     squares: Squares,
     newton_schulz: NewtonSchulz,
 }
 
-/// Celo2's kind of features.
-struct Kind;
+/// Celo2's features for a network of the published width.
+pub(super) struct PublishedWidth;
 
-impl velo_features::Kind for Kind {
-    const HIDDEN: usize = HIDDEN;
+impl Kind for PublishedWidth {
+    const HIDDEN: Option<usize> = Some(PUBLISHED_HIDDEN);
     const SECOND_MOMENT_FLOOR: f32 = SECOND_MOMENT_FLOOR;
 }
 
-/// Channels of a factored tensor.
-type FactoredFeatures = velo_features::FactoredFeatures<Kind>;
-/// Channels of a tensor that is not factored: all but the last group, the factored momenta.
-struct PlainFeatures;
+/// Celo2's features for a network of another width.
+pub(super) struct AnyWidth;
 
-impl Features for PlainFeatures {
+impl Kind for AnyWidth {
+    const HIDDEN: Option<usize> = None;
+    const SECOND_MOMENT_FLOOR: f32 = SECOND_MOMENT_FLOOR;
+}
+
+/// Channels of a tensor that is not factored: all but the last group, the factored momenta.
+struct PlainFeatures<K>(PhantomData<K>);
+
+impl<K: Kind> Features for PlainFeatures<K> {
     const MOMENTA: usize = NUM;
     const SQUARES: usize = 1 + NUM;
     const KEPT: usize = 1 + NUM;
     const RAW: &'static [Source] = &RAW;
-    const HIDDEN: Option<usize> = Some(HIDDEN);
+    const HIDDEN: Option<usize> = K::HIDDEN;
     const MADE: usize = MADE - NUM;
     const PASSES: &'static [Pass] = &[
         Pass {
@@ -77,7 +84,7 @@ impl Features for PlainFeatures {
 
     #[inline(always)]
     fn keep<S: Simd>(s: S, x: &Inputs<S>) -> [S::V; MAX_KEPT] {
-        let mut out = [root::<Kind, S>(s, x); MAX_KEPT];
+        let mut out = [root::<K, S>(s, x); MAX_KEPT];
         for k in 0..NUM {
             out[1 + k] = rsqrt(s, s.add(x.state[NUM + 1 + k], s.splat(DIAGONAL_FLOOR)));
         }
@@ -91,12 +98,13 @@ impl Features for PlainFeatures {
     }
 }
 
-impl Bound {
+impl<K: Kind> Bound<K> {
     /// Packs `theta`, whose length was checked.
     pub(super) fn new(optimizer: &Celo2, theta: &[f32], params: &ParamLayout) -> Self {
         let leaf = |name: &str| optimizer.theta.leaf(theta, &format!("ff_mod_stack/~/{name}"));
         let group = |i: usize| leaf(&format!("w0__{i}"));
         let config = optimizer.config.clone();
+        let hidden = config.hidden;
         let mut at = 0;
         let tensors = params.specs().iter().enumerate().map(|(i, spec)| {
             let is_adam = optimizer.is_adam(&spec.name);
@@ -117,20 +125,20 @@ impl Bound {
         let mut elementwise = DECAY_RATES.map(|beta| Decay::new(beta, 0.0)).to_vec();
         elementwise.push(Decay::new(SQUARE_DECAY, 0.0));
         let weights = |channels: usize| {
-            let rows = CHANNELS[..channels].iter().flat_map(|&(g, i)| &group(g)[i * HIDDEN..][..HIDDEN]);
+            let rows = CHANNELS[..channels].iter().flat_map(|&(g, i)| &group(g)[i * hidden..][..hidden]);
             rows.copied().collect()
         };
         let parts = Parts {
             elementwise: &elementwise,
             factored: DECAY_RATES.map(|beta| Decay::new(beta, SQUARE_FLOOR)),
-            weights: [FactoredFeatures::CHANNELS, PlainFeatures::CHANNELS].map(weights),
+            weights: [FactoredFeatures::<K>::CHANNELS, PlainFeatures::<K>::CHANNELS].map(weights),
             side_weights: SIDE_GROUPS.map(|kinds| kinds.map(|g| group(g).to_vec())),
             floor: NORMALIZER_FLOOR,
             gradient_bound: Some(GRADIENT_BOUND),
         };
         let num_outputs = if config.exp_mult == 0.0 { 1 } else { 2 };
         let layers = ["w1", "b1", "w2", "b2"].map(leaf);
-        let mlp = |channels| ParamMlp::new(channels, HIDDEN, layers, OUTPUTS, num_outputs);
+        let mlp = |channels| ParamMlp::new(channels, hidden, layers, OUTPUTS, num_outputs);
         Self {
             b0: leaf("b0").to_vec(),
             rule: FactoredRule::new(parts, mlp, learned().map(|t| &t.plan)),
@@ -188,7 +196,7 @@ impl Kernel for Descend<'_> {
     }
 }
 
-impl Update for Bound {
+impl<K: Kind> Update for Bound<K> {
     fn init(&mut self, _: &[f32], _: StateMut<'_>) {}
 
     fn step(&mut self, step: Step<'_>) {

@@ -61,9 +61,9 @@ pub(super) const RAW: [Source; 7] = [
 pub(super) const MADE: usize = CHANNELS.len() - RAW.len();
 
 /// What optimizers with these features differ in.
-pub(super) trait Kind: Sync {
-    /// Units of the network's hidden layers.
-    const HIDDEN: usize;
+pub(super) trait Kind: Send + Sync + 'static {
+    /// Units of the network's hidden layers, where kernels are made for them.
+    const HIDDEN: Option<usize>;
     /// Added inside the reciprocal root of the second moment.
     const SECOND_MOMENT_FLOOR: f32;
 }
@@ -72,7 +72,7 @@ pub(super) trait Kind: Sync {
 pub(super) struct Velo;
 
 impl Kind for Velo {
-    const HIDDEN: usize = super::velo_bank::HIDDEN;
+    const HIDDEN: Option<usize> = Some(super::velo_bank::HIDDEN);
     const SECOND_MOMENT_FLOOR: f32 = 1e-6;
 }
 
@@ -110,7 +110,7 @@ impl<K: Kind> Features for FactoredFeatures<K> {
     const SQUARES: usize = 1;
     const KEPT: usize = 1;
     const RAW: &'static [Source] = &RAW;
-    const HIDDEN: Option<usize> = Some(K::HIDDEN);
+    const HIDDEN: Option<usize> = K::HIDDEN;
     const MADE: usize = MADE;
     const CLIP: Option<f32> = Some(CLIP);
     const PASSES: &'static [Pass] = &[
@@ -169,7 +169,7 @@ impl Features for DiagonalFeatures {
         Source::Kept(2 + 2 * DECAYS),
         Source::Kept(3 + 2 * DECAYS),
     ];
-    const HIDDEN: Option<usize> = Some(Velo::HIDDEN);
+    const HIDDEN: Option<usize> = Velo::HIDDEN;
     const MADE: usize = MADE;
     const PASSES: &'static [Pass] = &[
         Pass {

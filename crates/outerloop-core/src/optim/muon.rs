@@ -5,18 +5,19 @@
 //! |---|---|---|
 //! | direction, update t = 1, 2, … | m/(1 − βᵗ) | Nesterov: β·m/(1 − βᵗ⁺¹) + (1 − β)·g/(1 − βᵗ) |
 //! | tensors of rank above 2 | matrix by matrix, over the last two axes | Adam |
+//! | Adam's mean, likewise | m/(1 − β₁ᵗ) | Nesterov: β₁·m/(1 − β₁ᵗ⁺¹) + (1 − β₁)·g/(1 − β₁ᵗ) |
 //!
 //! In both dialects tensors of rank below 2 and those whose name `adamPattern` finds take Adam with bias correction and
 //! decoupled decay of weights.
 //!
 //! # References
-//! Jordan et al. 2024, kellerjordan.github.io/posts/muon. `optax`: google-deepmind/optax, contrib/_muon.py, whose matrices
-//! are [in, out]. `celo2`: the pre-training harness of Moudgil et al. 2026, arXiv:2602.19142, which decays weights of
+//! Jordan et al. 2024, kellerjordan.github.io/posts/muon. `optax`: google-deepmind/optax 0.2.8, contrib/_muon.py, whose
+//! matrices are [in, out]; before 0.2.5 its Adam had no Nesterov. `celo2`: the pre-training harness of Moudgil et al. 2026, arXiv:2602.19142, which decays weights of
 //! tensors under Adam by 1e-4 (`adamWeightDecay`), and none here unless asked. Differences: a default of `adamPattern` in
 //! `optax`, which has none (`null`); vectors are not orthogonalised in `celo2`, whose model has none; 1 − β is rounded
 //! to f32 after the subtraction in f64.
 
-use super::adam::Adam;
+use super::adam::{Adam, Moments};
 use super::checks::{at_least_0, eps8, fraction, pattern, point_9, point_95, point_999, positive};
 use super::elementwise::{Directions, Elementwise, MAX_ARRAYS, Rule, Sweep};
 use super::lamb::DecayedMoments;
@@ -189,13 +190,24 @@ impl Update for Bound {
             eps_root: 0.0,
         }
         .at(t, 0);
-        let adam = DecayedMoments { moments, decay: config.adam_weight_decay as f32 };
-        let momentum = Momentum::new(config, t);
+        let adam_decay = config.adam_weight_decay as f32;
+        let [momentum, adam_mean] =
+            [config.beta, config.adam_beta1].map(|beta| Momentum::new(config.dialect, beta, t));
         for (i, tensor) in self.tensors.iter().enumerate() {
             let (p, g) = (params.get(i, &tensor.params), grads.get(i, &tensor.params));
             let (len, state) = (p.len(), &mut state.data[tensor.state.clone()]);
             let Some([rows, cols]) = tensor.matrix else {
-                Sweep::new(adam, p, g, state, len).run(workers, adam_lr * scale.of(i));
+                let rate = adam_lr * scale.of(i);
+                match config.dialect {
+                    MuonDialect::Celo2 => {
+                        let kernel = DecayedMoments { moments, decay: adam_decay };
+                        Sweep::new(kernel, p, g, state, len).run(workers, rate);
+                    }
+                    MuonDialect::Optax => {
+                        let kernel = NesterovAdam { mean: adam_mean, moments, decay: adam_decay };
+                        Sweep::new(kernel, p, g, state, len).run(workers, rate);
+                    }
+                }
                 continue;
             };
             Directions::new(momentum, p, g, state, len).run(workers);
@@ -220,11 +232,11 @@ struct Momentum {
 }
 
 impl Momentum {
-    fn new(config: &Muon, t: u64) -> Self {
-        let decay = MeanDecay::new(config.beta);
+    fn new(dialect: MuonDialect, beta: f64, t: u64) -> Self {
+        let decay = MeanDecay::new(beta);
         let (beta, complement) = (decay.beta(), decay.complement());
         let rest = |t: u64| decay.powers(t as f64)[1] as f32;
-        let (of_mean, of_grad) = match config.dialect {
+        let (of_mean, of_grad) = match dialect {
             MuonDialect::Celo2 => (1.0 / rest(t), 0.0),
             MuonDialect::Optax => (beta / rest(t + 1), complement / rest(t)),
         };
@@ -239,5 +251,27 @@ impl Elementwise for Momentum {
     fn direction<S: Simd>(self, s: S, _: S::V, g: S::V, state: &mut [S::V; MAX_ARRAYS]) -> S::V {
         state[0] = s.fma(s.splat(self.beta), state[0], s.mul(s.splat(self.complement), g));
         s.fma(s.splat(self.of_mean), state[0], s.mul(s.splat(self.of_grad), g))
+    }
+}
+
+/// Adam's direction with the mean that [`Momentum`] makes, + decay·p.
+#[derive(Clone, Copy)]
+struct NesterovAdam {
+    mean: Momentum,
+    moments: Moments,
+    decay: f32,
+}
+
+impl Elementwise for NesterovAdam {
+    const ARRAYS: usize = Moments::ARRAYS;
+
+    #[inline(always)]
+    fn direction<S: Simd>(self, s: S, p: S::V, g: S::V, state: &mut [S::V; MAX_ARRAYS]) -> S::V {
+        let mean = self.mean.direction(s, p, g, state);
+        let Moments { beta: [_, beta], complement: [_, complement], .. } = self.moments;
+        state[1] = s.fma(s.splat(beta), state[1], s.mul(s.splat(complement), s.mul(g, g)));
+        // The mean is corrected.
+        let moments = Moments { correction: [1.0, self.moments.correction[1]], ..self.moments };
+        s.fma(s.splat(self.decay), p, moments.step(s, mean, state[1]))
     }
 }

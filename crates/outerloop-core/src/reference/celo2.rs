@@ -19,8 +19,8 @@ use crate::params::TensorSpec;
 const DECAYS: [f64; 3] = [0.9, 0.99, 0.999];
 /// Decay of the unfactored second moment under the learned rule.
 const RMS_DECAY: f64 = 0.95;
-/// Width of the two hidden layers.
-const HIDDEN: usize = 8;
+/// Width of the two hidden layers of published weights.
+const PUBLISHED_HIDDEN: usize = 8;
 /// Outputs of the network: direction, log magnitude, and one without use.
 const NUM_OUTPUTS: usize = 3;
 /// Channels of the 14 feature groups.
@@ -35,6 +35,8 @@ const NORMALISER_EPS: f64 = 1e-9;
 /// Hyperparameters of [`Celo2`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Celo2Config {
+    /// Width of both hidden layers.
+    pub hidden: usize,
     /// Learning rate: the root mean square of a step.
     pub step_mult: f64,
     /// Factor in the exponent of every direction. With 0 only the first output has an effect.
@@ -59,6 +61,7 @@ impl Celo2Config {
     /// Celo2: orthogonalised matrices, Adam for the tensors marked.
     pub fn celo2(adam: Vec<bool>) -> Self {
         Self {
+            hidden: PUBLISHED_HIDDEN,
             step_mult: 0.001,
             exp_mult: 0.0,
             weight_decay: 0.0,
@@ -92,13 +95,15 @@ pub struct Celo2 {
 }
 
 impl Celo2 {
-    /// Length of a flat theta.
-    pub const THETA_LENGTH: usize = 347;
+    /// Length of a flat theta whose hidden layers have `h` units.
+    pub fn theta_length(h: usize) -> usize {
+        2 * h + NUM_OUTPUTS + GROUPS.iter().sum::<usize>() * h + h * h + h * NUM_OUTPUTS
+    }
 
-    /// With zero accumulators. Theta's leaves in order: b0\[8\], b1\[8\], b2\[3\], w0__0 … w0__9 by name, each
-    /// \[channels, 8\], w1\[8, 8\], w2\[8, 3\].
+    /// With zero accumulators. Theta's leaves in order, H being the width: b0\[H\], b1\[H\], b2\[3\], w0__0 … w0__9 by
+    /// name, each \[channels, H\], w1\[H, H\], w2\[H, 3\].
     /// # Errors
-    /// `ShapeMismatch` if `theta` has another length than [`Self::THETA_LENGTH`], or `config.adam` than `specs`.
+    /// `ShapeMismatch` if `theta` has another length than [`Self::theta_length`], or `config.adam` than `specs`.
     pub fn new(
         config: Celo2Config,
         theta: &[f32],
@@ -109,13 +114,14 @@ impl Celo2 {
         if marks != tensors {
             return Err(Error::shape(format!("celo2: expected `adam` of {tensors} tensors, got {marks}")));
         }
-        let mut leaves = ThetaReader::new(theta, Self::THETA_LENGTH)?;
-        let [b0, b1, b2] = [HIDDEN, HIDDEN, NUM_OUTPUTS].map(|len| leaves.take(len));
+        let h = config.hidden;
+        let mut leaves = ThetaReader::new(theta, Self::theta_length(h))?;
+        let [b0, b1, b2] = [h, h, NUM_OUTPUTS].map(|len| leaves.take(len));
         let mut groups = vec![vec![]; GROUPS.len()];
         for group in GROUPS_BY_NAME {
-            groups[group] = leaves.take(GROUPS[group] * HIDDEN);
+            groups[group] = leaves.take(GROUPS[group] * h);
         }
-        let [w1, w2] = [HIDDEN * HIDDEN, HIDDEN * NUM_OUTPUTS].map(|len| leaves.take(len));
+        let [w1, w2] = [h * h, h * NUM_OUTPUTS].map(|len| leaves.take(len));
         let network = |num_groups: usize| {
             let first = Dense { w: groups[..num_groups].concat(), b: b0.clone() };
             vec![first, Dense { w: w1.clone(), b: b1.clone() }, Dense { w: w2.clone(), b: b2.clone() }]
@@ -250,7 +256,8 @@ mod tests {
     #[test]
     fn every_matrix_moves_by_the_learning_rate() {
         let specs = [TensorSpec::new("conv", [2, 3, 4]), TensorSpec::new("bias", [3])];
-        let theta: Vec<f32> = (0..Celo2::THETA_LENGTH).map(|i| (12.9898 * i as f32).sin()).collect();
+        let theta: Vec<f32> =
+            (0..Celo2::theta_length(PUBLISHED_HIDDEN)).map(|i| (12.9898 * i as f32).sin()).collect();
         for config in [Celo2Config::base(2), Celo2Config::celo2(vec![false, false])] {
             let mut optimizer = Celo2::new(config, &theta, &specs, Constants::Exact).expect("a right theta");
             let wave = |s: &TensorSpec, scale: f64| {
@@ -276,7 +283,12 @@ mod tests {
     #[test]
     fn marks_must_be_those_of_the_tensors() {
         let specs = [TensorSpec::new("w", [2, 2])];
-        let made = Celo2::new(Celo2Config::base(2), &[0.0; Celo2::THETA_LENGTH], &specs, Constants::Exact);
+        let made = Celo2::new(
+            Celo2Config::base(2),
+            &vec![0.0; Celo2::theta_length(PUBLISHED_HIDDEN)],
+            &specs,
+            Constants::Exact,
+        );
         assert_eq!(made.map(|_| ()).map_err(|e| e.code), Err(ErrorCode::ShapeMismatch));
     }
 }

@@ -9,7 +9,7 @@ use crate::params::TensorSpec;
 /// Hyperparameters of [`Muon`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct MuonConfig {
-    /// Whether as optax has it: Nesterov's momentum, and tensors of rank above 2 under Adam.
+    /// Whether as optax has it: Nesterov's momentum, in Adam too, and tensors of rank above 2 under Adam.
     pub is_optax: bool,
     /// Learning rate of matrices.
     pub lr: f64,
@@ -32,7 +32,8 @@ pub struct MuonConfig {
 }
 
 /// Matrices: m ← β·m + (1 − β)·g; d = m/(1 − βᵗ), or β·m/(1 − βᵗ⁺¹) + (1 − β)·g/(1 − βᵗ) in optax's dialect;
-/// p ← p − lr·(√max(1, cols/rows)·orthogonal(d) + wd·p). The rest: p ← p − lr·(Adam's direction + wd·p).
+/// p ← p − lr·(√max(1, cols/rows)·orthogonal(d) + wd·p). The rest: p ← p − lr·(Adam's direction + wd·p), where d of β₁ takes
+/// the place of Adam's corrected mean.
 #[derive(Clone, Debug)]
 pub struct Muon {
     config: MuonConfig,
@@ -65,12 +66,7 @@ impl Muon {
         let mut direction = vec![];
         for (m, &g) in self.mu[tensor].data.iter_mut().zip(g) {
             beta.update(m, g);
-            direction.push(if c.is_optax {
-                beta.beta * *m / constants.one_minus_power(c.beta, t + 1.0)
-                    + beta.complement * g / constants.one_minus_power(c.beta, t)
-            } else {
-                *m / constants.one_minus_power(c.beta, t)
-            });
+            direction.push(corrected(c.is_optax, beta, c.beta, constants, t, [*m, g]));
         }
         let [.., rows, cols] = p.shape[..] else { unreachable!("a matrix has two axes") };
         for matrix in direction.chunks_exact_mut(rows * cols) {
@@ -88,10 +84,20 @@ impl Muon {
             let (m, v) = (&mut self.mu[tensor].data[i], &mut self.nu[tensor].data[i]);
             first.update(m, g);
             second.update(v, g * g);
-            let mean = *m / constants.one_minus_power(c.adam_beta1, t);
+            let mean = corrected(c.is_optax, first, c.adam_beta1, constants, t, [*m, g]);
             let root = (*v / constants.one_minus_power(c.adam_beta2, t)).sqrt() + eps;
             *p -= lr * (if root == 0.0 { 0.0 } else { mean / root } + decay * *p);
         }
+    }
+}
+
+/// The mean `m` without its bias at update `t`; as optax has it, of the next update, if its gradient were `g` again.
+fn corrected(is_optax: bool, decay: Decay, beta: f64, constants: Constants, t: f64, [m, g]: [f64; 2]) -> f64 {
+    let sum_of_weights = |t| constants.one_minus_power(beta, t);
+    if is_optax {
+        decay.beta * m / sum_of_weights(t + 1.0) + decay.complement * g / sum_of_weights(t)
+    } else {
+        m / sum_of_weights(t)
     }
 }
 

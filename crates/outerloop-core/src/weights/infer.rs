@@ -1,6 +1,6 @@
 //! Which optimizer leaves look like: by their names, its sizes by their shapes.
 
-use super::pylo_layout::{ADAFAC_INPUTS, CELO2_HIDDEN, VELO_HIDDEN, VELO_INPUTS};
+use super::pylo_layout::{ADAFAC_INPUTS, VELO_HIDDEN, VELO_INPUTS};
 use crate::params::TensorSpec;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -33,8 +33,10 @@ pub fn infer_optimizer(leaves: &[TensorSpec]) -> Option<Inferred> {
     let leaves = Leaves(leaves);
     let known = |config| Some(Inferred { config, choices: vec![] });
     if leaves.has("ff_mod_stack/~/b0") && !leaves.has("rnn_params/rnn/linear/w") {
-        let is_celo2 = matches!(leaves.shape("ff_mod_stack/~/b0"), Some([CELO2_HIDDEN]));
-        return if is_celo2 { known(json!({ "name": "celo2" })) } else { None };
+        return match leaves.shape("ff_mod_stack/~/b0") {
+            Some(&[hidden]) => known(json!({ "name": "celo2", "hidden": hidden })),
+            _ => None,
+        };
     }
     if leaves.has("rnn_params/step_size/w") {
         return scheduled(leaves);

@@ -175,7 +175,11 @@ fn class_of(config: &Value, views: &HashMap<String, TensorView<'_>>) -> Result<(
     }
     if views.contains_key("dense_w.0") {
         expect(&celo2_config())?;
-        return Ok((Class::Celo2Mlp, layout::celo2_mlp()));
+        let hidden = match config.get("hidden_size") {
+            None => layout::CELO2_HIDDEN,
+            Some(_) => size("hidden_size")?,
+        };
+        return Ok((Class::Celo2Mlp, layout::celo2_mlp(hidden)));
     }
     if views.contains_key("input_weights_") {
         expect(&velo_mlp_config())?;
@@ -188,12 +192,12 @@ fn class_of(config: &Value, views: &HashMap<String, TensorView<'_>>) -> Result<(
     Err(invalid("expected the tensors of MetaMLP, CELO2MLP, VeLOMLP or VeLORNN, got others"))
 }
 
+/// All but the width.
 fn celo2_config() -> Value {
     json!({
         "activation": "relu",
         "feature_dims": layout::GROUPS,
         "hidden_layers": 2,
-        "hidden_size": layout::CELO2_HIDDEN,
         "output_size": layout::OUTPUTS,
     })
 }
@@ -229,7 +233,12 @@ pub fn write_pylo(config: &Value, leaves: &[Leaf<'_>]) -> Result<Vec<PyloPart>> 
             let config = json!({ "hidden_layers": 1, "hidden_size": h, "input_size": layout::ADAFAC_INPUTS });
             Ok(vec![part("", config, layout::meta_mlp(h))?])
         }
-        "celo2" => Ok(vec![part("", celo2_config(), layout::celo2_mlp())?]),
+        "celo2" => {
+            let h = axis("ff_mod_stack/~/b0", 0)?;
+            let mut config = celo2_config();
+            config["hidden_size"] = h.into();
+            Ok(vec![part("", config, layout::celo2_mlp(h))?])
+        }
         "velo" => {
             check_velo(config)?;
             let (h, n) = (axis("lstm_init_state/hidden", 1)?, axis("ff_mod_stack/~/b0", 0)?);

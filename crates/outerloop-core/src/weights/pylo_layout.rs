@@ -14,7 +14,7 @@ pub(super) const VELO_INPUTS: usize = 30;
 /// Width of VeLO's per-parameter network and its outputs.
 pub(super) const VELO_HIDDEN: usize = 4;
 pub(super) const OUTPUTS: usize = 3;
-/// Width of Celo2's network.
+/// Width of Celo2's network where PyLO is not told another one.
 pub(super) const CELO2_HIDDEN: usize = 8;
 
 /// One tensor of a module.
@@ -73,9 +73,8 @@ pub(super) fn meta_mlp(h: usize) -> Vec<Entry> {
     .collect()
 }
 
-/// `CELO2MLP`.
-pub(super) fn celo2_mlp() -> Vec<Entry> {
-    let h = CELO2_HIDDEN;
+/// `CELO2MLP` of width `h`.
+pub(super) fn celo2_mlp(h: usize) -> Vec<Entry> {
     let leaf = |name: &str| format!("ff_mod_stack/~/{name}");
     let groups = GROUPS.iter().enumerate();
     let mut entries: Vec<_> =

@@ -32,15 +32,15 @@ fn call(config: &Value, leaves: &[Leaf<'_>], directory: &str) -> Option<String> 
     let name = config.get("name")?.as_str()?;
     let path = |part: &str| Value::from(format!("{directory}{part}")).to_string();
     let number = |key: &str| config.get(key).map(Value::to_string);
+    let leaf = |name: &str| leaves.iter().find(|leaf| leaf.spec.name == name);
     let mut arguments = vec!["params".to_string()];
     let class = match name {
         "adafac_mlp" => {
             for key in ["momentum_decays", "rms_decays", "adafactor_decays"] {
-                let leaf = leaves.iter().find(|leaf| leaf.spec.name == key)?;
-                let values: Vec<_> = leaf.data.iter().map(f32::to_string).collect();
+                let values: Vec<_> = leaf(key)?.data.iter().map(f32::to_string).collect();
                 arguments.push(format!("{key}=[{}]", values.join(", ")));
             }
-            let hidden = leaves.iter().find(|leaf| leaf.spec.name == "nn/~/b0")?.data.len();
+            let hidden = leaf("nn/~/b0")?.data.len();
             arguments.extend([
                 "lr=1.0".into(),
                 format!("exp_mult={}", number("expMult")?),
@@ -53,25 +53,25 @@ fn call(config: &Value, leaves: &[Leaf<'_>], directory: &str) -> Option<String> 
         "celo2" => {
             let yes = config.get("orthogonalize")?.as_bool()?;
             arguments.extend([
-                "num_steps=NUM_STEPS".into(),
-                format!("peak_lr={}", number("stepMult")?),
+                format!("lr={}", number("stepMult")?),
                 format!("weight_decay={}", number("weightDecay")?),
                 format!("adam_lr_mult={}", number("adamMult")?),
+                format!("adam_betas=({}, {})", number("adamBeta1")?, number("adamBeta2")?),
                 format!("use_adamw_for_1d={}", python(!config.get("adamPattern")?.is_null())),
                 format!("orthogonalize={}", python(yes)),
+                format!("ff_hidden_size={}", leaf("ff_mod_stack/~/b0")?.data.len()),
                 format!("exp_mult={}", number("expMult")?),
                 format!("hf_key={}", path("")),
             ]);
             "CELO2_naive"
         }
         "velo" => {
-            let find = |key: &str| leaves.iter().find(|leaf| leaf.spec.name == key);
             arguments.extend([
                 "lr=1.0".into(),
                 format!("exp_mult={}", number("expMult").unwrap_or("0.001".into())),
                 format!("step_mult={}", number("stepMult").unwrap_or("0.001".into())),
-                format!("lstm_hidden_size={}", find("lstm_init_state/hidden")?.data.len()),
-                format!("param_inits={}", find("ff_mod_stack/~/b0")?.spec.shape.first()?),
+                format!("lstm_hidden_size={}", leaf("lstm_init_state/hidden")?.data.len()),
+                format!("param_inits={}", leaf("ff_mod_stack/~/b0")?.spec.shape.first()?),
                 "num_steps=NUM_STEPS".into(),
                 format!("hf_key_rnn={}", path("/rnn")),
                 format!("hf_key_mlp={}", path("/mlp")),

@@ -65,6 +65,8 @@ pub const HAND_DESIGNED: &[Published] = &[
     published("lars", |c| json!({"name": "lars", "lr": c["lr"], "weightDecay": c["weight_decay"]})),
     published("fromage", |c| json!({"name": "fromage", "lr": c["lr"]})),
     published("sm3", |c| json!({"name": "sm3", "lr": c["lr"]})),
+    published("muon_optax", muon),
+    published("muon_optax_decay", muon),
 ];
 
 /// Learned optimizers with 20-step runs.
@@ -154,6 +156,25 @@ fn nadamw(c: &Value) -> Value {
 
 fn nadamw_of_arrays(c: &Value) -> Value {
     with(nadamw(c), "nadamw", &[("arrayBetas", &true.into())])
+}
+
+/// Under optax's `partition` no tensor's name decides.
+fn muon(c: &Value) -> Value {
+    let mut config =
+        json!({"name": "muon", "dialect": "optax", "lr": c["learning_rate"], "adamPattern": null});
+    fill(
+        &mut config,
+        c,
+        &[
+            ("beta", "beta"),
+            ("weight_decay", "weightDecay"),
+            ("adam_learning_rate", "adamLr"),
+            ("adam_b1", "adamBeta1"),
+            ("adam_b2", "adamBeta2"),
+            ("adam_weight_decay", "adamWeightDecay"),
+        ],
+    );
+    config
 }
 
 fn per_parameter(name: &str, c: &Value) -> Value {

@@ -57,6 +57,7 @@ pub fn twin_of(
             let pattern = c.adam_pattern.as_deref().map(|p| Regex::new(p).unwrap());
             let is_adam = |s: &TensorSpec| pattern.as_ref().is_some_and(|p| p.is_match(&s.name));
             let config = Celo2Config {
+                hidden: c.hidden,
                 step_mult: c.step_mult,
                 exp_mult: c.exp_mult,
                 weight_decay: c.weight_decay,

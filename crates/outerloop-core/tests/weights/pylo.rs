@@ -34,7 +34,11 @@ fn shape(file: &SafeTensors<'_>, name: &str) -> Vec<usize> {
 #[test]
 fn what_is_written_is_read() {
     let velo = specs::velo(30, 12, 5);
-    for (name, spec) in [("celo2", specs::spec(r#"{"name":"celo2"}"#)), ("velo", velo)] {
+    for (name, spec) in [
+        ("celo2", specs::spec(r#"{"name":"celo2"}"#)),
+        ("celo2", specs::spec(r#"{"name":"celo2","hidden":6}"#)),
+        ("velo", velo),
+    ] {
         let parts = write(name, &spec);
         let mut modules = modules(&parts);
         for _ in 0..2 {
@@ -212,4 +216,53 @@ fn the_call_has_what_files_lack() {
     let notes = pylo_notes(&config, &leaves_of(&theta, &spec).expect("its length"), "out");
     assert!(!notes.iter().any(|note| note.contains("clips")));
     assert!(pylo_notes(&json!({ "name": "mlp_lopt" }), &[], "out").is_empty());
+}
+
+/// Arguments of the constructors at d05c6c1, read: what a call names must be among them.
+#[test]
+fn calls_name_arguments_that_pylo_has() {
+    let (yes, no) = (Value::Bool(true), Value::Bool(false));
+    let mut celo2 = json!({
+        "name": "celo2", "hidden": 6, "stepMult": 0.01, "expMult": 0, "weightDecay": 0.1, "orthogonalize": yes,
+        "adamPattern": null, "adamMult": 20, "adamBeta1": 0.9, "adamBeta2": 0.95, "adamBiasCorrection": no,
+    });
+    let spec = |json: &str| specs::spec(json);
+    for (config, spec, class, known) in [
+        (
+            json!({ "name": "adafac_mlp", "hidden": 4, "stepMult": 0.001, "expMult": 0.001 }),
+            spec(r#"{"name":"adafac_mlp"}"#),
+            "AdafacLO_naive",
+            "momentum_decays rms_decays adafactor_decays lr exp_mult step_mult input_size hidden_size hidden_layers hf_key",
+        ),
+        (
+            celo2.clone(),
+            spec(r#"{"name":"celo2","hidden":6}"#),
+            "CELO2_naive",
+            "lr weight_decay adam_lr_mult adam_weight_decay adam_betas adam_eps use_adamw_for_1d orthogonalize clip_grad \
+             clip_norm ff_hidden_size ff_hidden_layers exp_mult rmsmult hf_key",
+        ),
+        (
+            json!({ "name": "velo", "stepMult": 0.001, "expMult": 0.001 }),
+            specs::velo(30, 12, 5),
+            "VeLO",
+            "lr exp_mult step_mult lstm_hidden_size param_inits num_steps hf_key_rnn hf_key_mlp",
+        ),
+    ] {
+        let theta = specs::theta(&spec);
+        let notes = pylo_notes(&config, &leaves_of(&theta, &spec).expect("its length"), "out");
+        let call = notes[0].strip_prefix(&format!("In PyLO: {class}(params, ")).expect("a call");
+        // A value may hold a comma, but no argument's name with it.
+        let names = call.split(", ").filter_map(|argument| argument.split_once('=')).map(|(name, _)| name);
+        let known: Vec<_> = known.split_whitespace().collect();
+        let unknown: Vec<_> = names.filter(|name| !known.contains(name)).collect();
+        assert!(unknown.is_empty(), "{call}: {unknown:?}");
+    }
+    celo2["adamPattern"] = "b".into();
+    let spec = spec(r#"{"name":"celo2","hidden":6}"#);
+    let theta = specs::theta(&spec);
+    assert_eq!(
+        pylo_notes(&celo2, &leaves_of(&theta, &spec).expect("its length"), "out")[0],
+        "In PyLO: CELO2_naive(params, lr=0.01, weight_decay=0.1, adam_lr_mult=20, adam_betas=(0.9, 0.95), \
+         use_adamw_for_1d=True, orthogonalize=True, ff_hidden_size=6, exp_mult=0, hf_key=\"out\")"
+    );
 }

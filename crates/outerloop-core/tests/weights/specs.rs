@@ -23,12 +23,13 @@ const GROUPS: [(&str, usize); 14] = [
 ];
 
 /// Configs of learned optimizers that leaves alone tell, all options that they cannot tell being defaults.
-pub const CONFIGS: [&str; 8] = [
+pub const CONFIGS: [&str; 9] = [
     r#"{"name":"mlp_lopt"}"#,
     r#"{"name":"mlp_lopt","hidden":7}"#,
     r#"{"name":"adafac_mlp"}"#,
     r#"{"name":"adafac_mlp","hidden":32}"#,
     r#"{"name":"celo2"}"#,
+    r#"{"name":"celo2","hidden":6}"#,
     r#"{"name":"hierarchical","variant":"library"}"#,
     r#"{"name":"hierarchical","variant":"paper"}"#,
     r#"{"name":"hierarchical","variant":"paper","hidden":5,"fromMlp":3,"fromLstm":4,"lstmToFf":6,"lstmHidden":9}"#,
