@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Floats per alignment unit: in the padded form of a [`ParamLayout`] every tensor starts at a multiple of it.
 pub const ALIGN: usize = 16;
@@ -44,6 +45,15 @@ pub struct ParamLayout {
     specs: Vec<TensorSpec>,
     flat: Vec<usize>,
     padded: Vec<usize>,
+    part_of: Option<Arc<Part>>,
+}
+
+/// A model that a layout is a part of.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    whole: ParamLayout,
+    /// Places of the part's tensors in it.
+    indices: Vec<usize>,
 }
 
 impl ParamLayout {
@@ -81,7 +91,37 @@ impl ParamLayout {
             flat.push(at);
             padded.push(at_padded);
         }
-        Ok(Self { specs, flat, padded })
+        Ok(Self { specs, flat, padded, part_of: None })
+    }
+
+    /// Only the tensors of the given indices, which increase. The part remembers the whole: see [`ParamLayout::in_whole`].
+    /// # Errors
+    /// `ShapeMismatch` if there is no index.
+    pub fn part(&self, indices: &[usize]) -> Result<Self> {
+        let part = Self::new(indices.iter().map(|&i| self.specs[i].clone()).collect())?;
+        let (whole, places) = (self.whole(), indices.iter().map(|&i| self.place(i)).collect());
+        Ok(Self { part_of: Some(Arc::new(Part { whole: whole.clone(), indices: places })), ..part })
+    }
+
+    /// What `of_whole` says of these tensors, where it says one thing a tensor of the whole model: for rules that treat a
+    /// tensor by its place in the model.
+    pub fn in_whole<T>(&self, of_whole: impl FnOnce(&Self) -> Vec<T>) -> Vec<T> {
+        let all = of_whole(self.whole());
+        match &self.part_of {
+            None => all,
+            Some(part) => {
+                let is_here = |i: &usize| part.indices.binary_search(i).is_ok();
+                all.into_iter().enumerate().filter(|(i, _)| is_here(i)).map(|(_, x)| x).collect()
+            }
+        }
+    }
+
+    fn whole(&self) -> &Self {
+        self.part_of.as_ref().map_or(self, |part| &part.whole)
+    }
+
+    fn place(&self, i: usize) -> usize {
+        self.part_of.as_ref().map_or(i, |part| part.indices[i])
     }
 
     /// The tensors, in leaf order.
@@ -193,5 +233,17 @@ mod tests {
         );
         assert_eq!(code(vec![TensorSpec::new("a", [usize::MAX, 2])]), Err(ErrorCode::ShapeMismatch));
         assert!(layout().pack(&[0.0], &mut [0.0]).is_err());
+    }
+
+    #[test]
+    fn a_part_knows_its_place_in_the_whole() {
+        let places = |layout: &ParamLayout| layout.in_whole(|whole| (0..whole.num_tensors()).collect());
+        let part = layout().part(&[0, 2]).expect("two tensors");
+        assert_eq!(part.specs()[1].name, "w");
+        assert_eq!((part.flat_len(), part.padded_len()), (25, 48));
+        assert_eq!(places(&layout()), [0, 1, 2]);
+        assert_eq!(places(&part), [0, 2]);
+        assert_eq!(places(&part.part(&[1]).expect("one tensor")), [2]);
+        assert!(layout().part(&[]).is_err());
     }
 }

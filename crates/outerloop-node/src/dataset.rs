@@ -1,17 +1,44 @@
 //! Data sets as handles.
 
-use crate::error::{Result, guard, to_js};
+use crate::error::{Result, error, guard, to_js};
 use crate::job::{NativeCancelToken, spawn};
-use napi::bindgen_prelude::{ClassInstance, Env, Object, Uint16Array};
+use crate::memory::{Account, reclaim};
+use napi::bindgen_prelude::{ClassInstance, Env, Object, ObjectFinalize, This, Uint16Array};
 use napi_derive::napi;
 use outerloop_core::data::{DatasetSpec, Examples, ImageSet, Pixels, Split, load};
+use outerloop_core::error::ErrorCode;
 use outerloop_core::task::Datasets;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// An immutable data set.
-#[napi]
+#[napi(custom_finalize)]
 pub struct NativeDataset {
-    pub(crate) set: Arc<ImageSet>,
+    /// None once the object has been collected.
+    held: Rc<RefCell<Option<Arc<ImageSet>>>>,
+    account: Option<Account>,
+}
+
+impl ObjectFinalize for NativeDataset {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        self.held.take();
+        if let Some(account) = self.account {
+            account.update(&env, 0);
+        }
+        Ok(())
+    }
+}
+
+impl NativeDataset {
+    fn new(set: ImageSet) -> Self {
+        Self { held: Rc::new(RefCell::new(Some(Arc::new(set)))), account: None }
+    }
+
+    fn set(&self) -> Result<Arc<ImageSet>> {
+        let gone = || error(ErrorCode::Internal, "expected a data set that is still there");
+        self.held.borrow().clone().ok_or_else(gone)
+    }
 }
 
 /// What is in a data set.
@@ -37,9 +64,9 @@ pub struct NativeDatasetInfo {
 impl NativeDataset {
     /// What is in it.
     #[napi]
-    pub fn info(&self) -> NativeDatasetInfo {
-        let s = &self.set;
-        NativeDatasetInfo {
+    pub fn info(&self) -> Result<NativeDatasetInfo> {
+        let s = self.set()?;
+        Ok(NativeDatasetInfo {
             name: s.name().to_owned(),
             num_examples: s.num_examples() as u32,
             height: s.height() as u32,
@@ -47,7 +74,21 @@ impl NativeDataset {
             channels: s.channels() as u32,
             num_classes: s.num_classes() as u32,
             split_lengths: Split::ALL.map(|split| s.split_len(split) as u32).to_vec(),
-        }
+        })
+    }
+
+    /// Tells V8 of the memory that `this` holds.
+    #[napi]
+    pub fn watch(&mut self, env: &Env, this: This<'_>) -> Result<()> {
+        let set = self.set()?;
+        let bytes = match set.pixels() {
+            Pixels::U8(pixels) => pixels.len(),
+            Pixels::F32(values) => 4 * values.len(),
+        };
+        let held = self.held.clone();
+        let free = move || drop(held.take());
+        self.account = Some(Account::open(env, &this, bytes + 2 * set.labels().len(), free));
+        Ok(())
     }
 }
 
@@ -59,7 +100,7 @@ pub fn load_dataset(env: &Env, spec: String) -> napi::Result<Object<'_>> {
         &NativeCancelToken::new(),
         None,
         move |_| load(&DatasetSpec::parse(&spec).map_err(to_js)?).map_err(to_js),
-        |_, set| Ok(NativeDataset { set: Arc::new(set) }),
+        |_, set| Ok(NativeDataset::new(set)),
     )
 }
 
@@ -79,11 +120,13 @@ pub struct NativeImageShape {
 /// A data set from bytes in memory, which are copied.
 #[napi]
 pub fn dataset_from_arrays(
+    env: &Env,
     name: String,
     images: &[u8],
     labels: Uint16Array,
     shape: NativeImageShape,
 ) -> Result<NativeDataset> {
+    reclaim(env);
     guard(|| {
         let examples = Examples {
             pixels: Pixels::U8(images.into()),
@@ -93,11 +136,11 @@ pub fn dataset_from_arrays(
             channels: shape.channels as usize,
         };
         let set = ImageSet::new(name, examples, shape.num_classes as usize, None).map_err(to_js)?;
-        Ok(NativeDataset { set: Arc::new(set) })
+        Ok(NativeDataset::new(set))
     })
 }
 
 /// The handles' data sets, by name.
 pub(crate) fn collect(handles: &[ClassInstance<'_, NativeDataset>]) -> Datasets {
-    Datasets::new(handles.iter().map(|handle| handle.set.clone()))
+    Datasets::new(handles.iter().filter_map(|handle| handle.set().ok()))
 }

@@ -11,6 +11,7 @@ mod doctor;
 mod error;
 mod file_lock;
 mod job;
+mod memory;
 mod perturbation;
 mod random;
 mod roofline;

@@ -3,6 +3,7 @@
 use super::finite::{NonFinite, is_within};
 use super::padding::Padding;
 use super::pool::shared_pool;
+use super::subset::Subset;
 use crate::error::{Error, Result};
 use crate::optim::{
     GradRange, Losses, Optimizer, OptimizerState, Overwrites, Scale, Step, Tensors, Theta, Update,
@@ -41,17 +42,23 @@ pub struct Report {
 
 /// An optimizer at work on tensors that belong to the caller.
 pub struct Applied {
-    optimizer: Arc<dyn Optimizer>,
-    layout: ParamLayout,
-    update: Box<dyn Update>,
-    state: OptimizerState,
-    params: Padding,
+    pub(super) optimizer: Arc<dyn Optimizer>,
+    pub(super) theta: Theta,
+    pub(super) layout: ParamLayout,
+    pub(super) update: Box<dyn Update>,
+    pub(super) state: OptimizerState,
+    pub(super) params: Padding,
     grads: Padding,
     /// Room for all gradients, made when elements have to be changed.
     copied: Option<Padding>,
     non_finite: NonFinite,
-    pool: Option<Arc<rayon::ThreadPool>>,
-    cpu: Cpu,
+    pub(super) pool: Option<Arc<rayon::ThreadPool>>,
+    pub(super) cpu: Cpu,
+    pub(super) options: ApplyOptions,
+    /// The tensors that had a gradient when some had none, at work as a model of their own.
+    pub(super) subset: Option<Subset>,
+    /// Where in the state arrays of gathered gradients start, once somebody asked.
+    pub(super) sums: Option<Vec<usize>>,
 }
 
 impl Applied {
@@ -67,14 +74,23 @@ impl Applied {
         params: &[&[f32]],
         options: ApplyOptions,
     ) -> Result<Self> {
+        Self::with_layout(optimizer, theta, ParamLayout::new(tensors)?, params, options)
+    }
+
+    pub(super) fn with_layout(
+        optimizer: Arc<dyn Optimizer>,
+        theta: Theta,
+        layout: ParamLayout,
+        params: &[&[f32]],
+        options: ApplyOptions,
+    ) -> Result<Self> {
         let ApplyOptions { num_steps, non_finite, threads, cpu } = options;
         let needs = optimizer.needs();
         if needs.num_steps && num_steps.is_none_or(|n| n == 0) {
             return Err(Error::option("init: expected `numSteps`, which this optimizer reads, got none"));
         }
-        let layout = ParamLayout::new(tensors)?;
         check(&layout, "params", params.iter().map(|p| p.len()))?;
-        let mut update = optimizer.bind(theta, &layout)?;
+        let mut update = optimizer.bind(theta.clone(), &layout)?;
         let mut state = empty_state(&*optimizer, &layout, num_steps.unwrap_or(0));
         let mut padded = crate::simd::AlignedVec::zeros(layout.padded_len());
         for (i, p) in params.iter().enumerate() {
@@ -87,12 +103,23 @@ impl Applied {
             copied: None,
             pool: if threads > 1 && layout.flat_len() >= SHARED { Some(shared_pool(threads)?) } else { None },
             optimizer,
+            theta,
             layout,
             update,
             state,
             non_finite,
             cpu,
+            options,
+            subset: None,
+            sums: None,
         })
+    }
+
+    /// Bytes of the state and of copies of tensors, without the scratch of the rule.
+    pub fn num_bytes(&self) -> usize {
+        let copies = [Some(&self.params), Some(&self.grads), self.copied.as_ref()].into_iter().flatten();
+        let floats = self.state.data.len() + copies.map(Padding::len).sum::<usize>();
+        floats * size_of::<f32>() + self.subset.as_ref().map_or(0, |subset| subset.applied.num_bytes())
     }
 
     /// The tensors.
@@ -178,9 +205,11 @@ impl Applied {
             NonFinite::Throw if bad.is_some() || has_bad_loss => {
                 return Err(Error::data(match bad {
                     Some(i) => bad_gradient(&self.layout.specs()[i].name, grads[i], finite(i)),
-                    None => format!("update: expected finite losses, got {loss:?} and {valid:?}"),
+                    None => loss_message(loss, valid),
                 }));
             }
+            // No loss stands for one that is not a number.
+            NonFinite::Zero if has_bad_loss => return Err(Error::data(loss_message(loss, valid))),
             NonFinite::Skip if bad.is_some() || has_bad_loss => {
                 return Ok(Report { is_applied: false, num_zeroed: 0, num_held: 0 });
             }
@@ -235,7 +264,11 @@ impl Applied {
     }
 }
 
-fn check(layout: &ParamLayout, what: &str, lens: impl ExactSizeIterator<Item = usize>) -> Result<()> {
+pub(super) fn check(
+    layout: &ParamLayout,
+    what: &str,
+    lens: impl ExactSizeIterator<Item = usize>,
+) -> Result<()> {
     if lens.len() != layout.num_tensors() {
         let message = format!("{what}: expected {} tensors, got {}", layout.num_tensors(), lens.len());
         return Err(Error::shape(message));
@@ -252,6 +285,12 @@ fn check(layout: &ParamLayout, what: &str, lens: impl ExactSizeIterator<Item = u
         }
     }
     Ok(())
+}
+
+fn loss_message(loss: Option<f32>, valid: Option<f32>) -> String {
+    let bad = |(name, x): (_, Option<f32>)| x.filter(|x| !x.is_finite()).map(|x| (name, x));
+    let (name, got) = [("loss", loss), ("validLoss", valid)].into_iter().find_map(bad).unwrap_or_default();
+    format!("update: expected `{name}` to be finite, got {got}")
 }
 
 /// What is wrong with a gradient that has an element beyond `largest`.

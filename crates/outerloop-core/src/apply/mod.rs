@@ -7,8 +7,10 @@
 
 mod applied;
 mod finite;
+mod flush;
 mod padding;
 mod pool;
+mod subset;
 
 pub use applied::{Applied, ApplyOptions, Report};
 pub use finite::NonFinite;

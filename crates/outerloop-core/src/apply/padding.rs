@@ -50,6 +50,11 @@ impl Padding {
         &self.places
     }
 
+    /// Floats of the copies.
+    pub(super) fn len(&self) -> usize {
+        self.copies.len()
+    }
+
     /// The places that [`Padding::places`] gave last.
     pub(super) fn filled(&self) -> &[TensorPlace] {
         &self.places

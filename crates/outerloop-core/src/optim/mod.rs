@@ -69,6 +69,7 @@ pub use state::{OptimizerState, StateMut, empty_state};
 pub use tensors::{TensorPlace, Tensors};
 pub(crate) use theta::Leaf;
 pub use theta::{LeafInit, Theta, ThetaSpec};
+pub(crate) use wrappers::SUM;
 pub use wrappers::{
     Accumulate, Breakpoint, ClipBy, ClipGradients, DecayKind, Graft, Scaled, Schedule, StepFactor, Sum,
     TensorFactor, WeightDecay,
@@ -202,4 +203,11 @@ pub trait Update: Send {
 
     /// One step.
     fn step(&mut self, step: Step<'_>);
+
+    /// A step with the gradients that calls of `step` have gathered and not used yet, as if the last one had completed them.
+    /// Gradients here are zeros, and there are no losses. Says whether anything was gathered; a rule that gathers nothing,
+    /// as almost all, changes nothing.
+    fn flush(&mut self, _step: Step<'_>) -> bool {
+        false
+    }
 }

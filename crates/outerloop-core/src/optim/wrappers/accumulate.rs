@@ -45,6 +45,9 @@ struct Every {
     steps: u64,
 }
 
+/// Name of the array of gathered gradients.
+pub(crate) const SUM: &str = "sum";
+
 /// Places in the array `kept`: the sum of losses, the newest validation loss and whether there is one, and the inner
 /// optimizer's iteration less the updates that there were (it may count validation calls).
 const LOSSES: usize = 0;
@@ -56,7 +59,7 @@ impl Wrap for Every {
     type Bound = Bound;
 
     fn arrays(&self, params: &ParamLayout) -> Vec<TensorSpec> {
-        vec![TensorSpec::new("sum", [params.padded_len()]), TensorSpec::new("kept", [4])]
+        vec![TensorSpec::new(SUM, [params.padded_len()]), TensorSpec::new("kept", [4])]
     }
 
     fn needs(&self, inner: Needs) -> Needs {
@@ -78,29 +81,59 @@ struct Bound {
 }
 
 impl Around for Bound {
-    fn step(&mut self, step: Step<'_>, own: &mut [f32], inner: &mut dyn Update) {
-        let Step { workers, state, mut params, mut grads, losses, scale } = step;
-        let layout = &self.params;
-        let (sum, kept) = own.split_at_mut(layout.padded_len());
-        *state.iteration += 1;
-        direct_all(workers, Add, layout, [&mut params, &mut grads], sum);
-        kept[LOSSES] += losses.train;
-        if let Some(valid) = losses.valid {
+    fn step(&mut self, mut step: Step<'_>, own: &mut [f32], inner: &mut dyn Update) {
+        let (sum, kept) = own.split_at_mut(self.params.padded_len());
+        *step.state.iteration += 1;
+        direct_all(step.workers, Add, &self.params, [&mut step.params, &mut step.grads], sum);
+        kept[LOSSES] += step.losses.train;
+        if let Some(valid) = step.losses.valid {
             (kept[VALID], kept[HAS_VALID]) = (valid, 1.0);
         }
-        if !state.iteration.is_multiple_of(self.steps) {
-            return;
+        if step.state.iteration.is_multiple_of(self.steps) {
+            self.update(&mut step, own, inner, self.steps);
         }
-        let count = self.steps as f32;
-        direct_all(workers, Divide { count }, layout, [&mut params, &mut grads], &mut []);
+    }
+
+    /// With the means of the calls that there were; the window then counts as full. What the inner optimizer has gathered is
+    /// flushed too.
+    fn flush(&mut self, mut step: Step<'_>, own: &mut [f32], inner: &mut dyn Update) -> bool {
+        let count = *step.state.iteration % self.steps;
+        if count > 0 {
+            let sum = &mut own[..self.params.padded_len()];
+            direct_all(step.workers, Add, &self.params, [&mut step.params, &mut step.grads], sum);
+            *step.state.iteration += self.steps - count;
+            self.update(&mut step, own, inner, count);
+            for i in 0..self.params.num_tensors() {
+                step.grads.get(i, &self.params.padded_range(i)).fill(0.0);
+            }
+        }
+        let kept = &mut own[self.params.padded_len()..];
+        let updates = *step.state.iteration / self.steps;
+        let mut iteration = updates + kept[AHEAD] as u64;
+        let num_steps = step.state.num_steps / self.steps;
+        let state = StateMut { data: step.state.data, iteration: &mut iteration, num_steps };
+        let has_flushed = inner.flush(Step { state, ..step });
+        kept[AHEAD] = (iteration - updates) as f32;
+        count > 0 || has_flushed
+    }
+}
+
+impl Bound {
+    /// The inner step, from `count` calls whose sum stands in the gradients.
+    fn update(&mut self, step: &mut Step<'_>, own: &mut [f32], inner: &mut dyn Update, count: u64) {
+        let Step { workers, state, params, grads, scale, .. } = step;
+        let (sum, kept) = own.split_at_mut(self.params.padded_len());
+        let count = count as f32;
+        direct_all(*workers, Divide { count }, &self.params, [&mut *params, &mut *grads], &mut []);
         sum.fill(0.0);
         let losses =
             Losses { train: kept[LOSSES] / count, valid: (kept[HAS_VALID] == 1.0).then_some(kept[VALID]) };
         let updates = *state.iteration / self.steps;
         let mut iteration = updates - 1 + kept[AHEAD] as u64;
         let num_steps = state.num_steps / self.steps;
-        let inner_state = StateMut { data: state.data, iteration: &mut iteration, num_steps };
-        inner.step(Step { workers, state: inner_state, params, grads, losses, scale });
+        let inner_state = StateMut { data: &mut *state.data, iteration: &mut iteration, num_steps };
+        let (params, grads) = (params.reborrow(), grads.reborrow());
+        inner.step(Step { workers: *workers, state: inner_state, params, grads, losses, scale: *scale });
         kept[..AHEAD].fill(0.0);
         kept[AHEAD] = (iteration - updates) as f32;
     }

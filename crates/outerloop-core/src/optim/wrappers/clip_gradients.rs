@@ -114,6 +114,11 @@ impl Around for Bound {
         }
         inner.step(step);
     }
+
+    /// What was gathered was clipped before.
+    fn flush(&mut self, step: Step<'_>, _: &mut [f32], inner: &mut dyn Update) -> bool {
+        inner.flush(step)
+    }
 }
 
 /// A factor of at most 1 as factors that f32 holds: none for 1, and more than one where it does not hold the product.

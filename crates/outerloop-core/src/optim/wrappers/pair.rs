@@ -138,10 +138,28 @@ impl<J: Join> Update for Bound<J> {
     }
 
     fn step(&mut self, step: Step<'_>) {
+        let done = *step.state.iteration;
+        *step.state.iteration += 1;
+        self.try_both(step, done, |update, step| {
+            update.step(step);
+            true
+        });
+    }
+
+    /// One that has gathered nothing has a step of 0.
+    fn flush(&mut self, step: Step<'_>) -> bool {
+        let done = *step.state.iteration;
+        self.try_both(step, done, |update, step| update.flush(step))
+    }
+}
+
+impl<J: Join> Bound<J> {
+    /// Both from the same parameters, after `done` calls; their steps are joined if there was any.
+    fn try_both(&mut self, step: Step<'_>, done: u64, act: fn(&mut dyn Update, Step<'_>) -> bool) -> bool {
         let Step { workers, state, mut params, mut grads, losses, scale } = step;
         let StateMut { data, iteration, num_steps } = state;
-        let done = *iteration;
-        *iteration += 1;
+        let now = *iteration;
+        let mut has_stepped = false;
         params.read(&self.layout, &mut self.before);
         for k in 0..2 {
             self.params[k].copy_from_slice(&self.before);
@@ -153,8 +171,11 @@ impl<J: Join> Update for Bound<J> {
             let state = StateMut { data: data_of, iteration: &mut iteration, num_steps };
             let scale = self.join.inner_scale(scale);
             let (params, grads) = (Tensors::joint(&mut self.params[k]), Tensors::joint(&mut self.grads));
-            self.updates[k].step(Step { workers, state, params, grads, losses, scale });
-            data[k] = (iteration - done - 1) as f32;
+            has_stepped |= act(&mut *self.updates[k], Step { workers, state, params, grads, losses, scale });
+            data[k] = (iteration - now) as f32;
+        }
+        if !has_stepped {
+            return false;
         }
         let [first, second] = &mut self.params;
         self.join.join(Tried {
@@ -167,5 +188,6 @@ impl<J: Join> Update for Bound<J> {
             scratch: &mut self.grads,
         });
         params.write(&self.layout, &self.params[0]);
+        true
     }
 }

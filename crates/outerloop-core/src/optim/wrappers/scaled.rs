@@ -98,7 +98,8 @@ impl Wrap for Scaled {
     }
 
     fn bind(&self, params: &ParamLayout) -> Bound {
-        let factors: Vec<f32> = self.factors(params).into_iter().map(|x| x as f32).collect();
+        let factors: Vec<f32> =
+            params.in_whole(|all| self.factors(all)).into_iter().map(|x| x as f32).collect();
         Bound { is_uniform: factors.windows(2).all(|w| w[0] == w[1]), total: factors.clone(), factors }
     }
 }
@@ -110,14 +111,25 @@ pub(super) struct Bound {
     total: Vec<f32>,
 }
 
-impl Around for Bound {
-    fn step(&mut self, step: Step<'_>, _: &mut [f32], inner: &mut dyn Update) {
+impl Bound {
+    /// The step with its factors.
+    fn scaled<'a>(&'a mut self, step: Step<'a>) -> Step<'a> {
         if self.is_uniform {
-            return inner.step(Step { scale: step.scale.times(self.factors[0]), ..step });
+            return Step { scale: step.scale.times(self.factors[0]), ..step };
         }
         for (i, (total, factor)) in self.total.iter_mut().zip(&self.factors).enumerate() {
             *total = step.scale.of(i) * factor;
         }
-        inner.step(Step { scale: Scale::ONE.by_tensor(&self.total), ..step });
+        Step { scale: Scale::ONE.by_tensor(&self.total), ..step }
+    }
+}
+
+impl Around for Bound {
+    fn step(&mut self, step: Step<'_>, _: &mut [f32], inner: &mut dyn Update) {
+        inner.step(self.scaled(step));
+    }
+
+    fn flush(&mut self, step: Step<'_>, _: &mut [f32], inner: &mut dyn Update) -> bool {
+        inner.flush(self.scaled(step))
     }
 }

@@ -193,4 +193,10 @@ impl Around for StepFactor {
         let factor = self.at(*step.state.iteration, step.state.num_steps) as f32;
         inner.step(Step { scale: step.scale.times(factor), ..step });
     }
+
+    /// With the factor of the last call, which is the step that was to come.
+    fn flush(&mut self, step: Step<'_>, _: &mut [f32], inner: &mut dyn Update) -> bool {
+        let factor = self.at(step.state.iteration.saturating_sub(1), step.state.num_steps) as f32;
+        inner.flush(Step { scale: step.scale.times(factor), ..step })
+    }
 }

@@ -138,4 +138,9 @@ impl Around for Bound {
             }
         }
     }
+
+    /// The calls that gathered have had their decay.
+    fn flush(&mut self, step: Step<'_>, _: &mut [f32], inner: &mut dyn Update) -> bool {
+        inner.flush(step)
+    }
 }

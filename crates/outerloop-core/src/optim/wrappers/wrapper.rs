@@ -24,6 +24,9 @@ pub(super) trait Wrap: Clone + Send + Sync + 'static {
 pub(super) trait Around: Send {
     /// One step; its state is the inner optimizer's, `own` the wrapper's arrays, one after the other.
     fn step(&mut self, step: Step<'_>, own: &mut [f32], inner: &mut dyn Update);
+
+    /// What [`Update::flush`] does, likewise.
+    fn flush(&mut self, step: Step<'_>, own: &mut [f32], inner: &mut dyn Update) -> bool;
 }
 
 /// [`Optimizer`] of a [`Wrap`] and what is inside.
@@ -88,5 +91,12 @@ impl<A: Around> Update for Bound<A> {
         let (own, data) = data.split_at_mut(self.own);
         let state = StateMut { data, iteration, num_steps };
         self.around.step(Step { state, ..step }, own, &mut *self.inner);
+    }
+
+    fn flush(&mut self, step: Step<'_>) -> bool {
+        let StateMut { data, iteration, num_steps } = step.state;
+        let (own, data) = data.split_at_mut(self.own);
+        let state = StateMut { data, iteration, num_steps };
+        self.around.flush(Step { state, ..step }, own, &mut *self.inner)
     }
 }
