@@ -33,10 +33,12 @@ export { formatTable } from './evaluate/table.js'
 export type {
   Curve,
   CurveJob,
+  DatasetArrays,
   DatasetInfo,
   DecayOffsets,
   Doctor,
   JobOptions,
+  LoadOptions,
   Split,
   ThetaLeaf,
 } from './native.js'

@@ -7,11 +7,17 @@ import { fileURLToPath } from 'node:url'
 import { types } from 'node:util'
 import { z } from 'zod'
 import * as addon from '../index.js'
-import { bundledDatasets, type DatasetSpec, datasetSpecSchema, wrongName } from './config/datasetSpec.js'
-import { type CpuName, integer, text, unchecked } from './config/fields.js'
+import {
+  bundledDatasets,
+  type DatasetSpec,
+  datasetName,
+  datasetSpecSchema,
+  exampleOrder,
+  firstLabel,
+} from './config/datasetSpec.js'
+import { type CpuName, integer, MAX_MEMORY_BYTES, memoryBytes, unchecked } from './config/fields.js'
 import type { OptimizerConfig } from './config/optimizerConfig.js'
 import { parseWith } from './config/parse.js'
-import { quote } from './config/quote.js'
 import type { TaskConfig } from './config/taskConfig.js'
 import { OuterloopError } from './errors.js'
 import { codeOf, guarded, notConstructed, settled, toOuterloopError, wrongType } from './nativeErrors.js'
@@ -20,11 +26,13 @@ import type {
   AdvanceResult,
   Curve,
   CurveJob,
+  DatasetArrays,
   DatasetInfo,
   DecayOffsets,
   Doctor,
   InferredOptimizer,
   JobOptions,
+  LoadOptions,
   PerturbationSum,
   PerturbationTerm,
   PyloModule,
@@ -58,6 +66,11 @@ export class Dataset {
   /** @internal Whether a value is one. */
   static isDataset(value: unknown): value is Dataset {
     return typeof value === 'object' && value !== null && #isDataset in value && value.#isDataset
+  }
+
+  /** @internal Tells its content from any other with near certainty. */
+  fingerprint(): string {
+    return this.native.fingerprint()
   }
 }
 
@@ -94,71 +107,76 @@ export class FileLock implements Disposable {
 /**
  * Loads a data set from files, or one of the package's own.
  *
- * @throws {OuterloopError} `DATA_INVALID` naming file, byte and expectation; `INVALID_OPTION` for a wrong spec.
+ * @param options - `maxMemoryBytes`: see {@link LoadOptions}.
+ * @throws {OuterloopError} `DATA_INVALID` naming file, byte and expectation, also where the set takes more memory than
+ *  allowed or is sorted by class; `INVALID_OPTION` for a wrong spec.
  */
-export async function loadDataset(spec: DatasetSpec): Promise<Dataset> {
+export async function loadDataset(spec: DatasetSpec, options: LoadOptions = {}): Promise<Dataset> {
   const checked = parseWith(datasetSpecSchema, spec, 'spec')
-  checkName('spec.name', checked)
+  const limit = parseMemory(options)
   const dir = fileURLToPath(new URL('../data', import.meta.url))
   const complete = checked.kind === 'bundled' ? { ...checked, dir } : checked
-  return new Dataset(await settled(addon.loadDataset(JSON.stringify(complete))))
+  return new Dataset(await settled(addon.loadDataset(JSON.stringify(complete), limit)))
 }
 
-/** The package's data sets of the given names, and the given specs. */
+/** The package's data sets of the given names, and the given specs; all together may take `maxMemoryBytes`. */
 export async function loadDatasets(
   names: Iterable<string>,
   specs: readonly DatasetSpec[],
+  options: LoadOptions = {},
 ): Promise<Dataset[]> {
   const own = new Set(specs.map((spec) => spec.name))
   const bundled = bundledDatasets.filter((name) => new Set(names).has(name) && !own.has(name))
   const all = [...specs, ...bundled.map((name) => ({ kind: 'bundled', name }) as const)]
-  return Promise.all(all.map((spec) => loadDataset(spec)))
-}
-
-/** What `images` and `labels` are is told with another code, beside the call. */
-const arraysSchema = z.strictObject({
-  name: text(),
-  images: unchecked(),
-  labels: unchecked(),
-  height: integer(1, 2 ** 16),
-  width: integer(1, 2 ** 24),
-  channels: integer(1, 2 ** 16),
-  numClasses: integer(2, 65536),
-})
-
-/** The name must mean this data set and no other. */
-function checkName(path: string, spec: { kind?: string; name: string }): void {
-  const expected = wrongName(spec, [])
-  if (expected === undefined) return
-  throw new OuterloopError(
-    'INVALID_OPTION',
-    `expected \`${path}\` to be ${expected}, got ${quote(spec.name)}`,
-  )
+  let left = parseMemory(options)
+  const loaded: Dataset[] = []
+  for (const spec of all) {
+    const dataset = await loadDataset(spec, { maxMemoryBytes: Math.max(1, left) })
+    left -= dataset.info.memoryBytes
+    loaded.push(dataset)
+  }
+  return loaded
 }
 
 /**
  * A data set from bytes in memory, which are copied.
  *
- * @param options - `images`: examples one after another, `channels` planes of `height` rows of `width` bytes each;
- *  `labels`: one class below `numClasses` for each example.
- * @throws {OuterloopError} `DATA_INVALID` if the lengths do not agree or a label is no class.
+ * @param arrays - The examples, and in which order they are split.
+ * @param options - `maxMemoryBytes`: see {@link LoadOptions}.
+ * @throws {OuterloopError} `DATA_INVALID` if the lengths do not agree, a label is no class, examples are sorted by class, or
+ *  the set takes more memory than allowed; `INVALID_OPTION` for a wrong option.
  */
-export function datasetFromArrays(options: {
-  name: string
-  images: Uint8Array
-  labels: Uint8Array | Uint16Array
-  height: number
-  width: number
-  channels: number
-  numClasses: number
-}): Dataset {
-  const { name, images, labels, ...shape } = parseWith(arraysSchema, options)
+export function datasetFromArrays(arrays: DatasetArrays, options: LoadOptions = {}): Dataset {
+  const { images, labels, ...described } = parseWith(arraysSchema, arrays, 'arrays')
+  const limit = parseMemory(options)
   if (!types.isUint8Array(images)) throw wrongType('images', 'Uint8Array', images)
   if (!types.isUint8Array(labels) && !types.isUint16Array(labels)) {
     throw wrongType('labels', 'Uint8Array or Uint16Array', labels)
   }
-  checkName('name', { name })
-  return new Dataset(guarded(() => addon.datasetFromArrays(name, images, Uint16Array.from(labels), shape)))
+  return new Dataset(
+    guarded(() =>
+      addon.datasetFromArrays(images, Uint16Array.from(labels), JSON.stringify(described), limit),
+    ),
+  )
+}
+
+/** What `images` and `labels` are is told with another code, beside the call. */
+const arraysSchema = z.strictObject({
+  name: datasetName(),
+  images: unchecked(),
+  labels: unchecked(),
+  height: integer(1, 2 ** 16),
+  width: integer(1, 2 ** 24),
+  channels: integer(1, 2 ** 16),
+  numClasses: integer(2, 1000),
+  firstLabel,
+  ...exampleOrder,
+})
+
+const loadOptionsSchema = z.strictObject({ maxMemoryBytes: memoryBytes().default(MAX_MEMORY_BYTES) })
+
+function parseMemory(options: LoadOptions): number {
+  return parseWith(loadOptionsSchema, options).maxMemoryBytes
 }
 
 /** Words `start..start + count` of the random stream that (seed, purpose, path) names. */
@@ -224,7 +242,7 @@ export async function runCurves(
   datasets: Dataset[],
   options: JobOptions = {},
 ): Promise<Curve[]> {
-  const { threads = availableParallelism(), cpu } = options
+  const { threads = availableParallelism(), cpu, maxMemoryBytes } = options
   const total = jobs.reduce((sum, job) => sum + job.innerSteps, 0)
   const handles = datasets.map((dataset) => dataset.native)
   const curves = await watched(options, total, (token, onDone) =>
@@ -232,7 +250,7 @@ export async function runCurves(
       JSON.stringify(jobs),
       thetas,
       handles,
-      { threads, ...(cpu !== undefined && { cpu }) },
+      { threads, ...(cpu !== undefined && { cpu }), ...(maxMemoryBytes !== undefined && { maxMemoryBytes }) },
       token,
       onDone,
     ),

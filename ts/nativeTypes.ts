@@ -16,6 +16,36 @@ export interface DatasetInfo {
   channels: number
   numClasses: number
   splits: Record<Split, number>
+  /** Memory that its examples take. */
+  memoryBytes: number
+  /** What a person should know of it, a sentence each, such as rare classes that train lacks. */
+  notes: string[]
+}
+
+/** What arrays are a data set of. */
+export interface DatasetArrays {
+  /** Name under which tasks refer to it. */
+  name: string
+  /** Examples one after another, `channels` planes of `height` rows of `width` bytes each. */
+  images: Uint8Array
+  /** One class for each example. */
+  labels: Uint8Array | Uint16Array
+  height: number
+  width: number
+  channels: number
+  numClasses: number
+  /** The label of the first class. Default 0. */
+  firstLabel?: number
+  /** Seed of a random order in which examples are cut into splits, for arrays sorted by class. Default: their order. */
+  shuffleSeed?: number
+  /** Whether splits may have classes that train lacks. Default false: examples sorted by class are refused. */
+  allowUnseenClasses?: boolean
+}
+
+/** What a data set may take. */
+export interface LoadOptions {
+  /** Most bytes of memory; what would take more is refused as soon as that is known. Default 8 GiB. */
+  maxMemoryBytes?: number
 }
 
 /** Name and shape of one tensor. */
@@ -30,6 +60,8 @@ export interface JobOptions {
   threads?: number
   /** Instruction set. Default `auto`. Results do not depend on it. */
   cpu?: CpuName
+  /** Most bytes of memory that data sets and jobs may take, by an estimate. Default 8 GiB. */
+  maxMemoryBytes?: number
   /** Stops the work within one inner step. */
   signal?: AbortSignal
   /** Called about ten times a second, in inner steps. What it throws stops the work and rejects the call. */
@@ -134,6 +166,8 @@ export interface UnrollerOptions {
   metaLoss: MetaLossConfig
   /** Leaves of theta that are not perturbed. Default: none. */
   frozen?: string[]
+  /** Most bytes of memory that data sets and inner problems may take, by an estimate. Default 8 GiB. */
+  maxMemoryBytes?: number
 }
 
 /** A named array as bytes. */

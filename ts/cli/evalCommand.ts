@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { loadConfigFile } from '../config/configFile.js'
 import { isLearned, optimizerConfigSchema } from '../config/optimizerConfig.js'
 import { parseWith } from '../config/parse.js'
 import { OuterloopError } from '../errors.js'
@@ -11,7 +12,7 @@ import { heldOutTasks } from '../tasks/catalogue.js'
 import { writeAtomically } from '../weights/atomicFile.js'
 import type { LoadWeightsOptions } from '../weights/weightFile.js'
 import { listenForInterrupts } from './interrupts.js'
-import { cpuHelp, numeric, numericList } from './optionValues.js'
+import { cpuHelp, memoryHelp, numeric, numericList, size } from './optionValues.js'
 import { print, printError, printResult } from './output.js'
 import { startProgress } from './progress.js'
 import { formatCount } from './quantities.js'
@@ -19,6 +20,7 @@ import { readRunOf } from './runDirectory.js'
 import { addWeightOptions, formatsHelp, loadOptions, type WeightFlags } from './weightFlags.js'
 
 interface EvalFlags extends WeightFlags {
+  config?: string
   tasks?: number | string
   seeds?: number | string
   seed?: number | string
@@ -26,6 +28,7 @@ interface EvalFlags extends WeightFlags {
   stepMult?: (number | string)[]
   threads?: number | string
   cpu?: string
+  maxMemory?: number
   cache?: string
   out?: string
   json?: boolean
@@ -49,6 +52,10 @@ export function addEvalCommand(program: Command): void {
       `tasks of the held-out suite, from its start (default: all ${heldOutTasks.length})`,
       numeric,
     )
+    .option(
+      '--config <file>',
+      'JSON file of options, with the tasks and data sets to measure on; the other options are laid over it',
+    )
     .option('--seeds <count>', `runs of every setting on every task (default: ${seeds})`, numeric)
     .option(
       '--seed <integer>',
@@ -71,6 +78,7 @@ export function addEvalCommand(program: Command): void {
       numeric,
     )
     .option('--cpu <name>', `${cpuHelp} (default: ${cpu})`)
+    .option('--max-memory <size>', memoryHelp, size)
     .option('--cache <dir>', 'keep the baselines’ curves here and use them again (default: not kept)')
     .option('--out <dir>', 'write evaluation.json, report.html and figures as SVG here')
     .option('--json', 'print the whole evaluation as JSON instead of tables')
@@ -87,14 +95,19 @@ Tables go to stdout, progress to stderr. What cannot be kept in --cache is told,
 The tasks are those that \`outerloop tasks list\` calls heldOut: preset quick trains on none of them. The other
 presets train on MLPs on the same three data sets, so for them at most the exact nets are unseen.
 
+Own data and tasks, in a file for --config (data sets are those of a train config; README has their options):
+  { "datasets": [{ "kind": "csv", "name": "wine", "path": "wine.csv", "label": "quality" }],
+    "tasks": [{ "name": "wine-32", "config": { "family": "mlp", "dataset": "wine", "hidden": [32] } }] }
+
 Examples:
   outerloop eval runs/quick-0/theta.safetensors --out runs/quick-0
+  outerloop eval theta.safetensors --config wine.json
   outerloop eval theta.safetensors --tasks 6 --inner-steps 500 --json
   outerloop eval celo/theta.state --optimizer '{"phase": 2}'
   outerloop eval --optimizer '{"name": "lamb", "lr": 0.01}'`
 
 async function runEval(theta: string | undefined, flags: EvalFlags): Promise<void> {
-  const options = evaluateOptions(flags)
+  const options = await evaluateOptions(flags)
   const given = await loadOptions(flags)
   const subject = theta === undefined ? handDesigned(given) : await loadTrained(theta, given)
   // Before the work, so that a directory that cannot be written is found in time.
@@ -154,11 +167,19 @@ function trialNote({ settings: { stepMultipliers } }: Evaluation, subject: strin
   return `\nStep multipliers ${stepMultipliers.join(', ')}: each is a trial. Row "${subject}" has ${untuned}.\n`
 }
 
-/** The flags under the names of the library's options, which checks them. */
-function evaluateOptions(flags: EvalFlags): EvaluateOptions {
-  const { tasks, seeds, seed, innerSteps, stepMult, threads, cpu, cache } = flags
-  const named = { tasks, seeds, seed, innerSteps, stepMultipliers: stepMult, threads, cpu, cacheDir: cache }
-  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined))
+/** The flags under the names of the library's options, laid over those of `--config`; the library checks them. */
+async function evaluateOptions(flags: EvalFlags): Promise<EvaluateOptions> {
+  const file = flags.config === undefined ? {} : await loadConfigFile(flags.config)
+  const { tasks, seeds, seed, innerSteps, stepMult, threads, cpu, maxMemory, cache } = flags
+  const named = {
+    ...{ tasks, seeds, seed, innerSteps, threads, cpu },
+    ...{ stepMultipliers: stepMult, maxMemoryBytes: maxMemory, cacheDir: cache },
+  }
+  const given = Object.entries(named).filter(([, value]) => value !== undefined)
+  const options = { ...file, ...Object.fromEntries(given) }
+  // What is wrong is found before weights are read.
+  parseEvaluateOptions(options)
+  return options
 }
 
 async function evaluateWithProgress(

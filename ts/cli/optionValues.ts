@@ -29,3 +29,21 @@ export function duration(text: string): number {
   if (seconds > 0) return seconds
   throw new OuterloopError('INVALID_OPTION', `expected a duration > 0 such as 90s, 30m or 2h, got ${text}`)
 }
+
+/** What `--max-memory` is, for `--help`. */
+export const memoryHelp =
+  'most memory that data and inner problems may take, such as 512m or 16g; does not change the result (default: 8g)'
+
+const unitBytes = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 } as const
+
+/**
+ * Bytes of a size such as `512m`, `16g` or `16GiB`.
+ *
+ * @throws {OuterloopError} `INVALID_OPTION` if it is none.
+ */
+export function size(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/.exec(text.trim().toLowerCase()) ?? []
+  const bytes = Math.floor(Number(amount) * unitBytes[(unit ?? '') as keyof typeof unitBytes])
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes
+  throw new OuterloopError('INVALID_OPTION', `expected a size > 0 such as 512m or 16g, got ${text}`)
+}

@@ -8,7 +8,7 @@ import { readRunConfig } from '../outer/runDirectory.js'
 import type { TrainOptions, TrainResult } from '../outer/train.js'
 import { describeRun } from './describeRun.js'
 import { listenForInterrupts } from './interrupts.js'
-import { cpuHelp, duration, numeric } from './optionValues.js'
+import { cpuHelp, duration, memoryHelp, numeric, size } from './optionValues.js'
 import { print } from './output.js'
 import { defaultRunDirectory } from './runDirectory.js'
 import { TrainDisplay } from './trainDisplay.js'
@@ -21,6 +21,7 @@ interface TrainFlags {
   seed?: number | string
   threads?: number | string
   cpu?: string
+  maxMemory?: number
   outerSteps?: number | string
   start?: string
   decayOffsets?: string
@@ -48,6 +49,7 @@ export function addTrainCommand(program: Command): void {
       numeric,
     )
     .option('--cpu <name>', `${cpuHelp} (default: auto)`)
+    .option('--max-memory <size>', memoryHelp, size)
     .option('--outer-steps <count>', 'updates of theta (default: the preset’s)', numeric)
     .option(
       '--start <theta>',
@@ -131,11 +133,14 @@ interface Run {
 
 async function freshRun(flags: TrainFlags): Promise<Run> {
   const file = flags.config === undefined ? { preset: 'quick' } : await loadConfigFile(flags.config)
-  const { preset, seed, threads, cpu, outerSteps } = flags
+  const { preset, seed, threads, cpu, outerSteps, maxMemory: maxMemoryBytes } = flags
   const ofStart = given({ theta: flags.start, decayOffsets: decayOffsets(flags.decayOffsets) })
   const start =
     Object.keys(ofStart).length > 0 ? { ...(isObject(file.start) && file.start), ...ofStart } : undefined
-  const config = parseTrainConfig({ ...file, ...given({ preset, seed, threads, cpu, outerSteps, start }) })
+  const config = parseTrainConfig({
+    ...file,
+    ...given({ preset, seed, threads, cpu, maxMemoryBytes, outerSteps, start }),
+  })
   const directory = flags.out ?? defaultRunDirectory(config)
   const { force = false } = flags
   await checkRunDirectory(directory, force)

@@ -58,6 +58,14 @@ export function threadCount() {
   return z.union([z.literal('auto'), z.int({ error }).min(1, { error }).max(1024, { error })], { error })
 }
 
+/** Most bytes of memory that data sets and inner problems may take, unless an option says otherwise: 8 GiB. */
+export const MAX_MEMORY_BYTES = 2 ** 33
+
+/** Most bytes of memory. */
+export function memoryBytes() {
+  return integer(1)
+}
+
 /** What option `cpu` may be. */
 export const cpuNames = ['auto', 'avx512', 'avx2', 'neon', 'portable'] as const
 

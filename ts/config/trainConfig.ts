@@ -1,9 +1,19 @@
 /** The meta-training config: one schema, and the only place where its defaults are written. */
 import { z } from 'zod'
-import { bundledDatasets, datasetSpecSchema, wrongName } from './datasetSpec.js'
+import { bundledDatasets, datasetSpecSchema, type GivenDataset, givenDatasetSchema } from './datasetSpec.js'
 import { decayOffsetsSchema } from './decayOffsets.js'
 import { estimatorSchema } from './estimatorConfig.js'
-import { cpuName, fraction, integer, nonNegative, text, threadCount } from './fields.js'
+import {
+  cpuName,
+  fraction,
+  integer,
+  MAX_MEMORY_BYTES,
+  memoryBytes,
+  nonNegative,
+  text,
+  threadCount,
+} from './fields.js'
+import { isPlainObject } from './merge.js'
 import { metaLossSchema } from './metaLossConfig.js'
 import { learnedOptimizerSchema } from './optimizerConfig.js'
 import { clipSchema, freezeSchema, outerOptimizerSchema } from './outerOptimizerConfig.js'
@@ -62,12 +72,17 @@ export const trainConfigSchema = z.strictObject({
    * on it.
    */
   cpu: cpuName().default('auto'),
+  /**
+   * Most bytes that data sets and inner problems may take, by an estimate from shapes, counts and `threads`; what would take
+   * more is refused. The result does not depend on it.
+   */
+  maxMemoryBytes: memoryBytes().default(MAX_MEMORY_BYTES),
   /** The optimizer that is trained. */
   optimizer: learnedOptimizerSchema,
   /** What it is trained on. */
   tasks: taskMixtureSchema,
-  /** Data sets of the user's own; the bundled ones need no entry. */
-  datasets: z.array(datasetSpecSchema).default([]),
+  /** Data sets of the user's own; the bundled ones need no entry. Those of kind `given` are an option of `train`. */
+  datasets: z.array(z.discriminatedUnion('kind', [datasetSpecSchema, givenDatasetSchema])).default([]),
   estimator: estimatorSchema,
   unrollLength: unrollLengthSchema,
   /** Default: the estimator's `truncationLength` throughout. */
@@ -139,15 +154,27 @@ type DeepPartial<T> = T extends readonly unknown[]
  * const config = parseTrainConfig({ preset: 'quick', outerSteps: 30 })
  */
 export function parseTrainConfig(input: unknown): TrainConfig {
-  return parseWith(checkedSchema, withPreset(taken(input, 'options')))
+  return parseWithGiven(input, [])
+}
+
+/** As {@link parseTrainConfig}; tasks may also name `given`, the data sets in memory. */
+export function parseWithGiven(input: unknown, given: readonly GivenDataset[]): TrainConfig {
+  return parseWith(checkedSchema, withGiven(withPreset(taken(input, 'options')), given))
+}
+
+/** The options with the data sets in memory among `datasets`, each once. */
+function withGiven(input: unknown, given: readonly GivenDataset[]): unknown {
+  if (given.length === 0 || !isPlainObject(input)) return input
+  const { datasets = [] } = input
+  if (!Array.isArray(datasets)) return input
+  const others = datasets.filter(
+    (spec: unknown) =>
+      !(isPlainObject(spec) && spec.kind === 'given' && given.some(({ name }) => name === spec.name)),
+  )
+  return { ...input, datasets: [...others, ...given] }
 }
 
 const checkedSchema = trainConfigSchema.superRefine((config, context) => {
-  for (const [i, spec] of config.datasets.entries()) {
-    const message = wrongName(spec, config.datasets.slice(0, i))
-    if (message === undefined) continue
-    context.addIssue({ code: 'custom', path: ['datasets', i, 'name'], message, input: spec.name })
-  }
   const known = new Set([...bundledDatasets, ...config.datasets.map((spec) => spec.name)])
   const evaluated = Array.isArray(config.evaluation?.tasks) ? config.evaluation.tasks : []
   const named = [
@@ -156,6 +183,12 @@ const checkedSchema = trainConfigSchema.superRefine((config, context) => {
       task.family === 'mlp' ? [{ name: task.dataset, path: ['evaluation', 'tasks', i, 'dataset'] }] : [],
     ),
   ]
+  const names = config.datasets.map(({ name }) => name)
+  for (const [i, name] of names.entries()) {
+    if (names.indexOf(name) === i) continue
+    const message = 'another name than those before it'
+    context.addIssue({ code: 'custom', path: ['datasets', i, 'name'], message, input: name })
+  }
   for (const { name, path } of named) {
     if (known.has(name)) continue
     const message = `the name of a bundled data set or of one in \`datasets\` (${listed([...known])})`

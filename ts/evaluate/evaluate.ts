@@ -5,18 +5,24 @@
  * minibatches. Rates are chosen on outer-validation and reported on test; the scales are those of normalize.ts.
  */
 import { z } from 'zod'
+import type { DatasetSpec } from '../config/datasetSpec.js'
 import { float32Array, path } from '../config/fields.js'
 import { isLearned, type OptimizerConfig, optimizerConfigSchema } from '../config/optimizerConfig.js'
 import { parseWith } from '../config/parse.js'
 import { scaleSteps } from '../config/scaleSteps.js'
 import { OuterloopError } from '../errors.js'
-import { type Dataset, loadDatasets, numElements, thetaLayout } from '../native.js'
+import { Dataset, loadDatasets, numElements, thetaLayout } from '../native.js'
 import { heldOutTasks } from '../tasks/catalogue.js'
 import { Key, purposes } from '../tasks/key.js'
 import { loadWeights } from '../weights/weightFile.js'
 import { assembleEvaluation } from './assembleEvaluation.js'
 import { baselinePool, POOL_VERSION } from './baselines.js'
-import { type EvaluateOptions, type EvaluationSettings, parseEvaluateOptions } from './evaluateOptions.js'
+import {
+  type EvaluateOptions,
+  type EvaluateOwn,
+  type EvaluationSettings,
+  parseEvaluateOptions,
+} from './evaluateOptions.js'
 import type { Evaluation, EvaluationTask } from './evaluation.js'
 import type { SettingRuns } from './settingScores.js'
 import { TaskRunner } from './taskRunner.js'
@@ -52,8 +58,10 @@ export async function evaluate(
   const { theta, optimizer } = await settleSubject(subject)
   const tasks = chooseTasks(settings.tasks)
   const learners = settings.stepMultipliers.map((factor) => scaleSteps(optimizer, factor))
+  const datasets = await datasetsOf(tasks, own.datasets, settings.maxMemoryBytes)
+  for (const { info } of datasets) info.notes.forEach((note) => own.onNote?.(note))
   const runner = new TaskRunner(settings, own, {
-    datasets: await datasetsOf(tasks, own.datasets ?? []),
+    datasets,
     learners,
     theta,
     numTasks: tasks.length,
@@ -69,9 +77,7 @@ export async function evaluate(
     for (const [i, setting] of [...pool, ...learned].entries()) setting.runs.push(curves[i]!)
   }
   const random = new Key(settings.seed, purposes.evaluation)
-  // Threads, the backend and the cache change nothing in the result, so they are not part of it.
-  const { tasks: _tasks, threads: _threads, cpu: _cpu, cacheDir: _cacheDir, ...recorded } = settings
-  const header = { optimizer, tasks, settings: { ...recorded, poolVersion: POOL_VERSION } }
+  const header = { optimizer, tasks, settings: { ...recorded(settings), poolVersion: POOL_VERSION } }
   return assembleEvaluation(header, pool, learned, (n) => random.integer(n))
 }
 
@@ -111,9 +117,30 @@ function chooseTasks(tasks: EvaluationSettings['tasks']): EvaluationTask[] {
   return heldOutTasks.slice(0, tasks).map(({ name, config }) => ({ name, config: structuredClone(config) }))
 }
 
+/** What the result depends on: not threads, the backend, the cache or memory; tasks say which data there are. */
+function recorded(settings: EvaluationSettings) {
+  const {
+    tasks: _tasks,
+    threads: _threads,
+    cpu: _cpu,
+    cacheDir: _cacheDir,
+    maxMemoryBytes: _bytes,
+    ...rest
+  } = settings
+  return rest
+}
+
 /** The caller's data sets, and the bundled ones that tasks name besides. */
-async function datasetsOf(tasks: readonly EvaluationTask[], given: readonly Dataset[]): Promise<Dataset[]> {
+async function datasetsOf(
+  tasks: readonly EvaluationTask[],
+  datasets: EvaluateOwn['datasets'],
+  maxMemoryBytes: number,
+): Promise<Dataset[]> {
   const named = new Set(tasks.flatMap(({ config }) => ('dataset' in config ? [config.dataset] : [])))
-  for (const dataset of given) named.delete(dataset.info.name)
-  return [...given, ...(await loadDatasets(named, []))]
+  const given = datasets.filter((dataset) => Dataset.isDataset(dataset))
+  const specs = datasets.filter((dataset): dataset is DatasetSpec => !Dataset.isDataset(dataset))
+  for (const { info } of given) named.delete(info.name)
+  const held = given.reduce((sum, { info }) => sum + info.memoryBytes, 0)
+  const loaded = await loadDatasets(named, specs, { maxMemoryBytes: Math.max(1, maxMemoryBytes - held) })
+  return [...given, ...loaded]
 }

@@ -1,11 +1,15 @@
 /** Options of {@link evaluate}: one schema with every default. */
 import { z } from 'zod'
+import { bundledDatasets, type DatasetSpec, datasetSpecSchema } from '../config/datasetSpec.js'
 import {
   abortSignal,
   type CpuName,
   callback,
   cpuName,
+  instanceOf,
   integer,
+  MAX_MEMORY_BYTES,
+  memoryBytes,
   path,
   positive,
   text,
@@ -13,9 +17,8 @@ import {
 } from '../config/fields.js'
 import { parseWith } from '../config/parse.js'
 import { type TaskConfigInput, taskConfigSchema } from '../config/taskConfig.js'
-import { datasetList } from '../engine.js'
 import { OuterloopError } from '../errors.js'
-import type { Dataset } from '../native.js'
+import { Dataset } from '../native.js'
 
 /** Other fields, such as the role of a task of the catalogue, are left out of the result. */
 const namedTaskSchema = z.object({ name: text(), config: taskConfigSchema })
@@ -53,12 +56,17 @@ const settingsSchema = z.strictObject({
   stepMultipliers: z.array(positive()).min(1, { error: 'an array of at least one multiplier' }).default([1]),
   threads: threadCount().default('auto'),
   cpu: cpuName().default('auto'),
+  maxMemoryBytes: memoryBytes().default(MAX_MEMORY_BYTES),
   cacheDir: path().optional(),
 })
 
 /** What is the caller's own: it is no part of the result. */
 const ownSchema = z.strictObject({
-  datasets: datasetList().optional(),
+  datasets: z
+    .array(z.union([instanceOf(Dataset, Dataset.isDataset, 'a Dataset'), datasetSpecSchema]), {
+      error: 'an array of data sets and of what to load',
+    })
+    .default([]),
   signal: abortSignal().optional(),
   onProgress: callback<(progress: { done: number; total: number }) => void>().optional(),
   onNote: callback<(message: string) => void>().optional(),
@@ -99,14 +107,16 @@ export interface EvaluateOptions {
   cpu?: CpuName
   /** Directory where the pool's curves are kept, one file for each task. Default: nothing is kept. */
   cacheDir?: string
-  /** Data sets the tasks name, besides the bundled ones. */
-  datasets?: readonly Dataset[]
+  /** Most bytes of memory that data sets and runs may take, by an estimate. Default 8 GiB. Results do not depend on it. */
+  maxMemoryBytes?: number
+  /** Data sets the tasks name, besides the bundled ones: in memory, or what to load. */
+  datasets?: readonly (Dataset | DatasetSpec)[]
   /** Stops the runs within one inner step each. */
   signal?: AbortSignal
   /** Called a few times a second with inner steps done and to do. What it throws stops the runs and rejects the call. */
   onProgress?: (progress: { done: number; total: number }) => void
-  /** Told what a person should know: a file of `cacheDir` that is damaged and measured anew, a `cacheDir` that cannot be
-   *  written. The evaluation goes on. */
+  /** Told what a person should know: rare classes that the train split of a data set lacks, a file of `cacheDir` that is
+   *  damaged and measured anew, a `cacheDir` that cannot be written. The evaluation goes on. */
   onNote?: (message: string) => void
 }
 
@@ -124,6 +134,25 @@ export function parseEvaluateOptions(options: EvaluateOptions): EvaluationSettin
       `expected \`innerSteps\` to be multiples of \`evalEvery\` (${settings.evalEvery}) except the longest, got ${horizon}`,
     )
   }
+  checkNames(datasets, settings.tasks)
   const own = { datasets, signal, onProgress, onNote }
   return { ...settings, innerSteps, stepMultipliers: [...new Set(settings.stepMultipliers)], own }
+}
+
+/** Names of data sets differ, and tasks name no others. */
+function checkNames(datasets: EvaluateOwn['datasets'], tasks: EvaluationSettings['tasks']): void {
+  const names = datasets.map((dataset) => (dataset instanceof Dataset ? dataset.info.name : dataset.name))
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) {
+    const message = `expected \`datasets\` to have different names, got ${JSON.stringify(twice)} twice`
+    throw new OuterloopError('INVALID_OPTION', message)
+  }
+  const known: string[] = [...new Set([...bundledDatasets, ...names])]
+  for (const [i, { config }] of (Array.isArray(tasks) ? tasks : []).entries()) {
+    if (config.family !== 'mlp' || known.includes(config.dataset)) continue
+    const message =
+      `expected \`tasks[${i}].config.dataset\` to be the name of a bundled data set or of one in \`datasets\` ` +
+      `(${known.join(', ')}), got ${JSON.stringify(config.dataset)}`
+    throw new OuterloopError('INVALID_OPTION', message)
+  }
 }

@@ -1,4 +1,5 @@
 /** Runs the baseline pool and the evaluated optimizer on one task after another. */
+import { bundledDatasets } from '../config/datasetSpec.js'
 import type { OptimizerConfig } from '../config/optimizerConfig.js'
 import { type Curve, type CurveJob, type Dataset, engineVersion, runCurves, thetaLayout } from '../native.js'
 import { baselinePool, POOL_VERSION } from './baselines.js'
@@ -65,7 +66,7 @@ export class TaskRunner {
   }
 
   async #runAll(task: EvaluationTask, optimizers: readonly OptimizerConfig[]): Promise<RunCurve[][]> {
-    const { seeds, threads, cpu } = this.#settings
+    const { seeds, threads, cpu, maxMemoryBytes } = this.#settings
     const { signal, onProgress } = this.#options
     const jobs = optimizers.flatMap((optimizer) => this.#jobs(task, optimizer))
     const thetas = this.#work.theta.length > 0 ? [this.#work.theta] : []
@@ -73,6 +74,7 @@ export class TaskRunner {
     const curves = await runCurves(jobs, thetas, this.#work.datasets, {
       ...(threads === 'auto' ? {} : { threads }),
       cpu,
+      maxMemoryBytes,
       ...(signal ? { signal } : {}),
       ...(onProgress ? { onProgress: (p) => onProgress({ done: done + p.done, total }) } : {}),
     })
@@ -109,7 +111,7 @@ export class TaskRunner {
     if (cacheDir === undefined) return undefined
     const name = config.family === 'mlp' ? config.dataset : undefined
     // Only bundled data are known by name and version; a caller's data set may change under its name.
-    if (this.#options.datasets?.some((dataset) => dataset.info.name === name)) return undefined
+    if (name !== undefined && !(bundledDatasets as readonly string[]).includes(name)) return undefined
     const run = { seed, seeds, innerSteps: this.#longest(), evalEvery, evalBatches }
     return poolCachePath(cacheDir, { task: config, run, pool: POOL_VERSION, version: engineVersion() })
   }

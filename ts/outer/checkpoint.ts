@@ -107,6 +107,7 @@ function fingerprint({
   threads: _threads,
   cpu: _cpu,
   checkpoint: _checkpoint,
+  maxMemoryBytes: _bytes,
   ...rest
 }: TrainConfig): string {
   return JSON.stringify(rest)

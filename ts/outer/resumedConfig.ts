@@ -14,10 +14,18 @@ export interface ResumeChanges {
   /** The result does not depend on it. */
   cpu?: CpuName
   /** The result does not depend on it. */
+  maxMemoryBytes?: number
+  /** The result does not depend on it. */
   checkpoint?: Partial<TrainConfig['checkpoint']>
 }
 
-const changeable = ['outerSteps', 'threads', 'cpu', 'checkpoint'] satisfies (keyof ResumeChanges)[]
+const changeable = [
+  'outerSteps',
+  'threads',
+  'cpu',
+  'maxMemoryBytes',
+  'checkpoint',
+] satisfies (keyof ResumeChanges)[]
 
 /**
  * The config of the run in `directory`, with `changes` laid over it.

@@ -1,6 +1,15 @@
 /** The first theta: the best of several random ones, or that of a file. */
 import type { TrainConfig } from '../config/trainConfig.js'
-import { type CurveJob, type Dataset, initTheta, type JobOptions, runCurves } from '../native.js'
+import { OuterloopError } from '../errors.js'
+import {
+  type CurveJob,
+  type Dataset,
+  initTheta,
+  type JobOptions,
+  numElements,
+  runCurves,
+  thetaLayout,
+} from '../native.js'
 import { taskFamilies } from '../tasks/families.js'
 import { Key, purposes } from '../tasks/key.js'
 import { taskStreams } from '../tasks/streams.js'
@@ -60,8 +69,15 @@ export async function chooseStart(
   return { theta: thetas[best]!, meanLoss: losses[best]!, innerSteps: jobs.length * innerSteps }
 }
 
-async function candidateThetas({ optimizer, seed, start }: TrainConfig): Promise<Float32Array[]> {
+async function candidateThetas(config: TrainConfig): Promise<Float32Array[]> {
+  const { optimizer, seed, start, maxMemoryBytes } = config
   if (start.theta === undefined) {
+    const length = thetaLayout(optimizer).reduce((sum, leaf) => sum + numElements(leaf), 0)
+    const wanted = 4 * length * start.candidates
+    if (wanted > maxMemoryBytes) {
+      const message = `expected ${start.candidates} candidates of ${length} weights to take at most ${maxMemoryBytes} bytes of memory (\`maxMemoryBytes\`), got ${wanted}`
+      throw new OuterloopError('INVALID_OPTION', message)
+    }
     return Array.from({ length: start.candidates }, (_, i) => initTheta(optimizer, seed, i))
   }
   // The config comes before what the file says; the file must hold the leaves of its optimizer.

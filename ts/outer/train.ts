@@ -1,10 +1,11 @@
 /** Meta-training from a config to files, with resume. */
-import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../config/trainConfig.js'
+import { parseWithGiven, type TrainConfig, type TrainConfigInput } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import { doctor } from '../native.js'
 import { removeLeftovers } from '../weights/atomicFile.js'
 import { loadNewestCheckpoint } from './checkpoint.js'
 import { checkRunDirectory } from './existingRun.js'
+import { describeGiven } from './givenDatasets.js'
 import { LimitWatch, type StopReason } from './limits.js'
 import { Notes } from './notes.js'
 import { checkLength, describeLength, type ResumeChanges, resumedConfig } from './resumedConfig.js'
@@ -87,12 +88,12 @@ async function begin(
   limits: LimitWatch,
   notes: Notes,
 ): Promise<TrainResult> {
-  const { out, force, signal } = options
-  const complete = parseTrainConfig(config)
+  const { out, force, signal, datasets } = options
+  const complete = parseWithGiven(config, describeGiven(datasets))
   // A backend that this machine lacks is found before the work.
   doctor({ cpu: complete.cpu })
   if (out !== undefined) await checkRunDirectory(out, force)
-  using trainer = await Trainer.create(complete, { signal })
+  using trainer = await Trainer.create(complete, { signal, datasets })
   signal?.throwIfAborted()
   using _lock = out === undefined ? undefined : await lockRunDirectory(out, notes.tell)
   if (out !== undefined) await beginRunDirectory(out, complete, force)
@@ -106,6 +107,7 @@ async function goOn(
   limits: LimitWatch,
   notes: Notes,
 ): Promise<TrainResult> {
+  const { signal, datasets } = options
   const own = await readRunConfig(directory)
   const config = changes === undefined ? own : resumedConfig(directory, own, changes)
   doctor({ cpu: config.cpu })
@@ -118,8 +120,8 @@ async function goOn(
   if (saved === undefined) notes.tell(`${directory} has no checkpoint yet: starting from the beginning.`)
   if (config.outerSteps !== before) notes.tell(describeLength(directory, config, done, before))
   using trainer = saved
-    ? await Trainer.restore(config, saved.state)
-    : await Trainer.create(config, { signal: options.signal })
+    ? await Trainer.restore(config, saved.state, { datasets })
+    : await Trainer.create(config, { signal, datasets })
   if (config !== own) await writeRunConfig(directory, config)
   return await runToFiles(trainer, limits, directory, options, notes)
 }
@@ -133,6 +135,7 @@ async function runToFiles(
 ): Promise<TrainResult> {
   const { signal, stopSignal, onStart, onStep } = options
   const { config } = trainer
+  for (const note of trainer.notes) notes.tell(note)
   const files = out === undefined ? undefined : await RunFiles.open(out, trainer, notes.tell)
   const records = files?.records ?? []
   await onStart?.({

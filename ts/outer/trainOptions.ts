@@ -2,7 +2,9 @@
 import { z } from 'zod'
 import { abortSignal, callback, text } from '../config/fields.js'
 import { parseWith } from '../config/parse.js'
+import { datasetList } from '../engine.js'
 import { OuterloopError } from '../errors.js'
+import type { Dataset } from '../native.js'
 import { limitsSchema, type RunLimits } from './limits.js'
 import type { StepRecord } from './stepRecord.js'
 
@@ -28,6 +30,8 @@ export interface TrainOptions extends RunLimits {
   out?: string
   /** Replaces a run in `out`: when all is checked and the start is chosen, its files are deleted. Default: false. */
   force?: boolean
+  /** Data sets in memory that tasks may name. With `resume` those that the run began with. */
+  datasets?: readonly Dataset[]
   /** Directory of a run to continue, with its own config and what the first argument changes in it. */
   resume?: string
   /**
@@ -53,6 +57,7 @@ export interface TrainOptions extends RunLimits {
 const optionsSchema = z.strictObject({
   out: text().optional(),
   force: z.boolean().default(false),
+  datasets: datasetList().default([]),
   resume: text().optional(),
   report: z.boolean().default(false),
   signal: abortSignal().optional(),

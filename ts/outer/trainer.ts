@@ -9,10 +9,19 @@ import { bundledDatasets } from '../config/datasetSpec.js'
 import { abortSignal } from '../config/fields.js'
 import { deepFreeze } from '../config/freeze.js'
 import { parseWith } from '../config/parse.js'
-import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from '../config/trainConfig.js'
+import { parseWithGiven, type TrainConfig, type TrainConfigInput } from '../config/trainConfig.js'
+import { datasetList } from '../engine.js'
 import { createEstimator } from '../es/registry.js'
 import { cosine, norm } from '../es/vectors.js'
-import { type Dataset, doctor, loadDatasets, numElements, type ThetaLeaf, thetaLayout } from '../native.js'
+import {
+  type Dataset,
+  doctor,
+  type JobOptions,
+  loadDatasets,
+  numElements,
+  type ThetaLeaf,
+  thetaLayout,
+} from '../native.js'
 import { notConstructed } from '../nativeErrors.js'
 import { taskFamilies } from '../tasks/families.js'
 import { LocalTransport } from '../transport/local.js'
@@ -20,6 +29,7 @@ import type { Transport } from '../transport/transport.js'
 import { GradientAccumulator } from './accumulator.js'
 import { clipGradient } from './clip.js'
 import { type Frozen, frozenLeaves } from './frozenLeaves.js'
+import { describeGiven, takeGiven } from './givenDatasets.js'
 import { createGradientSource, type GradientSource, type SourcedGradient } from './gradientSource.js'
 import { heldOutLoss } from './heldOut.js'
 import type { OuterOptimizer } from './optimizers/outerOptimizer.js'
@@ -39,7 +49,12 @@ export interface RunOptions {
   stopSignal?: AbortSignal | undefined
 }
 
-const createOptionsSchema = z.strictObject({ signal: abortSignal().optional() })
+const restoreOptionsSchema = z.strictObject({ datasets: datasetList().default([]) })
+
+const createOptionsSchema = z.strictObject({
+  ...restoreOptionsSchema.shape,
+  signal: abortSignal().optional(),
+})
 
 const runOptionsSchema = z.strictObject({
   signal: abortSignal().optional(),
@@ -82,17 +97,18 @@ export class Trainer implements Disposable {
    * A fresh run: loads the data and chooses the start.
    *
    * @param input - As for {@link train}. It is copied.
+   * @param options - `datasets`: data sets in memory that tasks may name.
    * @throws {OuterloopError} `INVALID_OPTION`, `DATA_INVALID`, `DEVICE_UNAVAILABLE` or `CHECKPOINT_INVALID`, as `train`.
    */
   static async create(
     input: TrainConfigInput,
-    options: { signal?: AbortSignal | undefined } = {},
+    options: { signal?: AbortSignal | undefined; datasets?: readonly Dataset[] | undefined } = {},
   ): Promise<Trainer> {
-    const config = deepFreeze(parseTrainConfig(input))
-    const { signal } = parseWith(createOptionsSchema, options)
+    const { signal, datasets: given } = parseWith(createOptionsSchema, options)
+    const config = deepFreeze(parseWithGiven(input, describeGiven(given)))
     signal?.throwIfAborted()
-    const datasets = await datasetsOf(config)
-    const job = { threads: threadsOf(config), cpu: config.cpu, ...(signal && { signal }) }
+    const datasets = await datasetsOf(config, given)
+    const job = jobOptions(config, signal)
     const { theta, meanLoss, innerSteps } = await chooseStart(config, datasets, job)
     const frozen = frozenLeaves(config.optimizer, config.freeze)
     const transport = localTransport(config, datasets, frozen)
@@ -116,14 +132,20 @@ export class Trainer implements Disposable {
    * A run as it was when `state` was taken.
    *
    * @param input - The config of that run.
+   * @param options - `datasets`: the data sets in memory that the run began with.
    * @param state - What {@link Trainer.state} gave. It is copied.
    * @throws {OuterloopError} `CHECKPOINT_INVALID` if the state is not that of a run of this config; else as `create`.
    */
-  static async restore(input: TrainConfigInput, state: TrainerState): Promise<Trainer> {
-    const config = deepFreeze(parseTrainConfig(input))
+  static async restore(
+    input: TrainConfigInput,
+    state: TrainerState,
+    options: { datasets?: readonly Dataset[] | undefined } = {},
+  ): Promise<Trainer> {
+    const { datasets: given } = parseWith(restoreOptionsSchema, options)
+    const config = deepFreeze(parseWithGiven(input, describeGiven(given)))
     const thetaLength = thetaLayout(config.optimizer).reduce((sum, leaf) => sum + numElements(leaf), 0)
     const { facts, arrays } = parseTrainerState(config, state, thetaLength)
-    const datasets = await datasetsOf(config)
+    const datasets = await datasetsOf(config, given)
     const frozen = frozenLeaves(config.optimizer, config.freeze)
     const { unroller, source, outerOptimizer, accumulated, ...rest } = facts
     const transport = localTransport(config, datasets, frozen)
@@ -159,6 +181,11 @@ export class Trainer implements Disposable {
   /** The config of the run, every default filled in. It cannot be changed. */
   get config(): TrainConfig {
     return this.#parts.config
+  }
+
+  /** What a person should know of the data sets, a sentence each. */
+  get notes(): string[] {
+    return this.#parts.datasets.flatMap(({ info }) => info.notes)
   }
 
   /** Threads of the engine. */
@@ -293,7 +320,7 @@ export class Trainer implements Disposable {
       evaluation !== undefined &&
       (record.outerStep % evaluation.everyOuterSteps === 0 || record.outerStep === config.outerSteps)
     if (!isDue) return record
-    const job = { threads: this.threads, cpu: config.cpu, ...(signal && { signal }) }
+    const job = jobOptions(config, signal)
     const { loss, innerSteps } = await heldOutLoss(config, evaluation, average, datasets, job)
     facts.innerSteps += innerSteps
     if (facts.bestLoss === null || loss < facts.bestLoss) {
@@ -316,9 +343,9 @@ export class Trainer implements Disposable {
 }
 
 function localTransport(config: TrainConfig, datasets: Dataset[], frozen: Frozen): LocalTransport {
-  const { optimizer, seed, metaLoss, cpu } = config
+  const { optimizer, seed, metaLoss, cpu, maxMemoryBytes } = config
   const { carry, numPairs } = createEstimator(config)
-  const options = { optimizer, seed, metaLoss, cpu, carry, frozen: frozen.names }
+  const options = { optimizer, seed, metaLoss, cpu, maxMemoryBytes, carry, frozen: frozen.names }
   return new LocalTransport(
     { ...options, numParticles: numPairs * (config.asynchronous?.workers ?? 1), threads: threadsOf(config) },
     datasets,
@@ -337,7 +364,16 @@ function threadsOf({ threads, cpu }: TrainConfig): number {
   return threads === 'auto' ? doctor({ cpu }).threads : threads
 }
 
+function jobOptions(config: TrainConfig, signal: AbortSignal | undefined): JobOptions {
+  const { cpu, maxMemoryBytes } = config
+  return { threads: threadsOf(config), cpu, maxMemoryBytes, ...(signal && { signal }) }
+}
+
 /** The config's own data sets and all bundled ones: tasks are drawn as the run goes on. */
-function datasetsOf(config: TrainConfig): Promise<Dataset[]> {
-  return loadDatasets(bundledDatasets, config.datasets)
+async function datasetsOf(config: TrainConfig, given: readonly Dataset[] = []): Promise<Dataset[]> {
+  const inMemory = takeGiven(config, given)
+  const held = inMemory.reduce((sum, { info }) => sum + info.memoryBytes, 0)
+  const specs = config.datasets.filter((spec) => spec.kind !== 'given')
+  const maxMemoryBytes = Math.max(1, config.maxMemoryBytes - held)
+  return [...inMemory, ...(await loadDatasets(bundledDatasets, specs, { maxMemoryBytes }))]
 }

@@ -39,8 +39,8 @@ export async function saveTheta(
   parseWith(pathField(), path, 'path')
   const { theta, config: given, outerSteps, heldOutLoss } = parseWith(savedSchema, trained, 'trained')
   const config = parseTrainConfig(given)
-  // Threads and backend change nothing in the result, so they are not part of it.
-  const { threads: _threads, cpu: _cpu, ...recorded } = config
+  // Threads, backend and memory change nothing in the result, so they are not part of it.
+  const { threads: _threads, cpu: _cpu, maxMemoryBytes: _bytes, ...recorded } = config
   await writeThetaFile(path, theta, config.optimizer, {
     config: JSON.stringify(recorded),
     outerSteps: String(outerSteps),

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a measuring program stops at the first error")]
 
 use outerloop_core::data::{Examples, ImageSet, Pixels};
+use outerloop_core::memory::MemoryLimit;
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
@@ -43,6 +44,7 @@ fn main() {
         carry: Carry::Both,
         meta_loss: MetaLoss::TRAIN,
         frozen: vec![],
+        max_memory_bytes: MemoryLimit::DEFAULT,
     };
     let mut unroller =
         Unroller::new(&options, random_data(widths[0], classes), Cpu::detect().unwrap()).unwrap();
@@ -82,5 +84,5 @@ fn random_data(features: usize, classes: usize) -> Datasets {
     let pixels = Pixels::U8(words.into_iter().map(|w| (w >> 24) as u8).collect());
     let labels = (0..n).map(|i| (i * 7 % classes) as u16).collect();
     let examples = Examples { pixels, labels, height: 1, width: features, channels: 1 };
-    Datasets::new([Arc::new(ImageSet::new("random", examples, classes, None).unwrap())])
+    Datasets::new([Arc::new(ImageSet::new("random", examples, classes, None).unwrap())]).unwrap()
 }

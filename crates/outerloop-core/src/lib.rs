@@ -1,6 +1,6 @@
 //! Inner loops of meta-training: tasks, optimizers, learned optimizers and the unroller that runs them.
 //!
-//! Layers, lower ones first: [`error`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; [`task`], [`optim`],
+//! Layers, lower ones first: [`error`], [`memory`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; [`task`], [`optim`],
 //! [`lopt`]; [`unroll`], [`apply`], [`weights`]. Nothing here knows of JavaScript.
 pub mod apply;
 #[cfg(feature = "candle-nn")]
@@ -9,6 +9,7 @@ pub mod data;
 pub mod error;
 mod layer;
 pub mod lopt;
+pub mod memory;
 pub mod optim;
 pub mod params;
 pub mod reference;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 /// Floats per alignment unit: in the padded form of a [`ParamLayout`] every tensor starts at a multiple of it.
 pub const ALIGN: usize = 16;
 
-/// Largest total number of elements a layout may have.
-const MAX_ELEMENTS: usize = 1 << 31;
+/// Largest total number of elements a layout may have: no memory holds as many, and no sum of lengths overflows. What fits
+/// is said by [`crate::memory::MemoryLimit`].
+const MAX_ELEMENTS: usize = 1 << 40;
 
 /// Name and shape of one tensor.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -59,7 +60,7 @@ struct Part {
 impl ParamLayout {
     /// Lays out `specs` in the given order.
     /// # Errors
-    /// `ShapeMismatch` if there is no tensor, a tensor is empty, a name repeats, or the total is above 2³¹ elements.
+    /// `ShapeMismatch` if there is no tensor, a tensor is empty, a name repeats, or the total is above 2⁴⁰ elements.
     pub fn new(specs: Vec<TensorSpec>) -> Result<Self> {
         if specs.is_empty() {
             return Err(Error::shape("params: expected at least one tensor, got none"));

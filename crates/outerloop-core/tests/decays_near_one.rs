@@ -71,7 +71,11 @@ fn radam_takes_the_branch_of_its_beta() {
             let power = (t * (-rest).ln_1p()).exp();
             let rho = longest - 2.0 * t * power / -(t * (-rest).ln_1p()).exp_m1();
             let r = (rho - 4.0) * (rho - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * rho);
-            assert!((step / r.sqrt() - 1.0).abs() < 2e-4, "{json}, update {t}: {step}, expected {}", r.sqrt());
+            assert!(
+                (step / r.sqrt() - 1.0).abs() < 2e-4,
+                "{json}, update {t}: {step}, expected {}",
+                r.sqrt()
+            );
         }
     }
 }

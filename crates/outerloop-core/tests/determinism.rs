@@ -7,6 +7,7 @@ mod tasks;
 mod zoo;
 
 use outerloop_core::error::ErrorCode;
+use outerloop_core::memory::MemoryLimit;
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::{Backend, Cpu};
@@ -52,6 +53,7 @@ impl Setup {
             carry: self.carry,
             meta_loss: self.meta_loss,
             frozen: vec![],
+            max_memory_bytes: MemoryLimit::DEFAULT,
         };
         Unroller::new(&options, tasks::datasets(), self.cpu).unwrap()
     }

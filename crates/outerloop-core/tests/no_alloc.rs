@@ -6,6 +6,7 @@
 mod golden;
 mod tasks;
 
+use outerloop_core::memory::MemoryLimit;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use outerloop_core::unroll::{
@@ -92,6 +93,7 @@ fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 
         carry: Carry::Both,
         meta_loss,
         frozen: vec![],
+        max_memory_bytes: MemoryLimit::DEFAULT,
     };
     let mut unroller = Unroller::new(&options, tasks::datasets(), Cpu::detect().unwrap()).unwrap();
     let theta = first_theta(optimizer);
@@ -134,7 +136,8 @@ fn curve(task: &str, optimizer: &str, steps: u64) -> u64 {
     };
     let (pool, sets, cpu) = (thread_pool(1).unwrap(), tasks::datasets(), Cpu::detect().unwrap());
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    run_curves(&[job], &[theta.into()], &sets, &pool, cpu, &JobControl::default()).unwrap();
+    run_curves(&[job], &[theta.into()], &sets, &pool, cpu, MemoryLimit::DEFAULT, &JobControl::default())
+        .unwrap();
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 

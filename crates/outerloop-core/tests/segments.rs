@@ -5,6 +5,7 @@ mod golden;
 mod tasks;
 
 use outerloop_core::error::{ErrorCode, Result};
+use outerloop_core::memory::MemoryLimit;
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
@@ -26,6 +27,7 @@ fn options(meta_loss: MetaLoss, num_particles: u32) -> UnrollerOptions {
         carry: Carry::Both,
         meta_loss,
         frozen: vec![],
+        max_memory_bytes: MemoryLimit::DEFAULT,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::dataset::{NativeDataset, collect};
 use crate::error::to_js;
 use crate::job::{NativeCancelToken, spawn};
+use crate::memory::limit;
 use crate::unroller::parse;
 use napi::bindgen_prelude::{ClassInstance, Env, Float32Array, Float64Array, Function, Object};
 use napi_derive::napi;
@@ -30,6 +31,8 @@ pub struct NativeCurveOptions {
     pub threads: u32,
     /// Name of the backend, or `auto`, which is the default.
     pub cpu: Option<String>,
+    /// Most memory that the jobs may take. Default 8 GiB.
+    pub max_memory_bytes: Option<f64>,
 }
 
 /// Runs the JSON jobs.
@@ -54,7 +57,8 @@ pub fn run_curves<'env>(
             let num_splits: Vec<usize> = jobs.iter().map(|job| job.splits.len()).collect();
             let pool = thread_pool(options.threads as usize).map_err(to_js)?;
             let cpu = Cpu::choose(options.cpu.as_deref()).map_err(to_js)?;
-            let curves = run(&jobs, &thetas, &datasets, &pool, cpu, control).map_err(to_js)?;
+            let limit = limit(options.max_memory_bytes);
+            let curves = run(&jobs, &thetas, &datasets?, &pool, cpu, limit, control).map_err(to_js)?;
             Ok(curves.into_iter().zip(num_splits).collect::<Vec<_>>())
         },
         |_, curves| {

@@ -2,10 +2,11 @@
 
 use crate::error::{Result, error, guard, to_js};
 use crate::job::{NativeCancelToken, spawn};
-use crate::memory::{Account, reclaim};
+use crate::memory::{Account, limit, reclaim};
+use crate::unroller::parse;
 use napi::bindgen_prelude::{ClassInstance, Env, Object, ObjectFinalize, This, Uint16Array};
 use napi_derive::napi;
-use outerloop_core::data::{DatasetSpec, Examples, ImageSet, Pixels, Split, load};
+use outerloop_core::data::{ArrayOptions, DatasetSpec, ImageSet, Split, load, load_arrays};
 use outerloop_core::error::ErrorCode;
 use outerloop_core::task::Datasets;
 use std::cell::RefCell;
@@ -58,6 +59,10 @@ pub struct NativeDatasetInfo {
     pub num_classes: u32,
     /// Examples of train, innerValid, outerValid, test.
     pub split_lengths: Vec<u32>,
+    /// Memory that its examples take.
+    pub memory_bytes: f64,
+    /// What a person should know of it, a sentence each.
+    pub notes: Vec<String>,
 }
 
 #[napi]
@@ -74,6 +79,8 @@ impl NativeDataset {
             channels: s.channels() as u32,
             num_classes: s.num_classes() as u32,
             split_lengths: Split::ALL.map(|split| s.split_len(split) as u32).to_vec(),
+            memory_bytes: s.memory_bytes() as f64,
+            notes: s.notes().to_vec(),
         })
     }
 
@@ -81,66 +88,51 @@ impl NativeDataset {
     #[napi]
     pub fn watch(&mut self, env: &Env, this: This<'_>) -> Result<()> {
         let set = self.set()?;
-        let bytes = match set.pixels() {
-            Pixels::U8(pixels) => pixels.len(),
-            Pixels::F32(values) => 4 * values.len(),
-        };
+        let bytes = usize::try_from(set.memory_bytes()).unwrap_or(usize::MAX);
         let held = self.held.clone();
         let free = move || drop(held.take());
-        self.account = Some(Account::open(env, &this, bytes + 2 * set.labels().len(), free));
+        self.account = Some(Account::open(env, &this, bytes, free));
         Ok(())
+    }
+
+    /// A number that tells its content from any other with near certainty, as text.
+    #[napi]
+    pub fn fingerprint(&self) -> Result<String> {
+        Ok(format!("{:016x}", self.set()?.fingerprint()))
     }
 }
 
 /// Loads the data set that the JSON spec describes.
 #[napi(ts_return_type = "Promise<NativeDataset>")]
-pub fn load_dataset(env: &Env, spec: String) -> napi::Result<Object<'_>> {
+pub fn load_dataset(env: &Env, spec: String, max_memory_bytes: Option<f64>) -> napi::Result<Object<'_>> {
     spawn(
         env,
         &NativeCancelToken::new(),
         None,
-        move |_| load(&DatasetSpec::parse(&spec).map_err(to_js)?).map_err(to_js),
+        move |_| load(&DatasetSpec::parse(&spec).map_err(to_js)?, limit(max_memory_bytes)).map_err(to_js),
         |_, set| Ok(NativeDataset::new(set)),
     )
 }
 
-/// Shape of the arrays given to `datasetFromArrays`.
-#[napi(object)]
-pub struct NativeImageShape {
-    /// Rows of an image.
-    pub height: u32,
-    /// Columns of an image.
-    pub width: u32,
-    /// Colours, planar.
-    pub channels: u32,
-    /// Classes.
-    pub num_classes: u32,
-}
-
-/// A data set from bytes in memory, which are copied.
+/// A data set from bytes in memory, which are copied, as the JSON options say.
 #[napi]
 pub fn dataset_from_arrays(
     env: &Env,
-    name: String,
     images: &[u8],
     labels: Uint16Array,
-    shape: NativeImageShape,
+    options: String,
+    max_memory_bytes: Option<f64>,
 ) -> Result<NativeDataset> {
     reclaim(env);
     guard(|| {
-        let examples = Examples {
-            pixels: Pixels::U8(images.into()),
-            labels: labels.to_vec(),
-            height: shape.height as usize,
-            width: shape.width as usize,
-            channels: shape.channels as usize,
-        };
-        let set = ImageSet::new(name, examples, shape.num_classes as usize, None).map_err(to_js)?;
+        let options: ArrayOptions = parse("data set", &options)?;
+        let set = load_arrays(images, &labels, &options, limit(max_memory_bytes)).map_err(to_js)?;
         Ok(NativeDataset::new(set))
     })
 }
 
 /// The handles' data sets, by name.
-pub(crate) fn collect(handles: &[ClassInstance<'_, NativeDataset>]) -> Datasets {
-    Datasets::new(handles.iter().filter_map(|handle| handle.set().ok()))
+pub(crate) fn collect(handles: &[ClassInstance<'_, NativeDataset>]) -> Result<Datasets> {
+    let sets: Vec<_> = handles.iter().map(|handle| handle.set()).collect::<Result<_>>()?;
+    Datasets::new(sets).map_err(to_js)
 }

@@ -6,6 +6,7 @@
 
 use napi::bindgen_prelude::{Env, JsValue, This};
 use napi::sys;
+use outerloop_core::memory::MemoryLimit;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -124,4 +125,9 @@ fn adjust(env: &Env, change: i64) {
         // What V8 makes of it is its own affair.
         let _ = env.adjust_external_memory(change);
     }
+}
+
+/// The limit, or the one that there is if none is given.
+pub(crate) fn limit(max_memory_bytes: Option<f64>) -> MemoryLimit {
+    max_memory_bytes.map_or(MemoryLimit::DEFAULT, |bytes| MemoryLimit::new(bytes as u64))
 }

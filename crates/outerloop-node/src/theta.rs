@@ -4,6 +4,8 @@ use crate::dataset::{NativeDataset, collect};
 use crate::error::{Result, guard, to_js};
 use napi::bindgen_prelude::{ClassInstance, Float32Array};
 use napi_derive::napi;
+use outerloop_core::error::ErrorCode;
+use outerloop_core::memory::MemoryLimit;
 use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
@@ -37,7 +39,13 @@ pub fn theta_layout(optimizer: String) -> Result<Vec<NativeTensorSpec>> {
 pub fn init_theta(optimizer: String, seed: f64, index: u32) -> Result<Float32Array> {
     guard(|| {
         let key = Key::new(seed as u64, Purpose::ThetaInit).fold(u64::from(index));
-        Ok(Float32Array::new(build(&optimizer)?.theta_spec().init(key)))
+        let optimizer = build(&optimizer)?;
+        let theta = optimizer.theta_spec();
+        let subject = format!("theta of {} weights", theta.len());
+        MemoryLimit::DEFAULT
+            .check(ErrorCode::InvalidOption, subject, 4 * theta.len() as u64)
+            .map_err(to_js)?;
+        Ok(Float32Array::new(theta.init(key)))
     })
 }
 
@@ -49,7 +57,7 @@ pub fn task_params(
 ) -> Result<Vec<NativeTensorSpec>> {
     guard(|| {
         let config = TaskConfig::from_json(&task).map_err(to_js)?;
-        let task = build_task(&config, &collect(&datasets)).map_err(to_js)?;
+        let task = build_task(&config, &collect(&datasets)?).map_err(to_js)?;
         Ok(task.spec().params.specs().iter().map(to_native).collect())
     })
 }

@@ -116,7 +116,7 @@ impl NativeUnroller {
         guard(|| {
             let options: outerloop_core::unroll::UnrollerOptions = parse("unroller", &options)?;
             let cpu = Cpu::choose(cpu.as_deref()).map_err(to_js)?;
-            let unroller = Unroller::new(&options, collect(&datasets), cpu).map_err(to_js)?;
+            let unroller = Unroller::new(&options, collect(&datasets)?, cpu).map_err(to_js)?;
             let sums = unroller.perturbation_sums();
             let run = Box::new(Run { unroller, sums });
             Ok(Self { slot: Arc::new(Mutex::new(Slot::Idle(run))) })

@@ -136,8 +136,11 @@ fn task() -> Arc<dyn Task> {
     };
     let set = ImageSet::new("random", examples, WIDTHS[2], None).expect("valid data");
     let config = r#"{"family":"mlp","dataset":"random","hidden":[32],"batchSize":64}"#;
-    build_task(&TaskConfig::from_json(config).expect("valid"), &Datasets::new([Arc::new(set)]))
-        .expect("valid")
+    build_task(
+        &TaskConfig::from_json(config).expect("valid"),
+        &Datasets::new([Arc::new(set)]).expect("one set"),
+    )
+    .expect("valid")
 }
 
 /// Loss and gradient. Multiply-adds: forward and weight gradient of both layers, input gradient of the second.

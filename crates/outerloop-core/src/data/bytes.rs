@@ -22,12 +22,31 @@ impl From<Vec<u8>> for AlignedBytes {
 
 impl From<&[u8]> for AlignedBytes {
     fn from(bytes: &[u8]) -> Self {
-        let mut buffer = Vec::<u8>::with_capacity(bytes.len() + LINE - 1);
+        let mut aligned = Self::with_capacity(bytes.len());
+        aligned.buffer.extend_from_slice(bytes);
+        aligned
+    }
+}
+
+impl AlignedBytes {
+    fn with_capacity(len: usize) -> Self {
+        let mut buffer = Vec::<u8>::with_capacity(len + LINE - 1);
         // What is above is no offset: the standard library may decline to tell.
         let start = Some(buffer.as_ptr().align_offset(LINE)).filter(|&start| start < LINE).unwrap_or(0);
         buffer.resize(start, 0);
-        buffer.extend_from_slice(bytes);
         Self { buffer, start }
+    }
+
+    /// The examples of `example_len` bytes each, in the given order; without one, as they are.
+    /// # Panics
+    /// If an example of `order` is not there: a bug of the caller.
+    pub(super) fn gather(bytes: &[u8], example_len: usize, order: Option<&[u32]>) -> Self {
+        let Some(order) = order else { return bytes.into() };
+        let mut aligned = Self::with_capacity(order.len() * example_len);
+        for &i in order {
+            aligned.buffer.extend_from_slice(&bytes[i as usize * example_len..][..example_len]);
+        }
+        aligned
     }
 }
 

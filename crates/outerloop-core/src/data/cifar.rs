@@ -6,9 +6,12 @@
 //! # References
 //! Krizhevsky 2009, "Learning multiple layers of features from tiny images"; "binary version" of its data page.
 
+use super::bytes::AlignedBytes;
 use super::file::DataFile;
 use super::image_set::{Examples, ImageSet, Pixels};
+use super::order::ExampleOrder;
 use crate::error::{Error, Result};
+use crate::memory::{MemoryBudget, MemoryLimit};
 use std::path::{Path, PathBuf};
 
 const NUM_CLASSES: usize = 10;
@@ -19,43 +22,71 @@ const RECORD_BYTES: usize = 1 + CHANNELS * SIDE * SIDE;
 /// Loads `files` in the given order and, if given, an official test file.
 /// # Errors
 /// `InvalidOption` if there is no file; `DataInvalid` if one is missing, is not a whole number of records, has a label
-/// above 9, or what [`ImageSet::new`] refuses.
-pub fn load_cifar10(name: &str, files: &[PathBuf], test_file: Option<&Path>) -> Result<ImageSet> {
+/// above 9, examples take more memory than `limit` or are sorted by class, or what [`ImageSet::new`] refuses.
+pub fn load_cifar10(
+    name: &str,
+    files: &[PathBuf],
+    test_file: Option<&Path>,
+    order: ExampleOrder,
+    limit: MemoryLimit,
+) -> Result<ImageSet> {
     if files.is_empty() {
         return Err(Error::option(format!("{name}: expected at least one CIFAR-10 file, got none")));
     }
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    let mut records = Records { budget: MemoryBudget::new(limit), pixels: vec![], labels: vec![] };
     for file in files {
-        read_records(file, &mut pixels, &mut labels)?;
+        records.read(file)?;
     }
-    let num_rest = labels.len();
+    let num_rest = records.labels.len();
     if let Some(file) = test_file {
-        read_records(file, &mut pixels, &mut labels)?;
+        records.read(file)?;
     }
+    let Records { pixels, mut labels, .. } = records;
     let num_official_test = test_file.map(|_| labels.len() - num_rest);
-    let pixels = Pixels::U8(pixels.into());
+    let places = order.permutation(name, labels.len(), num_official_test)?;
+    let pixels = Pixels::U8(AlignedBytes::gather(&pixels, RECORD_BYTES - 1, places.as_deref()));
+    if let Some(places) = &places {
+        labels = places.iter().map(|&i| labels[i as usize]).collect();
+    }
     let examples = Examples { pixels, labels, height: SIDE, width: SIDE, channels: CHANNELS };
-    ImageSet::new(name, examples, NUM_CLASSES, num_official_test)
+    order.assemble(name, examples, NUM_CLASSES, num_official_test)
 }
 
-fn read_records(path: &Path, pixels: &mut Vec<u8>, labels: &mut Vec<u16>) -> Result<()> {
-    let mut file = DataFile::open(path)?;
-    let bytes = file.read_rest()?;
-    let partial = bytes.len() % RECORD_BYTES;
-    if bytes.is_empty() || partial != 0 {
-        let expected = format!("whole records of {RECORD_BYTES} bytes, at least one");
-        let got = format!("{partial} bytes of a record before the end of the file");
-        return Err(file.name().error((bytes.len() - partial) as u64, expected, got));
-    }
-    for (i, record) in bytes.chunks_exact(RECORD_BYTES).enumerate() {
-        if usize::from(record[0]) >= NUM_CLASSES {
-            let expected = format!("a label below {NUM_CLASSES}");
-            return Err(file.name().error((i * RECORD_BYTES) as u64, expected, record[0]));
+/// Bytes of memory for a record: its pixels as they are read and in their place, its label likewise, and its place.
+const MEMORY_BYTES: u64 = 2 * (RECORD_BYTES as u64 - 1) + 8;
+
+/// Records read so far.
+struct Records {
+    budget: MemoryBudget,
+    pixels: Vec<u8>,
+    labels: Vec<u16>,
+}
+
+impl Records {
+    fn read(&mut self, path: &Path) -> Result<()> {
+        let mut file = DataFile::open(path)?;
+        let mut record = [0; RECORD_BYTES];
+        for i in 0.. {
+            let start = file.offset();
+            let len = file.fill(&mut record)?;
+            if len == 0 && i > 0 {
+                break;
+            }
+            if len < RECORD_BYTES {
+                let expected = format!("whole records of {RECORD_BYTES} bytes, at least one");
+                let got = format!("{len} bytes of a record before the end of the file");
+                return Err(file.name().error(start, expected, got));
+            }
+            if usize::from(record[0]) >= NUM_CLASSES {
+                let expected = format!("a label below {NUM_CLASSES}");
+                return Err(file.name().error(start, expected, record[0]));
+            }
+            file.name().take(&mut self.budget, start, MEMORY_BYTES)?;
+            self.labels.push(u16::from(record[0]));
+            self.pixels.extend_from_slice(&record[1..]);
         }
-        labels.push(u16::from(record[0]));
-        pixels.extend(&record[1..]);
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -83,7 +114,8 @@ mod tests {
         let files: Vec<_> = contents.iter().enumerate().map(|(i, b)| write(format!("batch{i}"), b)).collect();
         let test = test.map(|b| write("test".into(), b));
         let prefix = format!("{}{}", dir.path().display(), std::path::MAIN_SEPARATOR);
-        load_cifar10("colours", &files, test.as_deref()).map_err(|e| e.message.replace(&prefix, ""))
+        load_cifar10("colours", &files, test.as_deref(), ExampleOrder::default(), MemoryLimit::DEFAULT)
+            .map_err(|e| e.message.replace(&prefix, ""))
     }
 
     #[test]
@@ -116,9 +148,50 @@ mod tests {
         bytes[4 * RECORD_BYTES] = 10;
         assert_eq!(refused(&[&bytes]), "batch0: at byte 12292: expected a label below 10, got 10");
         assert_eq!(refused(&[&records(9)]).find("colours: expected at least 10 examples"), Some(0));
-        let missing = load_cifar10("colours", &["/no/such/file".into()], None).expect_err("missing");
+        let load =
+            |files: &[PathBuf], limit| load_cifar10("colours", files, None, ExampleOrder::default(), limit);
+        let missing = load(&["/no/such/file".into()], MemoryLimit::DEFAULT).expect_err("missing");
         assert!(missing.message.starts_with("/no/such/file: at byte 0: expected a readable file, got"));
-        let none = load_cifar10("colours", &[], None).expect_err("no file");
+        let none = load(&[], MemoryLimit::DEFAULT).expect_err("no file");
         assert_eq!(none.code, ErrorCode::InvalidOption);
+    }
+
+    #[test]
+    fn memory_is_counted_record_by_record() {
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        std::fs::write(file.path(), records(20)).expect("written");
+        let load = |limit| {
+            load_cifar10("c", &[file.path().into()], None, ExampleOrder::default(), MemoryLimit::new(limit))
+        };
+        assert!(load(20 * MEMORY_BYTES).is_ok());
+        let message = load(11 * MEMORY_BYTES + 1).expect_err("too large").message;
+        // The twelfth record is the first that does not fit: 11 records of 3,073 bytes lie before it.
+        assert!(message.ends_with(&format!(
+            ": at byte 33803: expected the data set to take at most {} bytes of memory (`maxMemoryBytes`), got at least {}",
+            11 * MEMORY_BYTES + 1,
+            12 * MEMORY_BYTES
+        )));
+    }
+
+    #[test]
+    fn a_shuffle_mixes_all_but_the_official_test_file() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let [batch, test] = ["batch", "test"].map(|name| dir.path().join(name));
+        let sorted: Vec<u8> = (0..10)
+            .flat_map(|class| [records(10)[class * RECORD_BYTES..][..RECORD_BYTES].to_vec(); 10].concat())
+            .collect();
+        std::fs::write(&batch, sorted).expect("written");
+        std::fs::write(&test, records(10)).expect("written");
+        let load = |shuffle_seed| {
+            let order = ExampleOrder { shuffle_seed, ..ExampleOrder::default() };
+            load_cifar10("c", std::slice::from_ref(&batch), Some(&test), order, MemoryLimit::DEFAULT)
+        };
+        assert!(load(None).expect_err("sorted").message.contains("`shuffleSeed`"));
+        let set = load(Some(1)).expect("mixed");
+        assert_eq!(set.labels()[100..], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        let Pixels::U8(pixels) = set.pixels() else { panic!("made of bytes") };
+        assert!(
+            set.labels().iter().zip(pixels.chunks(3072)).all(|(&label, image)| image[0] == 10 * label as u8)
+        );
     }
 }

@@ -4,194 +4,86 @@
 //! of their units; a column that is constant there becomes 0. Classes are numbered in sorted order: as integers if
 //! every label is one, as text otherwise.
 
-use super::file::{DataFile, FileName};
 use super::image_set::{Examples, ImageSet, Pixels};
 use super::split::{Split, Splits};
-use crate::error::{Error, Result};
-use crate::rng::{Key, Purpose};
-use std::collections::BTreeSet;
+use super::table::{CsvOptions, Table, read_table};
+use crate::error::Result;
+use crate::memory::{MemoryBudget, MemoryLimit};
 use std::path::Path;
-
-/// Which column holds the classes.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(untagged)]
-pub enum CsvLabel {
-    /// The column of this name in the header.
-    Name(String),
-    /// The column of this number, from 0.
-    Index(usize),
-}
-
-/// How to read a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CsvOptions {
-    /// Which column holds the classes.
-    pub label: CsvLabel,
-    /// Whether the first row names the columns.
-    pub has_header: bool,
-    /// What separates cells.
-    pub delimiter: u8,
-    /// If given, rows are put into the random order of this seed before they are split, for files sorted by class.
-    pub shuffle_seed: Option<u64>,
-}
 
 /// Loads the table at `path`.
 /// # Errors
-/// `InvalidOption` if the label column is named but there is no header; `DataInvalid` if the file is missing or
-/// damaged, a row is ragged, a cell is not a finite number, the label column does not exist, or what [`ImageSet::new`]
-/// refuses.
-pub fn load_csv(name: &str, path: &Path, options: &CsvOptions) -> Result<ImageSet> {
-    let mut table = read_table(path, options)?;
-    if let Some(seed) = options.shuffle_seed {
-        table.reorder(&Key::new(seed, Purpose::TaskContent).permutation(table.labels.len()));
+/// `InvalidOption` if a column is named but there is no header, or labels are left out; `DataInvalid` if the file is missing
+/// or damaged, a row is ragged, a cell is not a finite number, a column does not exist, there are too many classes, the set
+/// takes more memory than `limit`, rows are sorted by class, or what [`ImageSet::new`] refuses.
+pub fn load_csv(name: &str, path: &Path, options: &CsvOptions, limit: MemoryLimit) -> Result<ImageSet> {
+    let table = read_table(path, options, &mut MemoryBudget::new(limit))?;
+    let num_rows = table.num_rows();
+    let places = options.order.permutation(name, num_rows, None)?;
+    let row_at = |place: usize| places.as_ref().map_or(place, |places| places[place] as usize);
+    let splits = Splits::by_file_order(name, num_rows, None)?;
+    let columns = standardisation(&table, || splits.range(Split::Train).map(row_at));
+    let mut values = Vec::with_capacity(num_rows * table.width);
+    for row in (0..num_rows).map(row_at) {
+        let standard = table.row(row).iter().zip(&columns);
+        values
+            .extend(standard.map(|(x, column)| column.map_or(0.0, |[mean, std]| ((x - mean) / std) as f32)));
     }
-    let splits = Splits::by_file_order(name, table.labels.len(), None)?;
-    let train = splits.range(Split::Train);
-    let width = table.num_features;
-    let mut values = vec![0f32; table.values.len()];
-    for column in 0..width {
-        let at = |row: usize| table.values[row * width + column];
-        let n = train.len() as f64;
-        let mean = train.clone().map(at).sum::<f64>() / n;
-        let square = |row| (at(row) - mean) * (at(row) - mean);
-        let std = (train.clone().map(square).sum::<f64>() / n).sqrt();
-        // A rounded mean gives a constant column a tiny deviation: ask the values themselves.
-        let is_constant = train.clone().all(|row| at(row) == at(train.start));
-        if is_constant || std == 0.0 {
-            continue;
-        }
-        for row in 0..table.labels.len() {
-            values[row * width + column] = ((at(row) - mean) / std) as f32;
-        }
-    }
-    let (labels, num_classes) = number_classes(&table.labels);
-    let examples = Examples { pixels: Pixels::F32(values), labels, height: 1, width, channels: 1 };
-    ImageSet::new(name, examples, num_classes, None)
+    let (classes, num_classes) = table.classes();
+    let labels = (0..num_rows).map(|place| classes[row_at(place)]).collect();
+    let examples =
+        Examples { pixels: Pixels::F32(values), labels, height: 1, width: table.width, channels: 1 };
+    drop(table);
+    options.order.assemble(name, examples, num_classes, None)
 }
 
-/// A table as it stands in the file.
-struct Table {
-    /// `[num_rows, num_features]` row-major.
-    values: Vec<f64>,
-    labels: Vec<String>,
-    num_features: usize,
-}
-
-impl Table {
-    fn reorder(&mut self, order: &[u32]) {
-        let width = self.num_features;
-        let row = |&i: &u32| &self.values[i as usize * width..][..width];
-        self.values = order.iter().flat_map(row).copied().collect();
-        self.labels = order.iter().map(|&i| self.labels[i as usize].clone()).collect();
+/// Mean and standard deviation of every column over the rows of `train`; `None` of one that is constant there.
+fn standardisation<I: Iterator<Item = usize>>(table: &Table, train: impl Fn() -> I) -> Vec<Option<[f64; 2]>> {
+    let n = train().count() as f64;
+    let mut means = vec![0.0; table.width];
+    for row in train() {
+        means.iter_mut().zip(table.row(row)).for_each(|(sum, x)| *sum += x);
     }
-}
-
-fn read_table(path: &Path, options: &CsvOptions) -> Result<Table> {
-    let mut file = DataFile::open(path)?;
-    let name = file.name().clone();
-    let mut reader = ::csv::ReaderBuilder::new()
-        .has_headers(options.has_header)
-        .delimiter(options.delimiter)
-        .trim(::csv::Trim::All)
-        .from_reader(&mut file);
-    let named_column = match (&options.label, options.has_header) {
-        (CsvLabel::Index(index), _) => Ok(*index),
-        (CsvLabel::Name(label), true) => {
-            let header = reader.headers().map_err(|e| csv_error(&name, 0, e))?;
-            header.iter().position(|column| column == label).ok_or_else(|| {
-                let columns: Vec<String> = header.iter().take(20).map(shown).collect();
-                name.error(0, format!("a column named {}", shown(label)), columns.join(", "))
-            })
+    means.iter_mut().for_each(|sum| *sum /= n);
+    // A rounded mean gives a constant column a tiny deviation: ask the values themselves.
+    let first: Vec<f64> = train().next().map_or(vec![], |row| table.row(row).to_vec());
+    let mut is_constant = vec![true; table.width];
+    let mut squares = vec![0.0; table.width];
+    for row in train() {
+        for (c, x) in table.row(row).iter().enumerate() {
+            squares[c] += (x - means[c]) * (x - means[c]);
+            is_constant[c] &= *x == first[c];
         }
-        (CsvLabel::Name(label), false) => Err(Error::option(format!(
-            "{}: expected the number of the label column since there is no header, got {}",
-            name.path(),
-            shown(label)
-        ))),
+    }
+    let column = |c: usize| {
+        let std = f64::sqrt(squares[c] / n);
+        (!is_constant[c] && std != 0.0).then_some([means[c], std])
     };
-    let label_column = named_column?;
-    let mut table = Table { values: Vec::new(), labels: Vec::new(), num_features: 0 };
-    let mut record = ::csv::StringRecord::new();
-    loop {
-        let start = reader.position().byte();
-        if !reader.read_record(&mut record).map_err(|e| csv_error(&name, start, e))? {
-            return Ok(table);
-        }
-        let (byte, line) = record.position().map_or((0, 0), |p| (p.byte(), p.line()));
-        let refuse = |column: usize, expected: &str, got: String| {
-            Err(name.error(byte, format!("{expected} in line {line}, column {column}"), got))
-        };
-        if record.len() < 2 || label_column >= record.len() {
-            return refuse(
-                label_column,
-                "a label beside at least one feature",
-                format!("{} columns", record.len()),
-            );
-        }
-        table.num_features = record.len() - 1;
-        for (column, cell) in record.iter().enumerate() {
-            if column == label_column {
-                if cell.is_empty() {
-                    return refuse(column, "a label", "an empty cell".into());
-                }
-                table.labels.push(cell.to_owned());
-            } else {
-                match cell.parse::<f64>() {
-                    // The f32 range, so that sums of squares stay finite in f64.
-                    Ok(value) if value.abs() <= f64::from(f32::MAX) => table.values.push(value),
-                    _ => return refuse(column, "a finite number", shown(cell)),
-                }
-            }
-        }
-    }
-}
-
-/// A cell as errors show it: quoted, and cut if long.
-fn shown(cell: &str) -> String {
-    let start: String = cell.chars().take(40).collect();
-    if start.len() < cell.len() { format!("{start:?}…") } else { format!("{start:?}") }
-}
-
-/// What a failure to read the record from byte `start` on means.
-fn csv_error(name: &FileName, start: u64, e: ::csv::Error) -> Error {
-    let byte = e.position().map_or(start, ::csv::Position::byte);
-    let line = e.position().map_or(0, ::csv::Position::line);
-    match e.kind() {
-        ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            name.error(byte, format!("{expected_len} columns in line {line}"), len)
-        }
-        ::csv::ErrorKind::Utf8 { .. } => {
-            name.error(byte, format!("UTF-8 text in line {line}"), "other bytes")
-        }
-        ::csv::ErrorKind::Io(e) => name.read_error(byte, e),
-        _ => name.error(byte, "an intact CSV file", e),
-    }
-}
-
-/// Class of each label, and the number of classes. More than fit `u16` stop at its end: far above what a set may have.
-fn number_classes(labels: &[String]) -> (Vec<u16>, usize) {
-    fn number<T: Ord>(labels: &[T]) -> (Vec<u16>, usize) {
-        let classes: Vec<&T> = labels.iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let class =
-            |label| classes.binary_search(&label).map_or(u16::MAX, |i| i.min(usize::from(u16::MAX)) as u16);
-        (labels.iter().map(class).collect(), classes.len())
-    }
-    match labels.iter().map(|label| label.parse::<i64>().ok()).collect::<Option<Vec<i64>>>() {
-        Some(integers) => number(&integers),
-        None => number(labels),
-    }
+    (0..table.width).map(column).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::order::ExampleOrder;
+    use super::super::table::CsvColumn;
     use super::*;
-    use crate::error::ErrorCode;
+    use crate::error::{Error, ErrorCode};
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write;
 
+    fn options(label: CsvColumn, has_header: bool) -> CsvOptions {
+        CsvOptions {
+            label,
+            omit_columns: vec![],
+            skip_lines: 0,
+            has_header: Some(has_header),
+            delimiter: b',',
+            order: ExampleOrder::default(),
+        }
+    }
+
     fn named(label: &str) -> CsvOptions {
-        let label = CsvLabel::Name(label.into());
-        CsvOptions { label, has_header: true, delimiter: b',', shuffle_seed: None }
+        options(CsvColumn::Name(label.into()), true)
     }
 
     fn load(text: &[u8], options: &CsvOptions) -> std::result::Result<ImageSet, Error> {
@@ -199,7 +91,8 @@ mod tests {
         let path = dir.path().join("table.csv");
         std::fs::write(&path, text).expect("written");
         let prefix = format!("{}{}", dir.path().display(), std::path::MAIN_SEPARATOR);
-        load_csv("table", &path, options).map_err(|e| Error { message: e.message.replace(&prefix, ""), ..e })
+        load_csv("table", &path, options, MemoryLimit::DEFAULT)
+            .map_err(|e| Error { message: e.message.replace(&prefix, ""), ..e })
     }
 
     fn refused(text: &str, options: &CsvOptions) -> String {
@@ -230,8 +123,7 @@ mod tests {
     #[test]
     fn header_delimiter_and_gzip_are_options() {
         let with_header = load(format!("x,kind,c\n{}", rows()).as_bytes(), &named("kind")).expect("valid");
-        let bare =
-            CsvOptions { label: CsvLabel::Index(1), has_header: false, delimiter: b';', shuffle_seed: None };
+        let bare = CsvOptions { delimiter: b';', ..options(CsvColumn::Index(1), false) };
         let text = rows().replace(',', " ; ");
         assert_eq!(load(text.as_bytes(), &bare).expect("valid"), with_header);
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -245,17 +137,21 @@ mod tests {
     #[test]
     fn integer_labels_sort_as_integers() {
         let text: String = (0..12).map(|i| format!("{i},{}\n", [10, 9, -1][i % 3])).collect();
-        let options = CsvOptions { label: CsvLabel::Index(1), has_header: false, ..named("") };
+        let options = options(CsvColumn::Index(1), false);
         assert_eq!(load(text.as_bytes(), &options).expect("valid").labels()[..3], [2, 1, 0]);
     }
 
     #[test]
     fn a_shuffle_mixes_a_sorted_file_and_keeps_rows_whole() {
         let text: String = (0..100).map(|i| format!("{i},{}\n", i / 50)).collect();
-        let options = CsvOptions { label: CsvLabel::Index(1), has_header: false, ..named("") };
-        let sorted = load(text.as_bytes(), &options).expect("valid");
+        let options = options(CsvColumn::Index(1), false);
+        assert!(refused(&text, &options).contains("`shuffleSeed` mixes a file that is sorted by class"));
+        let taken = ExampleOrder { allow_unseen_classes: true, ..ExampleOrder::default() };
+        let sorted =
+            load(text.as_bytes(), &CsvOptions { order: taken, ..options.clone() }).expect("asked for");
         assert!(sorted.labels()[sorted.range(Split::InnerValid)].iter().all(|&label| label == 0));
-        let shuffled = CsvOptions { shuffle_seed: Some(1), ..options };
+        let mixed = ExampleOrder { shuffle_seed: Some(1), ..ExampleOrder::default() };
+        let shuffled = CsvOptions { order: mixed, ..options };
         let mixed = load(text.as_bytes(), &shuffled).expect("valid");
         assert_eq!(load(text.as_bytes(), &shuffled).expect("valid"), mixed);
         assert!(mixed.labels()[mixed.range(Split::InnerValid)].contains(&1));
@@ -304,19 +200,113 @@ mod tests {
             refused(&text, &named("class")),
             r#"table.csv: at byte 0: expected a column named "class", got "x", "kind", "c""#
         );
-        let index = |label| CsvOptions { label: CsvLabel::Index(label), ..named("") };
+        let index = |label| options(CsvColumn::Index(label), true);
         assert_eq!(
             refused(&text, &index(3)),
-            "table.csv: at byte 9: expected a label beside at least one feature in line 2, column 3, got 3 columns"
+            "table.csv: at byte 0: expected a label beside at least one feature in line 1, column 3, got 3 columns"
         );
-        let headerless = CsvOptions { has_header: false, ..named("kind") };
+        let headerless = CsvOptions { has_header: Some(false), ..named("kind") };
         let error = load(text.as_bytes(), &headerless).expect_err("no header");
         assert_eq!(error.code, ErrorCode::InvalidOption);
         assert_eq!(
             refused(&text.replace("ant", "cat"), &named("kind")),
             "table: expected 2 to 1000 classes, got 1"
         );
-        assert!(refused("", &named("kind")).contains("expected a column named \"kind\""));
+        assert!(
+            refused("", &named("kind"))
+                .contains("expected names of columns in line 1, got the end of the file")
+        );
         assert!(refused("x,kind\n", &named("kind")).contains("expected at least 10 examples"));
+    }
+
+    #[test]
+    fn lines_are_passed_over_and_columns_left_out() {
+        let plain = load(format!("x,kind,c\n{}", rows()).as_bytes(), &named("kind")).expect("valid");
+        let wide: String = rows().lines().enumerate().map(|(i, row)| format!("row {i},{row},\n")).collect();
+        let text = format!("# made by hand\n\nid,x,kind,c,remark\n{wide}");
+        let omit_columns = vec![CsvColumn::Name("id".into()), CsvColumn::Index(4)];
+        let options = CsvOptions { skip_lines: 2, omit_columns, ..named("kind") };
+        assert_eq!(load(text.as_bytes(), &options).expect("valid"), plain);
+        // 16 bytes before the header; bytes and lines are those of the file.
+        let broken = text.replace("row 3,3", "row 3,three");
+        assert_eq!(
+            refused(&broken, &options),
+            format!(
+                "table.csv: at byte {}: expected a finite number in line 7, column 1, got \"three\"",
+                broken.find("row 3").expect("there")
+            )
+        );
+        let omitting =
+            |column: &str| CsvOptions { omit_columns: vec![CsvColumn::Name(column.into())], ..named("kind") };
+        let text = format!("x,kind,c\n{}", rows());
+        assert!(refused(&text, &omitting("kind")).contains("that column in `omitColumns`"));
+        assert!(refused(&text, &omitting("d")).contains("expected a column named \"d\""));
+        let pair: String = (0..10).map(|i| format!("{i},{}\n", i % 2)).collect();
+        let nothing_left = CsvOptions { omit_columns: vec![CsvColumn::Index(0)], ..options_of_pair() };
+        assert!(refused(&pair, &nothing_left).contains("a label beside at least one feature"));
+        let beyond = CsvOptions { skip_lines: 11, ..options_of_pair() };
+        assert!(refused(&pair, &beyond).contains("expected a line to skip, got the end of the file"));
+    }
+
+    fn options_of_pair() -> CsvOptions {
+        options(CsvColumn::Index(1), false)
+    }
+
+    #[test]
+    fn a_first_row_of_numbers_is_not_taken_for_names() {
+        let unsaid = |label| CsvOptions { has_header: None, ..options(CsvColumn::Index(label), true) };
+        let message = "table.csv: at byte 0: expected names of columns in line 1, got numbers alone: \
+                       `header` tells whether they are names (true) or values (false)";
+        // Only the label of the first row is text.
+        assert_eq!(refused(&rows(), &unsaid(1)), message);
+        assert_eq!(
+            load(rows().as_bytes(), &options(CsvColumn::Index(1), false)).expect("told").num_examples(),
+            10
+        );
+        let years = format!("1990,kind,1991\n{}", rows());
+        assert_eq!(refused(&years, &unsaid(1)), message);
+        assert_eq!(load(years.as_bytes(), &named("kind")).expect("told").num_examples(), 10);
+        let header = format!("x,kind,1991\n{}", rows());
+        assert_eq!(load(header.as_bytes(), &unsaid(1)).expect("one name").num_examples(), 10);
+    }
+
+    #[test]
+    fn classes_stop_at_a_thousand() {
+        let text: String = (0..3000).map(|i| format!("{i},c{i}\n")).collect();
+        let message = refused(&text, &options_of_pair());
+        assert!(
+            message
+                .ends_with("expected at most 1000 classes in line 1001, column 1, got one more, \"c1000\"")
+        );
+        // Integers are one class however they are written.
+        let text: String = (0..4000).map(|i| format!("{i},{:0w$}\n", i % 2, w = 1 + i / 2 % 1500)).collect();
+        assert_eq!(load(text.as_bytes(), &options_of_pair()).expect("two classes").num_classes(), 2);
+    }
+
+    /// What unpacks to a thousand times its size is refused when the limit is reached, not when all has been read.
+    #[test]
+    fn packed_tables_stop_at_the_limit() {
+        let limit = MemoryLimit::new(4 << 20);
+        let load_packed = |line: &[u8], lines: usize, options: &CsvOptions| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            (0..lines).for_each(|_| encoder.write_all(line).expect("memory"));
+            let file = tempfile::NamedTempFile::new().expect("temporary file");
+            std::fs::write(file.path(), encoder.finish().expect("memory")).expect("written");
+            load_csv("t", file.path(), options, limit).expect_err("too large").message
+        };
+        let byte = |message: &str| {
+            let (_, rest) = message.split_once(": at byte ").expect("a byte");
+            rest.split(' ').next().and_then(|byte| byte.parse::<u64>().ok()).expect("a number")
+        };
+        let expected =
+            "expected the data set to take at most 4194304 bytes of memory (`maxMemoryBytes`), got";
+        let many_rows = load_packed(b"1,1\n", 20_000_000, &options_of_pair());
+        assert!(many_rows.contains(expected), "{many_rows}");
+        // 20 bytes a row of 4: refused after 4/20 of the limit.
+        assert!(byte(&many_rows) < 840_000, "{many_rows}");
+        for (what, line, lines) in [("cells", &b"1,"[..], 20_000_000), ("one cell", &b"11"[..], 20_000_000)] {
+            let message = load_packed(line, lines, &options_of_pair());
+            assert!(message.contains(expected), "{what}: {message}");
+        }
     }
 }

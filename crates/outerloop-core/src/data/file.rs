@@ -1,14 +1,15 @@
 //! Reading untrusted files front to back, and the form of every complaint about them.
 
 use crate::error::{Error, Result};
+use crate::memory::{MemoryBudget, MemoryLimit};
 use flate2::bufread::MultiGzDecoder;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
-/// Most bytes a file may hold, after unpacking.
-pub(super) const MAX_BYTES: u64 = 1 << 32;
+/// What takes the memory.
+const SUBJECT: &str = "the data set";
 
 /// How a file is called in errors.
 #[derive(Clone, Debug)]
@@ -29,8 +30,19 @@ impl FileName {
         let expected = if self.is_gzip { "intact gzip data" } else { "a readable file" };
         match e.kind() {
             io::ErrorKind::UnexpectedEof => self.error(offset, expected, "the end of the file"),
+            // Only [`DataFile::read`] makes this one.
+            io::ErrorKind::QuotaExceeded => self.error(offset, e, "more"),
             _ => self.error(offset, expected, e),
         }
+    }
+
+    /// Takes `bytes` of memory for what lies at byte `offset`.
+    /// # Errors
+    /// `DataInvalid` with the size wanted and the limit.
+    pub fn take(&self, budget: &mut MemoryBudget, offset: u64, bytes: u64) -> Result<()> {
+        budget.take(bytes).map_err(|wanted| {
+            self.error(offset, budget.limit().expected(SUBJECT), format!("at least {wanted}"))
+        })
     }
 
     /// Path of the file.
@@ -47,6 +59,8 @@ pub(super) struct DataFile {
     offset: u64,
     /// Length of a plain file. A gzipped file does not say its length before it is read.
     plain_len: Option<u64>,
+    /// Where reading is refused, and the limit that says so.
+    ceiling: Option<(u64, MemoryLimit)>,
 }
 
 impl DataFile {
@@ -68,9 +82,16 @@ impl DataFile {
         let file = BufReader::new(file);
         name.is_gzip = magic == [0x1f, 0x8b];
         Ok(if name.is_gzip {
-            Self { name, reader: Box::new(MultiGzDecoder::new(file)), offset: 0, plain_len: None }
+            Self {
+                name,
+                reader: Box::new(MultiGzDecoder::new(file)),
+                offset: 0,
+                plain_len: None,
+                ceiling: None,
+            }
         } else {
-            Self { name, reader: Box::new(file), offset: 0, plain_len: Some(metadata.len()) }
+            let plain_len = Some(metadata.len());
+            Self { name, reader: Box::new(file), offset: 0, plain_len, ceiling: None }
         })
     }
 
@@ -107,14 +128,41 @@ impl DataFile {
         Ok(bytes)
     }
 
-    /// Everything that is left.
+    /// Refuses to read more than `bytes` from here on: for readers that gather what they read before they show it.
+    pub fn allow(&mut self, bytes: u64, limit: MemoryLimit) {
+        self.ceiling = Some((self.offset.saturating_add(bytes), limit));
+    }
+
+    /// Fills `buffer`; returns how much of it there was before the end of the file.
     /// # Errors
-    /// `DataInvalid` if that passes 4 GiB, or the gzip data are damaged.
-    pub fn read_rest(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        match self.read_to_end(&mut bytes) {
-            Ok(_) => Ok(bytes),
-            Err(e) => Err(self.name.read_error(self.offset, &e)),
+    /// `DataInvalid` if the file cannot be read, or its gzip data are damaged.
+    pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut len = 0;
+        while len < buffer.len() {
+            match self.read(&mut buffer[len..]) {
+                Ok(0) => break,
+                Ok(more) => len += more,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.name.read_error(self.offset, &e)),
+            }
+        }
+        Ok(len)
+    }
+
+    /// Passes over a line, with its line break.
+    /// # Errors
+    /// `DataInvalid` if the file ends before it begins, or cannot be read.
+    pub fn skip_line(&mut self) -> Result<()> {
+        let (start, mut byte) = (self.offset, [0]);
+        while self.fill(&mut byte)? == 1 {
+            if byte == *b"\n" {
+                return Ok(());
+            }
+        }
+        if self.offset > start {
+            Ok(())
+        } else {
+            Err(self.name.error(start, "a line to skip", "the end of the file"))
         }
     }
 
@@ -136,10 +184,12 @@ impl Read for DataFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.reader.read(buffer)?;
         self.offset += len as u64;
-        if self.offset > MAX_BYTES {
-            return Err(io::Error::other(format!("more than {MAX_BYTES} bytes")));
+        match self.ceiling {
+            Some((ceiling, limit)) if self.offset > ceiling => {
+                Err(io::Error::new(io::ErrorKind::QuotaExceeded, limit.expected(SUBJECT)))
+            }
+            _ => Ok(len),
         }
-        Ok(len)
     }
 }
 

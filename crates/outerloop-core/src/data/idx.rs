@@ -4,9 +4,12 @@
 //! Read are images of unsigned bytes `[n, height, width]` and labels `[n]` of unsigned bytes, 16-bit or 32-bit
 //! integers (the wider two for more than 256 classes).
 
-use super::file::{DataFile, FileName, MAX_BYTES};
+use super::bytes::AlignedBytes;
+use super::file::{DataFile, FileName};
 use super::image_set::{Examples, ImageSet, NUM_CLASSES, Pixels};
+use super::order::ExampleOrder;
 use crate::error::Result;
+use crate::memory::{MemoryBudget, MemoryLimit};
 use std::path::Path;
 
 const U8: u8 = 0x08;
@@ -22,52 +25,85 @@ pub struct IdxPair<'a> {
     pub labels: &'a Path,
 }
 
+/// Said of a label that is one too large.
+pub(super) const FROM_ONE: &str = " (`firstLabel: 1` is for labels that start from 1)";
+
+/// How labels are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdxLabels {
+    /// Number of classes; by default as many as the largest label tells.
+    pub num_classes: Option<usize>,
+    /// The label of the first class; by default 0.
+    pub first_label: Option<u16>,
+}
+
 /// Loads `train` and, if given, an official `test` part.
-///
-/// Without `num_classes` the number of classes is the largest label plus one.
 /// # Errors
-/// `DataInvalid` if a file is missing, corrupt or truncated, the files do not belong together, a label is not below
-/// `num_classes`, or what [`ImageSet::new`] refuses.
+/// `DataInvalid` if a file is missing, corrupt or truncated, the files do not belong together, a label is no class, no
+/// label is 0 and nothing says that this is meant, the set takes more memory than `limit`, examples are sorted by class, or
+/// what [`ImageSet::new`] refuses.
 pub fn load_idx(
     name: &str,
     train: IdxPair<'_>,
     test: Option<IdxPair<'_>>,
-    num_classes: Option<usize>,
+    labels: IdxLabels,
+    order: ExampleOrder,
+    limit: MemoryLimit,
 ) -> Result<ImageSet> {
-    let max_classes = num_classes.unwrap_or(*NUM_CLASSES.end());
-    let mut all = read_pair(train, max_classes)?;
+    let mut budget = MemoryBudget::new(limit);
+    let mut all = read_pair(train, labels, &mut budget)?;
     let num_official_test = match test {
         None => None,
         Some(pair) => {
-            let more = read_pair(pair, max_classes)?;
+            let more = read_pair(pair, labels, &mut budget)?;
             if (more.height, more.width) != (all.height, all.width) {
-                let expected = format!("{}x{} images as in {}", all.height, all.width, all.name.path());
-                return Err(more.name.error(8, expected, format!("{}x{}", more.height, more.width)));
+                let expected = format!("{}x{} images as in {}", all.height, all.width, all.images.path());
+                return Err(more.images.error(8, expected, format!("{}x{}", more.height, more.width)));
             }
             all.pixels.extend(&more.pixels);
             all.labels.extend(&more.labels);
             Some(more.labels.len())
         }
     };
+    let Pair { pixels, labels: mut classes, height, width, .. } = all;
+    if let (IdxLabels { num_classes: None, first_label: None }, Some(&first @ 1..)) =
+        (labels, classes.iter().min())
+    {
+        let got = format!(
+            "none below {first}: `firstLabel: {first}` makes that the first class, `numClasses` says that there are others"
+        );
+        return Err(all.label_file.error(8, "a label 0", got));
+    }
     let num_classes =
-        num_classes.unwrap_or_else(|| all.labels.iter().max().map_or(0, |&max| usize::from(max) + 1));
-    let Pair { pixels, labels, height, width, .. } = all;
-    let examples = Examples { pixels: Pixels::U8(pixels.into()), labels, height, width, channels: 1 };
-    ImageSet::new(name, examples, num_classes, num_official_test)
+        labels.num_classes.unwrap_or_else(|| classes.iter().max().map_or(0, |&max| usize::from(max) + 1));
+    let places = order.permutation(name, classes.len(), num_official_test)?;
+    let pixels = Pixels::U8(AlignedBytes::gather(&pixels, height * width, places.as_deref()));
+    if let Some(places) = &places {
+        classes = places.iter().map(|&i| classes[i as usize]).collect();
+    }
+    let examples = Examples { pixels, labels: classes, height, width, channels: 1 };
+    order.assemble(name, examples, num_classes, num_official_test)
 }
 
 /// Content of an [`IdxPair`].
 struct Pair {
-    name: FileName,
+    images: FileName,
+    label_file: FileName,
     pixels: Vec<u8>,
     labels: Vec<u16>,
     height: usize,
     width: usize,
 }
 
-fn read_pair(pair: IdxPair<'_>, max_classes: usize) -> Result<Pair> {
-    let (images, [num_images, height, width], pixels) = read_array::<3>(pair.images, &[U8])?;
-    let (name, [num_labels], bytes) = read_array::<1>(pair.labels, &[U8, I16, I32])?;
+/// Pixels are held twice, as they are read and in their places.
+const PIXEL_BYTES: u64 = 2;
+/// A label is held twice besides its element, and there is its place.
+const LABEL_BYTES: u64 = 8;
+
+fn read_pair(pair: IdxPair<'_>, labels: IdxLabels, budget: &mut MemoryBudget) -> Result<Pair> {
+    let (images, [num_images, height, width], pixels) =
+        read_array::<3>(pair.images, &[U8], budget, PIXEL_BYTES, 0)?;
+    let (name, [num_labels], bytes) = read_array::<1>(pair.labels, &[U8, I16, I32], budget, 1, LABEL_BYTES)?;
     if num_labels != num_images {
         return Err(name.error(
             4,
@@ -75,8 +111,10 @@ fn read_pair(pair: IdxPair<'_>, max_classes: usize) -> Result<Pair> {
             num_labels,
         ));
     }
+    let first = i64::from(labels.first_label.unwrap_or(0));
+    let max_classes = labels.num_classes.unwrap_or(*NUM_CLASSES.end());
     let size = bytes.len() / num_labels;
-    let mut labels = Vec::with_capacity(num_labels);
+    let mut classes = Vec::with_capacity(num_labels);
     for (i, element) in bytes.chunks_exact(size).enumerate() {
         let label = match *element {
             [a] => i32::from(a),
@@ -84,18 +122,32 @@ fn read_pair(pair: IdxPair<'_>, max_classes: usize) -> Result<Pair> {
             [a, b, c, d] => i32::from_be_bytes([a, b, c, d]),
             _ => -1,
         };
-        match u16::try_from(label) {
-            Ok(label) if usize::from(label) < max_classes => labels.push(label),
+        match u16::try_from(i64::from(label) - first) {
+            Ok(class) if usize::from(class) < max_classes => classes.push(class),
             _ => {
-                return Err(name.error(8 + (i * size) as u64, format!("a label below {max_classes}"), label));
+                let expected = match first {
+                    0 => format!("a label below {max_classes}"),
+                    _ => format!("a label from {first} to {}", first + max_classes as i64 - 1),
+                };
+                let is_one_above =
+                    labels.first_label.is_none() && labels.num_classes == usize::try_from(label).ok();
+                let hint = if is_one_above { FROM_ONE } else { "" };
+                return Err(name.error(8 + (i * size) as u64, expected, format!("{label}{hint}")));
             }
         }
     }
-    Ok(Pair { name: images, pixels, labels, height, width })
+    Ok(Pair { images, label_file: name, pixels, labels: classes, height, width })
 }
 
-/// Name, shape and elements of an array of `AXES` axes whose element type is one of `types`. No axis is 0.
-fn read_array<const AXES: usize>(path: &Path, types: &[u8]) -> Result<(FileName, [usize; AXES], Vec<u8>)> {
+/// Name, shape and elements of an array of `AXES` axes whose element type is one of `types`. No axis is 0. Memory is taken
+/// by what the header says: `byte_cost` for a byte of it, `item_cost` for an entry of the first axis.
+fn read_array<const AXES: usize>(
+    path: &Path,
+    types: &[u8],
+    budget: &mut MemoryBudget,
+    byte_cost: u64,
+    item_cost: u64,
+) -> Result<(FileName, [usize; AXES], Vec<u8>)> {
     let mut file = DataFile::open(path)?;
     let name = file.name().clone();
     let header = file.read_bytes(4, "IDX header")?;
@@ -128,14 +180,10 @@ fn read_array<const AXES: usize>(path: &Path, types: &[u8]) -> Result<(FileName,
     };
     // Axes are u32: a product of up to three and an element size fits u128.
     let num_bytes = shape.iter().fold(element_bytes as u128, |n, &d| n * d as u128);
-    if num_bytes > u128::from(MAX_BYTES - file.offset()) {
-        return Err(name.error(
-            4,
-            format!("a file of at most {MAX_BYTES} bytes"),
-            format!("shape {shape:?}"),
-        ));
-    }
-    let elements = file.read_bytes(num_bytes as u64, &format!("elements for shape {shape:?}"))?;
+    let num_bytes = u64::try_from(num_bytes).unwrap_or(u64::MAX);
+    let wanted = num_bytes.saturating_mul(byte_cost).saturating_add(item_cost * shape[0] as u64);
+    name.take(budget, 4, wanted)?;
+    let elements = file.read_bytes(num_bytes, &format!("elements for shape {shape:?}"))?;
     file.expect_end()?;
     Ok((name, shape, elements))
 }
@@ -195,7 +243,9 @@ mod tests {
                 ["images", "labels", "test-images", "test-labels"].map(|f| self.path(f));
             let test = IdxPair { images: &test_images, labels: &test_labels };
             let train = IdxPair { images: &images, labels: &labels };
-            load_idx("small", train, test.images.exists().then_some(test), num_classes)
+            let test = test.images.exists().then_some(test);
+            let labels = IdxLabels { num_classes, first_label: None };
+            load_idx("small", train, test, labels, ExampleOrder::default(), MemoryLimit::DEFAULT)
         }
 
         /// The message, less the folder.
@@ -253,6 +303,71 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_start_from_1_are_noticed() {
+        let from_1 = idx(U8, &[12], &(0..12).map(|i| 1 + i as u8 % 3).collect::<Vec<_>>());
+        let folder = Folder::new(&[("images", &images(12)), ("labels", &from_1)]);
+        assert_eq!(
+            folder.refused(None),
+            "labels: at byte 8: expected a label 0, got none below 1: `firstLabel: 1` makes that the first class, \
+             `numClasses` says that there are others"
+        );
+        let load = |num_classes, first_label| {
+            let [images, labels] = ["images", "labels"].map(|f| folder.path(f));
+            let labels_read = IdxLabels { num_classes, first_label };
+            let pair = IdxPair { images: &images, labels: &labels };
+            load_idx("s", pair, None, labels_read, ExampleOrder::default(), MemoryLimit::DEFAULT)
+        };
+        let set = load(None, Some(1)).expect("told");
+        assert_eq!((set.num_classes(), &set.labels()[..4]), (3, &[0, 1, 2, 0][..]));
+        assert_eq!(load(Some(4), None).expect("told").labels()[..4], [1, 2, 3, 1]);
+        assert_eq!(load(None, Some(0)).expect("told").num_classes(), 4);
+        let message = load(Some(3), Some(2)).expect_err("below the first").message;
+        assert!(message.ends_with("labels: at byte 8: expected a label from 2 to 4, got 1"), "{message}");
+    }
+
+    #[test]
+    fn files_sorted_by_class_can_be_shuffled() {
+        let sorted: Vec<u8> = (0..60).map(|i| i / 20).collect();
+        let folder = Folder::new(&[("images", &images(60)), ("labels", &idx(U8, &[60], &sorted))]);
+        assert!(folder.refused(None).contains("`shuffleSeed` mixes a file that is sorted by class"));
+        let [images, labels] = ["images", "labels"].map(|f| folder.path(f));
+        let load = |shuffle_seed| {
+            let order = ExampleOrder { shuffle_seed: Some(shuffle_seed), ..ExampleOrder::default() };
+            let pair = IdxPair { images: &images, labels: &labels };
+            load_idx("s", pair, None, IdxLabels::default(), order, MemoryLimit::DEFAULT).expect("mixed")
+        };
+        let set = load(7);
+        assert_eq!(set, load(7));
+        assert_ne!(set, load(8));
+        let Pixels::U8(bytes) = set.pixels() else { panic!("made of bytes") };
+        for (image, &label) in bytes.chunks(6).zip(set.labels()) {
+            // Pixels count up modulo 256 through the file; 6 times the example's number below 60 tells it apart.
+            let i = (0..60).find(|i| (0..6).all(|j| image[j] == (6 * i + j) as u8)).expect("a whole image");
+            assert_eq!(usize::from(label), i / 20);
+        }
+    }
+
+    #[test]
+    fn memory_is_asked_for_by_the_header() {
+        let folder = Folder::new(&[("images", &gzip(&images(12))), ("labels", &labels(12))]);
+        let [images, labels] = ["images", "labels"].map(|f| folder.path(f));
+        let pair = IdxPair { images: &images, labels: &labels };
+        let load = |limit| {
+            let order = ExampleOrder::default();
+            load_idx("s", pair, None, IdxLabels::default(), order, MemoryLimit::new(limit)).map(|_| ())
+        };
+        // 72 pixels twice, 12 labels of 9 bytes.
+        assert_eq!(load(252), Ok(()));
+        for (limit, file, wanted) in [(143, "images", 144), (251, "labels", 252)] {
+            let message = load(limit).expect_err("too large").message;
+            assert!(message.contains(file), "{message}");
+            assert!(message.ends_with(&format!(
+                "expected the data set to take at most {limit} bytes of memory (`maxMemoryBytes`), got at least {wanted}"
+            )));
+        }
+    }
+
+    #[test]
     fn damaged_headers_are_refused() {
         let mut magic = images(12);
         magic[1] = 9;
@@ -271,9 +386,9 @@ mod tests {
             "images: at byte 6: expected 4 bytes of axis length from byte 4 on, got the end of the file"
         );
         let huge = idx(U8, &[u32::MAX; 3], &[]);
-        assert!(
-            refused(&huge, &labels(12)).contains("at byte 4: expected a file of at most 4294967296 bytes")
-        );
+        assert!(refused(&huge, &labels(12)).contains(
+            "at byte 4: expected the data set to take at most 8589934592 bytes of memory (`maxMemoryBytes`), got at least 18446744073709551615"
+        ));
     }
 
     #[test]
@@ -306,7 +421,10 @@ mod tests {
     fn mislabelled_and_damaged_files_are_refused() {
         let mut wrong = labels(12);
         wrong[8 + 5] = 3;
-        assert_eq!(refused(&images(12), &wrong), "labels: at byte 13: expected a label below 3, got 3");
+        assert_eq!(
+            refused(&images(12), &wrong),
+            "labels: at byte 13: expected a label below 3, got 3 (`firstLabel: 1` is for labels that start from 1)"
+        );
         let gz = gzip(&images(12));
         assert_eq!(
             refused(&gz[..gz.len() - 4], &labels(12)),

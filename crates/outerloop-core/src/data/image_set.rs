@@ -60,6 +60,7 @@ pub struct ImageSet {
     splits: Splits,
     mean: f64,
     std: f64,
+    notes: Vec<String>,
 }
 
 impl ImageSet {
@@ -67,7 +68,7 @@ impl ImageSet {
     /// examples are an official test part.
     /// # Errors
     /// `DataInvalid` if `num_classes` is outside [`NUM_CLASSES`], an axis is 0, lengths disagree, a label is not below
-    /// `num_classes`, a value is not finite, or a split would be empty.
+    /// `num_classes`, a value is not finite, a split would be empty, or there are 2³² examples or more.
     pub fn new(
         name: impl Into<String>,
         examples: Examples,
@@ -100,11 +101,50 @@ impl ImageSet {
         {
             return refuse(format!("expected finite values, got {} at value {i}", values[i]));
         }
+        if u32::try_from(labels.len()).is_err() {
+            return refuse(format!("expected fewer than 2^32 examples, got {}", labels.len()));
+        }
         let splits = Splits::by_file_order(&name, labels.len(), num_official_test)?;
         let train = splits.range(Split::Train);
         let example_len = channels * height * width;
         let (mean, std) = moments(pixels, train.start * example_len..train.end * example_len);
-        Ok(Self { name, examples, num_classes, splits, mean, std })
+        Ok(Self { name, examples, num_classes, splits, mean, std, notes: vec![] })
+    }
+
+    /// The set with what a person should know of it.
+    pub(super) fn with_notes(self, notes: Vec<String>) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// What a person should know of it, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// A number that tells names, shapes, values and labels from any other set's with near certainty (FNV-1a).
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        let shape = [self.height(), self.width(), self.channels(), self.num_classes, self.num_examples()];
+        let test = self.range(Split::Test);
+        let numbers = shape.into_iter().chain([test.start, test.end]);
+        self.name.bytes().for_each(&mut add);
+        numbers.flat_map(|n| (n as u64).to_le_bytes()).for_each(&mut add);
+        self.labels().iter().flat_map(|label| label.to_le_bytes()).for_each(&mut add);
+        match self.pixels() {
+            Pixels::U8(values) => values.iter().copied().for_each(&mut add),
+            Pixels::F32(values) => values.iter().flat_map(|v| v.to_le_bytes()).for_each(&mut add),
+        }
+        hash
+    }
+
+    /// Memory that its examples take.
+    pub fn memory_bytes(&self) -> u64 {
+        let value_bytes = match self.pixels() {
+            Pixels::U8(_) => 1,
+            Pixels::F32(_) => 4,
+        };
+        value_bytes * self.pixels().len() as u64 + 2 * self.labels().len() as u64
     }
 
     /// Name under which tasks refer to the data set.

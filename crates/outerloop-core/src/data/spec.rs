@@ -1,10 +1,13 @@
 //! What to load, as plain JSON.
 
 use super::cifar::load_cifar10;
-use super::csv::{CsvLabel, CsvOptions, load_csv};
-use super::idx::{IdxPair, load_idx};
+use super::csv::load_csv;
+use super::idx::{IdxLabels, IdxPair, load_idx};
 use super::image_set::{ImageSet, NUM_CLASSES};
+use super::order::ExampleOrder;
+use super::table::{CsvColumn, CsvOptions};
 use crate::error::{Error, Result};
+use crate::memory::MemoryLimit;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +39,16 @@ pub enum DatasetSpec {
         /// Number of classes. Default: the largest label plus one.
         #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
         num_classes: Option<usize>,
+        /// The label of the first class. Default 0.
+        #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+        first_label: Option<u16>,
+        /// Seed of a random order of the examples, for files sorted by class. An official test part stays as it is. Default:
+        /// file order.
+        #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+        shuffle_seed: Option<u64>,
+        /// Whether splits may have classes that train lacks. Default false: a file sorted by class is refused.
+        #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+        allow_unseen_classes: Option<bool>,
     },
     /// CIFAR-10's binary files; see [`load_cifar10`].
     Cifar10 {
@@ -46,6 +59,13 @@ pub enum DatasetSpec {
         /// File of an official test part.
         #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
         test_file: Option<PathBuf>,
+        /// Seed of a random order of the examples, for files sorted by class. An official test part stays as it is. Default:
+        /// file order.
+        #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+        shuffle_seed: Option<u64>,
+        /// Whether splits may have classes that train lacks. Default false: a file sorted by class is refused.
+        #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+        allow_unseen_classes: Option<bool>,
     },
     /// A table; see [`load_csv`].
     Csv {
@@ -54,8 +74,14 @@ pub enum DatasetSpec {
         /// The file.
         path: PathBuf,
         /// Name, or number from 0, of the column that holds the classes.
-        label: CsvLabel,
-        /// Whether the first row names the columns. Default true.
+        label: CsvColumn,
+        /// Columns that are left out, likewise. Default none.
+        #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+        omit_columns: Option<Vec<CsvColumn>>,
+        /// Lines that are passed over before the header, or before the rows. Default 0.
+        #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+        skip_lines: Option<u64>,
+        /// Whether the first row names the columns. Default: it does, and one of numbers alone is refused.
         #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
         header: Option<bool>,
         /// What separates cells: one ASCII character. Default a comma.
@@ -64,6 +90,9 @@ pub enum DatasetSpec {
         /// Seed of a random order of the rows, for files sorted by class. Default: file order.
         #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
         shuffle_seed: Option<u64>,
+        /// Whether splits may have classes that train lacks. Default false: a file sorted by class is refused.
+        #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+        allow_unseen_classes: Option<bool>,
     },
 }
 
@@ -80,6 +109,9 @@ pub enum BundledName {
 }
 
 impl BundledName {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Mnist8, Self::Fashion8, Self::Cifar8];
+
     /// The name in JSON, in file names and in tasks.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -91,7 +123,7 @@ impl BundledName {
 }
 
 /// Reads an optional field that is present: `null` is no value, in JSON as in TypeScript.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> std::result::Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
@@ -118,47 +150,55 @@ impl DatasetSpec {
 
     /// Checks what the types cannot say.
     /// # Errors
-    /// `InvalidOption` if a name or path is empty, a test part is given by half, there is no CIFAR-10 file,
-    /// `num_classes` is outside [`NUM_CLASSES`], a label column is named without a header, or the delimiter is not one
-    /// ASCII character other than a quote or line break.
+    /// `InvalidOption` if a name or path is empty, a name is that of a bundled set, a test part is given by half, there is no
+    /// CIFAR-10 file, `num_classes` is outside [`NUM_CLASSES`], a seed is 2⁵³ or more, a column is named without a header or
+    /// by nothing, or the delimiter is not one ASCII character other than a quote or line break.
     pub fn validate(&self) -> Result<()> {
         let refuse =
             |expected: &str| Err(Error::option(format!("dataset {:?}: expected {expected}", self.name())));
-        if self.name().is_empty() {
-            return refuse("`name` not to be empty");
-        }
         if self.paths().iter().any(|path| path.as_os_str().is_empty()) {
             return refuse("no path to be empty");
         }
-        match self {
-            Self::Bundled { .. } => {}
-            Self::Idx { test_images, test_labels, num_classes, .. } => {
+        let shuffle_seed = match self {
+            Self::Bundled { .. } => return Ok(()),
+            Self::Idx { test_images, test_labels, num_classes, shuffle_seed, .. } => {
                 if test_images.is_some() != test_labels.is_some() {
                     return refuse("`testImages` and `testLabels` together, got one of them");
                 }
                 if num_classes.is_some_and(|n| !NUM_CLASSES.contains(&n)) {
                     return refuse(&format!("`numClasses` to be 2 to 1000, got {num_classes:?}"));
                 }
+                shuffle_seed
             }
-            Self::Cifar10 { files, .. } => {
+            Self::Cifar10 { files, shuffle_seed, .. } => {
                 if files.is_empty() {
                     return refuse("`files` to name at least one file, got none");
                 }
+                shuffle_seed
             }
-            Self::Csv { label, header, delimiter, .. } => {
-                match label {
-                    CsvLabel::Name(label) if label.is_empty() => return refuse("`label` not to be empty"),
-                    CsvLabel::Name(_) if *header == Some(false) => {
-                        return refuse("`label` to be a column number since `header` is false");
+            Self::Csv { label, omit_columns, skip_lines, header, delimiter, shuffle_seed, .. } => {
+                for column in omit_columns.iter().flatten().chain([label]) {
+                    match column {
+                        CsvColumn::Name(column) if column.is_empty() => {
+                            return refuse("no name of a column to be empty");
+                        }
+                        CsvColumn::Name(_) if *header == Some(false) => {
+                            return refuse("columns to be numbers since `header` is false");
+                        }
+                        _ => {}
                     }
-                    _ => {}
+                }
+                if skip_lines.is_some_and(|n| n > MAX_SKIPPED) {
+                    return refuse(&format!("`skipLines` to be 0 to {MAX_SKIPPED}, got {skip_lines:?}"));
                 }
                 if delimiter.is_some_and(|c| !c.is_ascii() || matches!(c, '"' | '\r' | '\n')) {
                     return refuse(&format!("`delimiter` to be one ASCII character, got {delimiter:?}"));
                 }
+                shuffle_seed
             }
-        }
-        Ok(())
+        };
+        check_name(self.name())?;
+        check_seed(self.name(), *shuffle_seed)
     }
 
     fn paths(&self) -> Vec<&Path> {
@@ -176,33 +216,95 @@ impl DatasetSpec {
     }
 }
 
+/// Most lines that may be passed over.
+const MAX_SKIPPED: u64 = 1_000_000;
+
+/// Checks the name of a set that does not come with the package.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::option("dataset: expected `name` not to be empty"));
+    }
+    if BundledName::ALL.iter().any(|bundled| bundled.as_str() == name) {
+        let message =
+            format!("dataset: expected `name` to be another than that of a bundled data set, got {name:?}");
+        return Err(Error::option(message));
+    }
+    Ok(())
+}
+
+/// Checks a seed: JavaScript has integers up to there.
+pub(super) fn check_seed(name: &str, seed: Option<u64>) -> Result<()> {
+    match seed {
+        Some(seed) if seed >= 1 << 53 => Err(Error::option(format!(
+            "dataset {name:?}: expected `shuffleSeed` to be below 2^53, got {seed}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Loads what `spec` names.
 /// # Errors
-/// `InvalidOption` if [`DatasetSpec::validate`] refuses `spec`; `DataInvalid` if a file is missing, corrupt, truncated or
-/// mislabelled.
-pub fn load(spec: &DatasetSpec) -> Result<ImageSet> {
+/// `InvalidOption` if [`DatasetSpec::validate`] refuses `spec`; `DataInvalid` if a file is missing, corrupt, truncated,
+/// mislabelled or sorted by class, or the set takes more memory than `limit`.
+pub fn load(spec: &DatasetSpec, limit: MemoryLimit) -> Result<ImageSet> {
     spec.validate()?;
+    let ordered = |shuffle_seed: &Option<u64>, allow: &Option<bool>| ExampleOrder {
+        shuffle_seed: *shuffle_seed,
+        allow_unseen_classes: allow.unwrap_or(false),
+    };
     match spec {
         DatasetSpec::Bundled { name, dir } => {
             let file = |part: &str| dir.join(format!("{}-{part}-ubyte.gz", name.as_str()));
             let (images, labels) = (file("images-idx3"), file("labels-idx1"));
-            load_idx(name.as_str(), IdxPair { images: &images, labels: &labels }, None, Some(10))
+            let ten = IdxLabels { num_classes: Some(10), first_label: None };
+            let pair = IdxPair { images: &images, labels: &labels };
+            load_idx(name.as_str(), pair, None, ten, ExampleOrder::default(), limit)
         }
-        DatasetSpec::Idx { name, images, labels, test_images, test_labels, num_classes } => {
+        DatasetSpec::Idx {
+            name,
+            images,
+            labels,
+            test_images,
+            test_labels,
+            num_classes,
+            first_label,
+            shuffle_seed,
+            allow_unseen_classes,
+        } => {
             let test = test_images.as_deref().zip(test_labels.as_deref());
             let test = test.map(|(images, labels)| IdxPair { images, labels });
-            load_idx(name, IdxPair { images, labels }, test, *num_classes)
+            let order = ordered(shuffle_seed, allow_unseen_classes);
+            let classes = IdxLabels { num_classes: *num_classes, first_label: *first_label };
+            load_idx(name, IdxPair { images, labels }, test, classes, order, limit)
         }
-        DatasetSpec::Cifar10 { name, files, test_file } => load_cifar10(name, files, test_file.as_deref()),
-        DatasetSpec::Csv { name, path, label, header, delimiter, shuffle_seed } => {
+        DatasetSpec::Cifar10 { name, files, test_file, shuffle_seed, allow_unseen_classes } => load_cifar10(
+            name,
+            files,
+            test_file.as_deref(),
+            ordered(shuffle_seed, allow_unseen_classes),
+            limit,
+        ),
+        DatasetSpec::Csv {
+            name,
+            path,
+            label,
+            omit_columns,
+            skip_lines,
+            header,
+            delimiter,
+            shuffle_seed,
+            allow_unseen_classes,
+        } => {
             let options = CsvOptions {
                 label: label.clone(),
-                has_header: header.unwrap_or(true),
+                omit_columns: omit_columns.clone().unwrap_or_default(),
+                skip_lines: skip_lines.unwrap_or(0),
+                has_header: *header,
                 // `validate` has seen that the character is ASCII.
                 delimiter: delimiter.map_or(b',', |c| c as u8),
-                shuffle_seed: *shuffle_seed,
+                order: ordered(shuffle_seed, allow_unseen_classes),
             };
-            load_csv(name, path, &options)
+            load_csv(name, path, &options, limit)
         }
     }
 }
@@ -267,7 +369,8 @@ mod tests {
         ];
         for (name, counts, (mean, std)) in cases {
             let json = json!({ "kind": "bundled", "name": name, "dir": from_root("data") });
-            let set = load(&DatasetSpec::parse(&json.to_string()).expect("valid")).expect("loads");
+            let set = load(&DatasetSpec::parse(&json.to_string()).expect("valid"), MemoryLimit::DEFAULT)
+                .expect("loads");
             let count = |class| set.labels().iter().filter(|&&label| usize::from(label) == class).count();
             assert_eq!(std::array::from_fn::<usize, 10, _>(count), counts, "{name}");
             assert_eq!((set.name(), set.height(), set.width(), set.channels()), (name, 8, 8, 1));
@@ -291,13 +394,16 @@ mod tests {
         let rows: String = (0..20).map(|i| format!("{i};{}\n", i % 2)).collect();
         std::fs::write(&path, rows).expect("written");
         let json = json!({ "kind": "csv", "name": "t", "path": path, "label": 1, "header": false, "delimiter": ";" });
-        let set = load(&DatasetSpec::parse(&json.to_string()).expect("valid")).expect("loads");
+        let set = load(&DatasetSpec::parse(&json.to_string()).expect("valid"), MemoryLimit::DEFAULT)
+            .expect("loads");
         assert_eq!((set.name(), set.num_examples(), set.width()), ("t", 20, 1));
         let json = json!({ "kind": "idx", "name": "i", "images": path, "labels": path });
-        let error = load(&DatasetSpec::parse(&json.to_string()).expect("valid")).expect_err("not IDX");
+        let error = load(&DatasetSpec::parse(&json.to_string()).expect("valid"), MemoryLimit::DEFAULT)
+            .expect_err("not IDX");
         assert_eq!(error.code, ErrorCode::DataInvalid);
         let json = json!({ "kind": "cifar10", "name": "c", "files": [path] });
-        let error = load(&DatasetSpec::parse(&json.to_string()).expect("valid")).expect_err("not CIFAR-10");
+        let error = load(&DatasetSpec::parse(&json.to_string()).expect("valid"), MemoryLimit::DEFAULT)
+            .expect_err("not CIFAR-10");
         assert_eq!(error.code, ErrorCode::DataInvalid);
     }
 }

@@ -49,21 +49,25 @@ impl MlpTask {
             }
             train.end = train.start + n;
         }
-        let mut widths = vec![data.example_len()];
-        widths.extend(&config.hidden);
-        widths.push(data.num_classes());
-        let mut tensors = vec![];
-        let mut init = vec![];
-        for (l, w) in widths.windows(2).enumerate() {
-            tensors.push(TensorSpec::new(format!("l{l}/b"), [w[1]]));
-            tensors.push(TensorSpec::new(format!("l{l}/w"), [w[0], w[1]]));
-            init.extend([TensorInit::Zero, TensorInit::Matrix(config.init)]);
-        }
-        let layout = ParamLayout::new(tensors)?;
+        let (widths, layout) = Self::shapes(&config, &data)?;
+        let init = [TensorInit::Zero, TensorInit::Matrix(config.init)].repeat(widths.len() - 1);
         let normalizer = Normalizer::classification(data.num_classes());
         let spec = TaskSpec { params: layout.clone(), init, normalizer, scales: None };
         let inputs = arrange(&widths, config.batch_size)[0];
         Ok(Self { config, data, train, widths, inputs, spec, layout: Arc::new(layout) })
+    }
+
+    /// Widths, inputs first and classes last, and the parameters between them.
+    pub(super) fn shapes(config: &MlpConfig, data: &ImageSet) -> Result<(Vec<usize>, ParamLayout)> {
+        let mut widths = vec![data.example_len()];
+        widths.extend(&config.hidden);
+        widths.push(data.num_classes());
+        let mut tensors = vec![];
+        for (l, w) in widths.windows(2).enumerate() {
+            tensors.push(TensorSpec::new(format!("l{l}/b"), [w[1]]));
+            tensors.push(TensorSpec::new(format!("l{l}/w"), [w[0], w[1]]));
+        }
+        Ok((widths, ParamLayout::new(tensors)?))
     }
 
     /// Input = byte · scale + shift.

@@ -6,6 +6,7 @@
 
 mod batch;
 mod config;
+mod footprint;
 mod gather;
 mod init;
 mod matrix;
@@ -18,6 +19,7 @@ mod scaled;
 
 pub use batch::Batch;
 pub use config::{MlpConfig, PixelScaling, QuadraticConfig, QuadraticOutput, TaskConfig};
+pub use footprint::TaskFootprint;
 pub use init::Init;
 pub use matrix::{Distribution, MatrixKind};
 pub use mlp::MlpTask;

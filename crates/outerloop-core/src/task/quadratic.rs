@@ -32,12 +32,17 @@ impl QuadraticTask {
         let key = Key::new(config.instance_seed, Purpose::TaskContent);
         config.matrix.fill(key, d, &mut matrix, &mut MatrixScratch::default());
         let spec = TaskSpec {
-            params: ParamLayout::new(vec![TensorSpec::new("x", [d])])?,
+            params: Self::layout(d)?,
             init: vec![TensorInit::Independent(config.start)],
             normalizer: Normalizer::Identity,
             scales: None,
         };
         Ok(Self { config, matrix, spec })
+    }
+
+    /// The parameters of `dims` dimensions.
+    pub(super) fn layout(dims: usize) -> Result<ParamLayout> {
+        ParamLayout::new(vec![TensorSpec::new("x", [dims])])
     }
 }
 

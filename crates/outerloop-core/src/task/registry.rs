@@ -11,12 +11,28 @@ use std::sync::Arc;
 pub struct Datasets(HashMap<String, Arc<ImageSet>>);
 
 impl Datasets {
-    /// Those given; a later one of the same name replaces an earlier one.
-    pub fn new(sets: impl IntoIterator<Item = Arc<ImageSet>>) -> Self {
-        Self(sets.into_iter().map(|set| (set.name().to_owned(), set)).collect())
+    /// Those given.
+    /// # Errors
+    /// `InvalidOption` if two have one name.
+    pub fn new(sets: impl IntoIterator<Item = Arc<ImageSet>>) -> Result<Self> {
+        let mut named = HashMap::new();
+        for set in sets {
+            if let Some(other) = named.insert(set.name().to_owned(), set) {
+                let name = other.name();
+                return Err(Error::option(format!(
+                    "expected data sets of different names, got two called {name:?}"
+                )));
+            }
+        }
+        Ok(Self(named))
     }
 
-    fn get(&self, name: &str) -> Result<Arc<ImageSet>> {
+    /// Memory that they take.
+    pub fn memory_bytes(&self) -> u64 {
+        self.0.values().map(|set| set.memory_bytes()).sum()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<Arc<ImageSet>> {
         self.0.get(name).cloned().ok_or_else(|| {
             let mut known: Vec<_> = self.0.keys().map(String::as_str).collect();
             known.sort_unstable();

@@ -1,9 +1,11 @@
 //! Whole training runs with evaluations along the way.
 
 use super::lane::{BoundLane, Lane};
+use super::memory::{self, ProblemBytes};
 use super::{JobControl, LaneStatus};
 use crate::data::Split;
 use crate::error::{Error, Result};
+use crate::memory::MemoryLimit;
 use crate::optim::{Optimizer, OptimizerConfig, Theta, build_optimizer};
 use crate::rng::{Key, Purpose};
 use crate::simd::{Cpu, FlushDenormals};
@@ -61,18 +63,56 @@ pub struct Curve {
 
 /// Runs all jobs on `pool`; results are in the jobs' order and do not depend on the number of threads.
 /// # Errors
-/// `InvalidOption` if a job is out of range; `ShapeMismatch` if a theta does not fit; `Aborted` when cancelled.
+/// `InvalidOption` if a job is out of range, or the jobs that run at a time take more memory than `limit`; `ShapeMismatch` if a theta does not fit; `Aborted` when cancelled.
 pub fn run_curves(
     jobs: &[CurveJob],
     thetas: &[Theta],
     datasets: &Datasets,
     pool: &rayon::ThreadPool,
     cpu: Cpu,
+    limit: MemoryLimit,
     control: &JobControl,
 ) -> Result<Vec<Curve>> {
+    check_memory(jobs, thetas, datasets, pool.current_num_threads(), limit)?;
     pool.install(|| {
         jobs.par_iter().with_max_len(1).map(|job| run_curve(job, thetas, datasets, cpu, control)).collect()
     })
+}
+
+/// Bytes of a point of a curve besides its losses, in here and on its way out.
+const POINT_BYTES: u64 = 64;
+
+fn check_memory(
+    jobs: &[CurveJob],
+    thetas: &[Theta],
+    datasets: &Datasets,
+    threads: usize,
+    limit: MemoryLimit,
+) -> Result<()> {
+    let mut held = datasets.memory_bytes() + thetas.iter().map(|theta| 4 * theta.len() as u64).sum::<u64>();
+    let mut running = vec![];
+    for job in jobs {
+        check_ranges(job)?;
+        let points = job.inner_steps.div_ceil(job.eval_every) + 1;
+        held = held.saturating_add(points.saturating_mul(POINT_BYTES + 16 * job.splits.len() as u64));
+        let optimizer = build_optimizer(&job.optimizer)?;
+        let ProblemBytes { num_params, task, lane, running: scratch } =
+            ProblemBytes::of(&job.task, datasets, &*optimizer, 1)?;
+        // A lane is not kept here, and is counted with what runs.
+        running.push(ProblemBytes { num_params, task: 0, lane, running: task.saturating_add(scratch) });
+    }
+    memory::check(limit, held, running, threads)
+}
+
+fn check_ranges(job: &CurveJob) -> Result<()> {
+    for (name, value) in
+        [("innerSteps", job.inner_steps), ("evalEvery", job.eval_every), ("evalBatches", job.eval_batches)]
+    {
+        if !(1..=1 << 32).contains(&value) {
+            return Err(Error::option(format!("run: expected `{name}` to be 1 to 2^32, got {value}")));
+        }
+    }
+    Ok(())
 }
 
 fn run_curve(
@@ -82,13 +122,6 @@ fn run_curve(
     cpu: Cpu,
     control: &JobControl,
 ) -> Result<Curve> {
-    for (name, value) in
-        [("innerSteps", job.inner_steps), ("evalEvery", job.eval_every), ("evalBatches", job.eval_batches)]
-    {
-        if !(1..=1 << 32).contains(&value) {
-            return Err(Error::option(format!("run: expected `{name}` to be 1 to 2^32, got {value}")));
-        }
-    }
     let optimizer = build_optimizer(&job.optimizer)?;
     let theta = match job.theta {
         None => Theta::from([]),

@@ -8,6 +8,7 @@
 mod curves;
 mod job;
 mod lane;
+mod memory;
 mod occupancy;
 mod particle;
 mod perturbation;

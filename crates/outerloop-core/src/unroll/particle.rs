@@ -1,14 +1,16 @@
 //! One particle's truncation.
 
 use super::lane::{BoundLane, Lane};
+use super::memory::ProblemBytes;
 use super::occupancy::Occupancy;
 use super::plan::{Carry, LaneResult, MetaLoss, ParticlePlan, Restart, Segment, SegmentResult, Target};
 use super::{JobControl, Noise, truncation};
 use crate::error::{Error, Result};
+use crate::memory::MemoryLimit;
 use crate::optim::{Optimizer, Theta};
 use crate::rng::{Key, Purpose};
 use crate::simd::{Cpu, FlushDenormals};
-use crate::task::{Datasets, Task, build_task};
+use crate::task::{Datasets, Task, TaskConfig, build_task};
 use std::sync::Arc;
 
 /// What all particles of an unroller share.
@@ -20,6 +22,24 @@ pub(super) struct Shared {
     pub(super) noise: Noise,
     pub(super) carry: Carry,
     pub(super) meta_loss: MetaLoss,
+    pub(super) memory: MemoryLimit,
+}
+
+impl Shared {
+    /// Lanes that a particle runs: two halves, and the one that is carried on where that is neither.
+    fn num_running(&self) -> usize {
+        if self.carry == Carry::Unperturbed { 3 } else { 2 }
+    }
+
+    /// Lanes that a particle keeps.
+    pub(super) fn num_kept(&self) -> usize {
+        if self.carry == Carry::Both { 2 } else { 1 }
+    }
+
+    /// What a problem of `task` takes.
+    pub(super) fn bytes(&self, task: &TaskConfig) -> Result<ProblemBytes> {
+        ProblemBytes::of(task, &self.datasets, &*self.optimizer, self.num_running())
+    }
 }
 
 /// One call of [`Unroller::advance`](super::Unroller::advance): what its particles share beyond that.
@@ -38,11 +58,14 @@ pub(super) struct Particle {
     pub(super) task: Arc<dyn Task>,
     pub(super) inner_step: u64,
     pub(super) lanes: Vec<Lane>,
+    /// What it takes of memory.
+    pub(super) bytes: ProblemBytes,
 }
 
 impl Particle {
     /// The problem named by `problem`, without lanes yet.
     pub(super) fn new(problem: Restart, shared: &Shared) -> Result<Self> {
+        let bytes = shared.bytes(&problem.task)?;
         let task = build_task(&problem.task, &shared.datasets)?;
         if shared.meta_loss.target == Target::ErrorRate && !task.has_answers() {
             let got = serde_json::to_string(&problem.task).unwrap_or_default();
@@ -50,7 +73,7 @@ impl Particle {
                 "advance: expected a classification for the meta-loss target `errorRate`, got {got}"
             )));
         }
-        Ok(Self { problem, task, inner_step: 0, lanes: vec![] })
+        Ok(Self { problem, task, inner_step: 0, lanes: vec![], bytes })
     }
 
     fn key(&self, seed: u64, particle: u32) -> Key {

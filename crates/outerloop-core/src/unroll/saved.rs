@@ -4,7 +4,7 @@ use super::LaneStatus;
 use super::lane::Lane;
 use super::particle::{Particle, Shared};
 use super::plan::Restart;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::optim::empty_state;
 use crate::simd::AlignedVec;
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,7 @@ pub(super) fn read(
         Ok(out)
     };
     let mut particles = vec![];
+    let mut held = 0u64;
     for (i, saved) in saved.into_iter().enumerate() {
         let Some(saved) = saved else {
             particles.push(None);
@@ -85,6 +86,9 @@ pub(super) fn read(
                 saved.lanes.len()
             )));
         }
+        let bytes = shared.bytes(&saved.problem.task).map_err(|e| invalid(e.message))?;
+        held = held.saturating_add(bytes.task + num_lanes as u64 * bytes.lane);
+        shared.memory.check(ErrorCode::CheckpointInvalid, "inner problems", held)?;
         let mut particle = Particle::new(saved.problem, shared).map_err(|e| invalid(e.message))?;
         particle.inner_step = saved.inner_step;
         let layout = &particle.task.spec().params;

@@ -1,11 +1,13 @@
 //! All particles of a run, advanced together.
 
+use super::memory::{self, ProblemBytes};
 use super::occupancy::Occupancy;
 use super::particle::{Advance, Particle, Shared, advance};
 use super::plan::{AdvancePlan, Carry, MetaLoss, SegmentResult};
 use super::saved::{read, write};
 use super::{JobControl, Noise, PerturbationSums, thread_pool};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
+use crate::memory::MemoryLimit;
 use crate::optim::{OptimizerConfig, Theta, build_optimizer};
 use crate::simd::Cpu;
 use crate::task::Datasets;
@@ -34,6 +36,9 @@ pub struct UnrollerOptions {
     /// Leaves of theta that are not perturbed.
     #[serde(default)]
     pub frozen: Vec<String>,
+    /// Most bytes that data sets, theta's perturbations and inner problems may take. Default 8 GiB.
+    #[serde(default)]
+    pub max_memory_bytes: MemoryLimit,
 }
 
 /// Holds the inner problems of a run between truncations.
@@ -41,12 +46,14 @@ pub struct Unroller {
     shared: Shared,
     pool: rayon::ThreadPool,
     particles: Vec<Option<Particle>>,
+    /// Bytes that data sets and theta take.
+    held: u64,
 }
 
 impl Unroller {
     /// An unroller without problems; every particle's first plan must restart it.
     /// # Errors
-    /// `InvalidOption` if an option is out of range.
+    /// `InvalidOption` if an option is out of range, or data sets and theta take more than `max_memory_bytes`.
     pub fn new(options: &UnrollerOptions, datasets: Datasets, cpu: Cpu) -> Result<Self> {
         if !(1..=MAX_PARTICLES).contains(&options.num_particles) {
             let got = options.num_particles;
@@ -62,6 +69,11 @@ impl Unroller {
         }
         let optimizer = build_optimizer(&options.optimizer)?;
         let theta = optimizer.theta_spec();
+        // What is made of theta: both halves and their noise on every thread, and a sum of noise for every particle.
+        let thetas = u64::from(options.num_particles) + 4 * options.threads as u64;
+        let held = datasets.memory_bytes() + thetas.saturating_mul(4 * theta.len() as u64);
+        let subject = format!("data sets and {thetas} perturbations of {} weights", theta.len());
+        options.max_memory_bytes.check(ErrorCode::InvalidOption, subject, held)?;
         let frozen: Result<Vec<_>> = options.frozen.iter().map(|name| theta.find(name)).collect();
         let noise = Noise::new(cpu, options.seed, theta.len(), frozen?);
         let shared = Shared {
@@ -72,9 +84,10 @@ impl Unroller {
             noise,
             carry: options.carry,
             meta_loss: options.meta_loss,
+            memory: options.max_memory_bytes,
         };
         let particles = vec![None; options.num_particles as usize];
-        Ok(Self { shared, pool: thread_pool(options.threads)?, particles })
+        Ok(Self { shared, pool: thread_pool(options.threads)?, particles, held })
     }
 
     /// The pool, for other work of the same run.
@@ -97,8 +110,9 @@ impl Unroller {
     /// # Shapes
     /// `theta: f32[theta_length]`; one result per planned segment, in the plan's order.
     /// # Errors
-    /// `ShapeMismatch` when `theta` was not made for this optimizer; `InvalidOption` for a plan out of range; `Aborted`
-    /// after [`JobControl::cancel`]. After any error all particles are as they were.
+    /// `ShapeMismatch` when `theta` was not made for this optimizer; `InvalidOption` for a plan out of range, or
+    /// one whose problems take more memory than the options allow; `Aborted` after [`JobControl::cancel`]. After any
+    /// error all particles are as they were.
     pub fn advance(
         &mut self,
         theta: &[f32],
@@ -154,7 +168,31 @@ impl Unroller {
                 }
             }
         }
-        Ok(())
+        self.check_memory(plan)
+    }
+
+    /// Particles are advanced on copies, so that there are those before and those after.
+    fn check_memory(&self, plan: &AdvancePlan) -> Result<()> {
+        let lanes = self.shared.num_kept() as u64;
+        let kept = |problem: &ProblemBytes| problem.task + lanes * problem.lane;
+        let mut held = self.held + self.particles.iter().flatten().map(|p| kept(&p.bytes)).sum::<u64>();
+        let mut running = vec![];
+        for part in &plan.particles {
+            let mut largest = ProblemBytes::default();
+            if let Some(particle) = &self.particles[part.particle as usize] {
+                largest = particle.bytes;
+            }
+            for restart in part.segments.iter().filter_map(|segment| segment.restart.as_ref()) {
+                let bytes = self.shared.bytes(&restart.task)?;
+                if kept(&bytes).saturating_add(bytes.running) > kept(&largest).saturating_add(largest.running)
+                {
+                    largest = bytes;
+                }
+            }
+            held = held.saturating_add(kept(&largest));
+            running.push(largest);
+        }
+        memory::check(self.shared.memory, held, running, self.pool.current_num_threads())
     }
 
     /// All that a later [`Unroller::load_state`] needs: a JSON description, and the numbers.
@@ -166,7 +204,7 @@ impl Unroller {
     /// # Errors
     /// `CheckpointInvalid` if the state does not fit; the unroller is then as it was.
     pub fn load_state(&mut self, description: &str, numbers: &[f32]) -> Result<()> {
-        let num_lanes = if self.shared.carry == Carry::Both { 2 } else { 1 };
+        let num_lanes = self.shared.num_kept();
         self.particles = read(&self.shared, self.particles.len(), num_lanes, description, numbers)?;
         Ok(())
     }

@@ -21,8 +21,7 @@ pub struct PlainLeaves {
 /// # Errors
 /// `CheckpointInvalid` if it is damaged, or naming a leaf that is of another dtype, not finite or beyond f32.
 pub fn read_safetensors(bytes: &[u8]) -> Result<PlainLeaves> {
-    let file =
-        SafeTensors::deserialize(bytes).map_err(|e| Error::checkpoint(format!("safetensors: {e}")))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| Error::checkpoint(format!("safetensors: {e}")))?;
     let mut views = file.tensors();
     views.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut converted = [Dtype::F16, Dtype::BF16, Dtype::F64].map(|dtype| Converted { dtype, ..NOTHING });
@@ -54,7 +53,8 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<PlainLeaves> {
 
 /// Little-endian numbers as f64, which has all of them; `None` if they are no floating point.
 fn widened(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f64>> {
-    let halves = |value: fn(u16) -> f64| bytes.as_chunks().0.iter().map(|&b| value(u16::from_le_bytes(b))).collect();
+    let halves =
+        |value: fn(u16) -> f64| bytes.as_chunks().0.iter().map(|&b| value(u16::from_le_bytes(b))).collect();
     match dtype {
         Dtype::F32 => Some(bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()),
         Dtype::F64 => Some(bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect()),

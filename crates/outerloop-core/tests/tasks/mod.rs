@@ -41,6 +41,7 @@ pub fn datasets() -> Datasets {
         set("two", bytes(100 * 9, 3), 100, [3, 3, 1], 2),
         set("thousand", bytes(1500 * 16, 4), 1500, [4, 4, 1], 1000),
     ])
+    .unwrap()
 }
 
 /// A published case as a task and its batch.
@@ -56,7 +57,7 @@ pub fn golden(case: &TaskCase) -> (Arc<dyn Task>, Batch) {
             "activation": config["activation"], "batchSize": labels.len()});
         let classes = config["classes"].as_u64().unwrap() as usize;
         let data = set("golden", Pixels::F32(vec![0.0; 40 * features]), 40, [1, features, 1], classes);
-        let task = build_task(&parse(&json.to_string()), &Datasets::new([data])).unwrap();
+        let task = build_task(&parse(&json.to_string()), &Datasets::new([data]).unwrap()).unwrap();
         return (task, Batch::from_examples(&inputs, features, &labels));
     }
     let d = config["dim"].as_u64().unwrap() as usize;
