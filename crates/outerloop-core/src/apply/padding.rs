@@ -75,8 +75,7 @@ impl Padding {
         let mut count = 0;
         for (i, copy) in self.all_copies() {
             let bound = largest(i);
-            // NaN is not within it either.
-            for x in copy.iter_mut().filter(|x| !(x.abs() <= bound)) {
+            for x in copy.iter_mut().filter(|x| x.is_nan() || x.abs() > bound) {
                 *x = 0.0;
                 count += 1;
             }

@@ -178,7 +178,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let [batch, test] = ["batch", "test"].map(|name| dir.path().join(name));
         let sorted: Vec<u8> = (0..10)
-            .flat_map(|class| [records(10)[class * RECORD_BYTES..][..RECORD_BYTES].to_vec(); 10].concat())
+            .flat_map(|class| records(10)[class * RECORD_BYTES..][..RECORD_BYTES].repeat(10))
             .collect();
         std::fs::write(&batch, sorted).expect("written");
         std::fs::write(&test, records(10)).expect("written");

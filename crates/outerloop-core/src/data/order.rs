@@ -217,7 +217,8 @@ mod tests {
         for order in [ExampleOrder::default(), TAKEN] {
             let set = assemble(labels.clone(), None, order).expect("valid");
             let expected = "s: splits have examples of classes that train lacks: 3, 4.";
-            assert_eq!(set.notes(), if order == TAKEN { &[] as &[&str] } else { &[expected] });
+            let noted = [expected];
+            assert_eq!(set.notes(), if order == TAKEN { &[] } else { &noted[..] });
         }
     }
 
