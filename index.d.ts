@@ -11,8 +11,12 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** An optimizer at work. */
 export declare class NativeApplied {
-  /** One step, in place. */
-  step(params: Array<Float32Array>, grads: Array<Float32Array>, loss?: number | undefined | null, valid?: number | undefined | null): NativeReport
+  /** Tells V8 of the memory that `this` holds. */
+  watch(): void
+  /** One step, in place, `scale` times as long; tensors without a gradient are left alone. */
+  step(params: Array<Float32Array>, grads: Array<Float32Array | undefined | null>, loss: number | undefined | null, valid: number | undefined | null, scale: number): NativeReport
+  /** A step with gradients that were gathered and not used; `leaves_alone`: only of tensors that have some. */
+  flush(params: Array<Float32Array>, scale: number, leavesAlone: boolean): NativeReport
   /** Updates done. */
   iteration(): number
   /** Updates that there will be; 0 if nobody said. */
@@ -37,6 +41,10 @@ export declare class NativeCancelToken {
 export declare class NativeDataset {
   /** What is in it. */
   info(): NativeDatasetInfo
+  /** Tells V8 of the memory that `this` holds. */
+  watch(): void
+  /** A number that tells its content from any other with near certainty, as text. */
+  fingerprint(): string
 }
 
 /**
@@ -44,7 +52,10 @@ export declare class NativeDataset {
  * when the process ends, however it ends.
  */
 export declare class NativeFileLock {
-  /** Tries to take the lock; the file is made if it is not there, and gets the number of this process. */
+  /**
+   * Tries to take the lock; the file is made if it is not there, and gets the number of this process. What is no regular
+   * file, or is a link to one, is a problem and stays as it is.
+   */
   constructor(path: string)
   /** Whether this object has the lock. */
   isHeld(): boolean
@@ -86,8 +97,8 @@ export declare class NativeUnroller {
   close(): void
 }
 
-/** A data set from bytes in memory, which are copied. */
-export declare function datasetFromArrays(name: string, images: Uint8Array, labels: Uint16Array, shape: NativeImageShape): NativeDataset
+/** A data set from bytes in memory, which are copied, as the JSON options say. */
+export declare function datasetFromArrays(images: Uint8Array, labels: Uint16Array, options: string, maxMemoryBytes?: number | undefined | null): NativeDataset
 
 /** Reads a safetensors file. */
 export declare function decodeTensors(bytes: Uint8Array): NativeTensorFile
@@ -117,7 +128,7 @@ export declare function inferOptimizer(leaves: Array<NativeTensorSpec>): NativeI
 export declare function initTheta(optimizer: string, seed: number, index: number): Float32Array
 
 /** Loads the data set that the JSON spec describes. */
-export declare function loadDataset(spec: string): Promise<NativeDataset>
+export declare function loadDataset(spec: string, maxMemoryBytes?: number | undefined | null): Promise<NativeDataset>
 
 /** Offsets of the decays that PyLO's `AdafacLO_naive` has by default, as JSON. */
 export declare function muloDecayOffsets(): string
@@ -150,6 +161,8 @@ export interface NativeCurveOptions {
   threads: number
   /** Name of the backend, or `auto`, which is the default. */
   cpu?: string
+  /** Most memory that the jobs may take. Default 8 GiB. */
+  maxMemoryBytes?: number
 }
 
 /** What is in a data set. */
@@ -168,6 +181,10 @@ export interface NativeDatasetInfo {
   numClasses: number
   /** Examples of train, innerValid, outerValid, test. */
   splitLengths: Array<number>
+  /** Memory that its examples take. */
+  memoryBytes: number
+  /** What a person should know of it, a sentence each. */
+  notes: Array<string>
 }
 
 /** The native side of `outerloop doctor`. */
@@ -184,18 +201,6 @@ export interface NativeDoctor {
   profile: string
   /** Hardware threads. */
   threads: number
-}
-
-/** Shape of the arrays given to `datasetFromArrays`. */
-export interface NativeImageShape {
-  /** Rows of an image. */
-  height: number
-  /** Columns of an image. */
-  width: number
-  /** Colours, planar. */
-  channels: number
-  /** Classes. */
-  numClasses: number
 }
 
 /** What leaves tell of their optimizer. */
@@ -234,6 +239,14 @@ export interface NativePerturbationSum {
   squares: number
 }
 
+/** The leaves of a file, and what was done to their numbers. */
+export interface NativePlainLeaves {
+  /** By name, sorted. */
+  leaves: Array<NativeLeaf>
+  /** A sentence for every dtype that was converted. */
+  notes: Array<string>
+}
+
 /** A learned optimizer as PyLO has it. */
 export interface NativePylo {
   /** One module, or VeLO's two. */
@@ -258,6 +271,8 @@ export interface NativeReport {
   isApplied: boolean
   /** Gradient elements that were set to zero. */
   numZeroed: number
+  /** Tensors whose gradient was scaled down. */
+  numHeld: number
 }
 
 /** A named array as bytes. */
@@ -308,14 +323,23 @@ export declare function readFlax(bytes: Uint8Array): Array<NativeLeaf>
 /** The leaves of PyLO's modules. `decays`: offsets as JSON. */
 export declare function readPylo(modules: Array<NativePyloModule>, decays?: string | undefined | null): Array<NativeLeaf>
 
+/** The leaves of safetensors in any dtype of floating point, whatever the metadata say. */
+export declare function readSafetensors(bytes: Uint8Array): NativePlainLeaves
+
 /** Runs the JSON jobs. */
 export declare function runCurves(jobs: string, thetas: Array<Float32Array>, datasets: Array<NativeDataset>, options: NativeCurveOptions, token: NativeCancelToken, onProgress?: ((arg: number) => void) | undefined | null): Promise<Array<NativeCurve>>
+
+/** Names and shapes of the arrays of an optimizer's state for tensors of the given shapes. */
+export declare function stateLayout(optimizer: string, specs: Array<NativeTensorSpec>): Array<NativeTensorSpec>
 
 /** Bytes a second between memory and registers, over `threads` threads, on the backend that `cpu` names. */
 export declare function streamPeak(threads: number, durationMs: number, cpu?: string | undefined | null): Promise<number>
 
 /** Parameter tensors of a task. */
 export declare function taskParams(task: string, datasets: Array<NativeDataset>): Array<NativeTensorSpec>
+
+/** The text metadata of a safetensors file. */
+export declare function tensorMetadata(bytes: Uint8Array): Record<string, string>
 
 /** Leaves of an optimizer's theta in flat order; empty for a hand-designed one. */
 export declare function thetaLayout(optimizer: string): Array<NativeTensorSpec>

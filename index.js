@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeApplied, NativeCancelToken, NativeDataset, NativeFileLock, NativeOptimizer, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, flatTheta, fmaPeak, inferOptimizer, initTheta, loadDataset, muloDecayOffsets, perturbedTheta, randomWords, readFlax, readPylo, runCurves, streamPeak, taskParams, thetaLayout, writeFlax, writePylo } = nativeBinding
+const { NativeApplied, NativeCancelToken, NativeDataset, NativeFileLock, NativeOptimizer, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, flatTheta, fmaPeak, inferOptimizer, initTheta, loadDataset, muloDecayOffsets, perturbedTheta, randomWords, readFlax, readPylo, readSafetensors, runCurves, stateLayout, streamPeak, taskParams, tensorMetadata, thetaLayout, writeFlax, writePylo } = nativeBinding
 export { NativeApplied }
 export { NativeCancelToken }
 export { NativeDataset }
@@ -795,9 +795,12 @@ export { perturbedTheta }
 export { randomWords }
 export { readFlax }
 export { readPylo }
+export { readSafetensors }
 export { runCurves }
+export { stateLayout }
 export { streamPeak }
 export { taskParams }
+export { tensorMetadata }
 export { thetaLayout }
 export { writeFlax }
 export { writePylo }
