@@ -65,12 +65,12 @@ fn no_finite_gradient_ends_an_optimizer() {
             let before = run.params.clone();
             match run.step([0.1, 0.1, size], 1) {
                 Ok(_) => {
-                    assert!(!matches!(run.range, GradRange::Refused { .. }) || size < 1e18, "{json} {size}")
+                    assert!(!matches!(run.range, GradRange::Refused) || size < 1e18, "{json} {size}")
                 }
                 Err(e) => {
                     assert_eq!(e.code, ErrorCode::DataInvalid, "{json}");
                     assert!(e.message.contains("`c`"), "{json}: {}", e.message);
-                    assert!(matches!(run.range, GradRange::Refused { .. }), "{json}: {}", e.message);
+                    assert!(matches!(run.range, GradRange::Refused), "{json}: {}", e.message);
                     assert_eq!(run.params, before, "{json}");
                 }
             }

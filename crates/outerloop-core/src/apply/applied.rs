@@ -183,7 +183,7 @@ impl Applied {
         };
         // The largest element that counts as finite, and the largest that need not be changed.
         let finite = |i: usize| match range {
-            GradRange::Refused { .. } => range.largest(lens[i]),
+            GradRange::Refused => range.largest(lens[i]),
             _ => f32::MAX,
         };
         let bound = |i: usize| match needs.overwrites_grads {

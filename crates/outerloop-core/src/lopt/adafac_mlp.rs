@@ -269,7 +269,7 @@ impl Optimizer for AdafacMlp {
     }
 
     fn needs(&self) -> Needs {
-        Needs { grad_range: GradRange::Refused { is_summed: true }, ..Needs::default() }
+        Needs { grad_range: GradRange::Refused, ..Needs::default() }
     }
 }
 

@@ -111,7 +111,7 @@ impl Optimizer for AdafacNominal {
     }
 
     fn needs(&self) -> Needs {
-        Needs { grad_range: GradRange::Refused { is_summed: true }, ..Needs::default() }
+        Needs { grad_range: GradRange::Refused, ..Needs::default() }
     }
 }
 

@@ -99,7 +99,7 @@ impl Optimizer for Hierarchical {
             loss: true,
             overwrites_grads: Overwrites::Always,
             valid_every: Some(VALID_EVERY),
-            grad_range: GradRange::Refused { is_summed: true },
+            grad_range: GradRange::Refused,
             ..Needs::default()
         }
     }

@@ -162,7 +162,7 @@ impl Optimizer for MlpLopt {
     }
 
     fn needs(&self) -> Needs {
-        Needs { grad_range: GradRange::Refused { is_summed: true }, ..Needs::default() }
+        Needs { grad_range: GradRange::Refused, ..Needs::default() }
     }
 }
 

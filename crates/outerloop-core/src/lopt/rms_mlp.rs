@@ -125,7 +125,7 @@ impl Optimizer for RmsMlp {
     }
 
     fn needs(&self) -> Needs {
-        Needs { grad_range: GradRange::Refused { is_summed: true }, ..Needs::default() }
+        Needs { grad_range: GradRange::Refused, ..Needs::default() }
     }
 }
 

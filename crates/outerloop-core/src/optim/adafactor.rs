@@ -132,7 +132,7 @@ impl Optimizer for AdafactorOptimizer {
     }
 
     fn needs(&self) -> Needs {
-        let grad_range = GradRange::Held { is_summed: true };
+        let grad_range = GradRange::SUMS;
         Needs { overwrites_grads: Overwrites::Always, grad_range, ..Needs::default() }
     }
 }

@@ -49,7 +49,7 @@ impl Config for AdaGrad {
 impl Rule for AdaGrad {
     type Kernel = Summed;
     const STATE: &'static [&'static str] = &["sum_of_squares"];
-    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
+    const GRAD_RANGE: GradRange = GradRange::SQUARES;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [self.initial_accumulator as f32; MAX_ARRAYS]

@@ -51,7 +51,7 @@ impl Config for Adam {
 impl Rule for Adam {
     type Kernel = Moments;
     const STATE: &'static [&'static str] = &["mu", "nu"];
-    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
+    const GRAD_RANGE: GradRange = GradRange::SQUARES;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

@@ -93,7 +93,7 @@ impl Config for Adam8p {
 impl Rule for Adam8p {
     type Kernel = Penalized;
     const STATE: &'static [&'static str] = Adam::STATE;
-    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
+    const GRAD_RANGE: GradRange = GradRange::SQUARES;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

@@ -5,7 +5,7 @@
 const LARGEST: f32 = (1u64 << 61) as f32;
 
 /// Sizes of gradients at which a rule does what it is meant to do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum GradRange {
     /// Any: it keeps no squares, or clips gradients before.
     #[default]
@@ -13,24 +13,27 @@ pub enum GradRange {
     /// It keeps squares, and its steps depend little on the size of gradients: those of a tensor with a larger element are
     /// scaled down by a power of two.
     Held {
-        /// Whether squares are summed over the tensor, not only kept element by element.
-        is_summed: bool,
+        /// A power of two, at most 2⁶¹.
+        largest: f32,
     },
-    /// It keeps squares, and its steps depend on the size of gradients: a larger element counts as not finite.
-    Refused {
-        /// Whether squares are summed over the tensor, not only kept element by element.
-        is_summed: bool,
-    },
+    /// It sums squares over a tensor, and its steps depend on the size of gradients: what is so large that the sum might leave
+    /// f32, 2⁶¹/√n of n elements, counts as not finite.
+    Refused,
 }
 
 impl GradRange {
+    /// For squares kept element by element.
+    pub(crate) const SQUARES: Self = Self::Held { largest: LARGEST };
+    /// For squares summed over a tensor, or remembered ever longer: 2⁴⁰ ≈ 1.1e12. Adafactor, whose decay goes to 1, forgets a
+    /// gradient of that size in some 20,000 updates, and one of 2⁶¹ in 400,000.
+    pub(crate) const SUMS: Self = Self::Held { largest: (1u64 << 40) as f32 };
+
     /// Largest element of a tensor of `len` elements.
     pub fn largest(self, len: usize) -> f32 {
         match self {
             Self::Any => f32::MAX,
-            Self::Held { is_summed: false } | Self::Refused { is_summed: false } => LARGEST,
-            Self::Held { is_summed: true } | Self::Refused { is_summed: true } => {
-                // A power of two of at most 1/√len, so that a sum of `len` squares is no larger than one of before.
+            Self::Held { largest } => largest,
+            Self::Refused => {
                 let half = len.next_power_of_two().trailing_zeros().div_ceil(2);
                 LARGEST / (1u64 << half) as f32
             }
@@ -40,12 +43,10 @@ impl GradRange {
     /// The range of two rules that get the same gradients.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let is_summed = [self, other].contains(&Self::Held { is_summed: true })
-            || [self, other].contains(&Self::Refused { is_summed: true });
         match (self, other) {
-            (Self::Refused { .. }, _) | (_, Self::Refused { .. }) => Self::Refused { is_summed },
-            (Self::Held { .. }, _) | (_, Self::Held { .. }) => Self::Held { is_summed },
-            (Self::Any, Self::Any) => Self::Any,
+            (Self::Refused, _) | (_, Self::Refused) => Self::Refused,
+            (Self::Held { largest: a }, Self::Held { largest: b }) => Self::Held { largest: a.min(b) },
+            (Self::Any, range) | (range, Self::Any) => range,
         }
     }
 }
@@ -63,9 +64,11 @@ mod tests {
 
     #[test]
     fn sums_of_squares_stay_in_f32() {
-        for len in [1, 2, 3, 16, 17, 1000, 1 << 20, (1 << 30) + 1] {
-            let bound = f64::from(GradRange::Held { is_summed: true }.largest(len));
-            assert!(bound * bound * len as f64 <= f64::from(f32::MAX) / 64.0, "{len}");
+        for range in [GradRange::SUMS, GradRange::Refused] {
+            for len in [1, 2, 3, 16, 17, 1000, 1 << 20, (1 << 30) + 1] {
+                let bound = f64::from(range.largest(len));
+                assert!(bound * bound * len as f64 <= f64::from(f32::MAX) / 64.0, "{range:?} {len}");
+            }
         }
     }
 
@@ -80,9 +83,10 @@ mod tests {
 
     #[test]
     fn the_stricter_range_of_two_holds() {
-        use GradRange::{Any, Held, Refused};
-        assert_eq!(Any.and(Held { is_summed: true }), Held { is_summed: true });
-        assert_eq!(Held { is_summed: true }.and(Refused { is_summed: false }), Refused { is_summed: true });
+        use GradRange::{Any, Refused};
+        assert_eq!(Any.and(GradRange::SUMS), GradRange::SUMS);
+        assert_eq!(GradRange::SQUARES.and(GradRange::SUMS), GradRange::SUMS);
+        assert_eq!(GradRange::SQUARES.and(Refused), Refused);
         assert_eq!(Any.and(Any), Any);
     }
 }

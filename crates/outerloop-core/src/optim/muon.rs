@@ -156,7 +156,7 @@ impl Optimizer for MuonOptimizer {
     }
 
     fn needs(&self) -> Needs {
-        let grad_range = GradRange::Held { is_summed: false };
+        let grad_range = GradRange::SQUARES;
         Needs { overwrites_grads: Overwrites::Always, grad_range, ..Needs::default() }
     }
 }

@@ -111,7 +111,7 @@ impl Config for NAdamW {
 impl Rule for NAdamW {
     type Kernel = LookAhead;
     const STATE: &'static [&'static str] = &["grad_acc", "grad_sqr_acc"];
-    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
+    const GRAD_RANGE: GradRange = GradRange::SQUARES;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

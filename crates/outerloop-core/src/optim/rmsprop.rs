@@ -56,7 +56,7 @@ impl Config for RmsProp {
 impl Rule for RmsProp {
     type Kernel = Normalized;
     const STATE: &'static [&'static str] = &["nu"];
-    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
+    const GRAD_RANGE: GradRange = GradRange::SQUARES;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]
@@ -105,7 +105,7 @@ struct WithMomentum(RmsProp);
 impl Rule for WithMomentum {
     type Kernel = Traced;
     const STATE: &'static [&'static str] = &["nu", "trace"];
-    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
+    const GRAD_RANGE: GradRange = GradRange::SQUARES;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [0.0; MAX_ARRAYS]

@@ -100,7 +100,7 @@ impl Optimizer for Sm3Optimizer {
     }
 
     fn needs(&self) -> Needs {
-        let grad_range = GradRange::Held { is_summed: false };
+        let grad_range = GradRange::SQUARES;
         Needs { overwrites_grads: Overwrites::Always, grad_range, ..Needs::default() }
     }
 }

@@ -79,7 +79,7 @@ impl<R: TensorRule> Optimizer for TensorwiseOptimizer<R> {
 
     fn needs(&self) -> Needs {
         // Steps are as long as trust ratios say, whatever the size of the gradients.
-        let grad_range = GradRange::Held { is_summed: false };
+        let grad_range = GradRange::SQUARES;
         Needs { overwrites_grads: Overwrites::Always, grad_range, ..Needs::default() }
     }
 }

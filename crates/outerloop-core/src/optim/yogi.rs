@@ -59,7 +59,7 @@ impl Config for Yogi {
 impl Rule for Yogi {
     type Kernel = Additive;
     const STATE: &'static [&'static str] = Adam::STATE;
-    const GRAD_RANGE: GradRange = GradRange::Held { is_summed: false };
+    const GRAD_RANGE: GradRange = GradRange::SQUARES;
 
     fn first_state(&self) -> [f32; MAX_ARRAYS] {
         [self.initial_accumulator as f32; MAX_ARRAYS]
