@@ -1,9 +1,10 @@
 /** Public API of outerloop. */
-export type { InitOptions } from './apply/optimizer.js'
+export type { InitOptions, RestoreOptions } from './apply/optimizer.js'
 export { createOptimizer, loadOptimizer, Optimizer } from './apply/optimizer.js'
-export type { UpdateLosses, UpdateReport } from './apply/optimizerState.js'
+export type { UpdateReport } from './apply/optimizerState.js'
 export { OptimizerState } from './apply/optimizerState.js'
 export type { Grads, Params, ParamTensor } from './apply/tensors.js'
+export type { FlushOptions, UpdateLosses, UpdateOptions } from './apply/updateOptions.js'
 export type { DatasetSpec } from './config/datasetSpec.js'
 export { bundledDatasets } from './config/datasetSpec.js'
 export type { DecayOffsetsInput } from './config/decayOffsets.js'

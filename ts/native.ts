@@ -58,6 +58,7 @@ export class Dataset {
     if (!(native instanceof addon.NativeDataset))
       throw notConstructed('Dataset', 'loadDataset or datasetFromArrays')
     this.native = native
+    guarded(() => native.watch())
     const { splitLengths, ...rest } = native.info()
     const [train = 0, innerValid = 0, outerValid = 0, test = 0] = splitLengths
     this.info = { ...rest, splits: { train, innerValid, outerValid, test } }
@@ -203,6 +204,11 @@ export function thetaLayout(optimizer: OptimizerConfig): ThetaLeaf[] {
   return guarded(() => addon.thetaLayout(JSON.stringify(optimizer)))
 }
 
+/** Names and shapes of an optimizer's state for parameters of the given shapes. */
+export function stateLayout(optimizer: OptimizerConfig, params: readonly ThetaLeaf[]): ThetaLeaf[] {
+  return guarded(() => addon.stateLayout(JSON.stringify(optimizer), [...params]))
+}
+
 /** Candidate `index` of the first thetas that `seed` names. */
 export function initTheta(optimizer: OptimizerConfig, seed: number, index: number): Float32Array {
   return guarded(() => addon.initTheta(JSON.stringify(optimizer), seed, index))
@@ -341,11 +347,13 @@ export class NativeOptimizerHandle {
 
   /** The optimizer for tensors of the given shapes. */
   init(
-    leaves: ThetaLeaf[],
+    leaves: readonly ThetaLeaf[],
     params: Float32Array[],
     options: { numSteps?: number | undefined; nonFinite: string; threads: number; cpu?: CpuName | undefined },
   ): NativeAppliedHandle {
-    return guarded(() => new NativeAppliedHandle(this.#native.init(leaves, params, JSON.stringify(options))))
+    return guarded(
+      () => new NativeAppliedHandle(this.#native.init([...leaves], params, JSON.stringify(options))),
+    )
   }
 }
 
@@ -355,16 +363,31 @@ export class NativeAppliedHandle {
 
   constructor(native: addon.NativeApplied) {
     this.#native = native
+    guarded(() => native.watch())
+  }
+
+  /** Whether a value is one. */
+  static isHandle(value: unknown): value is NativeAppliedHandle {
+    return typeof value === 'object' && value !== null && #native in value
   }
 
   /** One step, in place. */
   step(
     params: Float32Array[],
-    grads: Float32Array[],
-    loss: number | undefined,
-    validLoss: number | undefined,
-  ): { isApplied: boolean; numZeroed: number } {
-    return guarded(() => this.#native.step(params, grads, loss, validLoss))
+    grads: (Float32Array | undefined)[],
+    [loss, validLoss]: [number | undefined, number | undefined],
+    scale: number,
+  ): { isApplied: boolean; numZeroed: number; numHeld: number } {
+    return guarded(() => this.#native.step(params, grads, loss, validLoss, scale))
+  }
+
+  /** A step with what was gathered; `leavesAlone`: only of tensors of which there is something. */
+  flush(
+    params: Float32Array[],
+    scale: number,
+    leavesAlone: boolean,
+  ): { isApplied: boolean; numZeroed: number; numHeld: number } {
+    return guarded(() => this.#native.flush(params, scale, leavesAlone))
   }
 
   /** Updates done. */

@@ -34,7 +34,7 @@ test("SGD moves the caller's arrays by the closed form", (t) => {
   const params = model()
   const before = gradients(params)
   const state = createOptimizer({ name: 'sgd', lr: 0.25 }).init(params)
-  t.deepEqual(state.update(gradients(params)), { isApplied: true, numZeroed: 0 })
+  t.deepEqual(state.update(gradients(params)), { isApplied: true, numZeroed: 0, numHeld: 0 })
   for (const [name, { data }] of Object.entries(params)) {
     t.deepEqual(
       data,
@@ -139,7 +139,11 @@ test('gradients that are not finite follow the policy, and are not written', (t)
       t.throws(() => state.update(grads), { code: 'DATA_INVALID', message })
     } else {
       const report = state.update(grads)
-      t.deepEqual(report, { isApplied: nonFinite !== 'skip', numZeroed: nonFinite === 'zero' ? 1 : 0 })
+      t.deepEqual(report, {
+        isApplied: nonFinite !== 'skip',
+        numZeroed: nonFinite === 'zero' ? 1 : 0,
+        numHeld: 0,
+      })
     }
     const isUnchanged = nonFinite === 'throw' || nonFinite === 'skip'
     t.is(params.b.data[0], isUnchanged ? 0.5 : 0.25)
@@ -158,18 +162,10 @@ test('mistakes are named', (t) => {
   refused({ w }, 'INVALID_OPTION', 'expected `grads.b`, got none')
   refused({ w, b, c: b }, 'INVALID_OPTION', 'expected gradients of parameters only, got c')
   refused({ w, b: [1, 2, 3] }, 'DTYPE_MISMATCH', /expected `grads.b` to be a Float32Array/)
-  refused({ w, b: w }, 'SHAPE_MISMATCH', 'grads: expected 3 numbers for `b` of shape [3], got 12')
+  refused({ w, b: w }, 'SHAPE_MISMATCH', 'expected `grads.b` to have 3 numbers (shape [3]), got 12')
   refused({ w: params.w.data, b }, 'INVALID_OPTION', /share no memory/)
   const shared = new Float32Array(12)
   const optimizer = createOptimizer({ name: 'sgd', lr: 1 })
-  const overlapping = optimizer.init({
-    a: { data: shared.subarray(0, 8), shape: [8] },
-    b: { data: shared.subarray(7), shape: [5] },
-  })
-  t.throws(() => overlapping.update({ a: new Float32Array(8), b: new Float32Array(5) }), {
-    code: 'INVALID_OPTION',
-    message: /share no memory/,
-  })
   t.throws(() => optimizer.init({}), { code: 'INVALID_OPTION' })
   t.throws(() => optimizer.init({ a: { data: shared, shape: [3, 5] } }), {
     code: 'SHAPE_MISMATCH',

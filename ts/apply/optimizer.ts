@@ -3,8 +3,10 @@
  * step. Learned and hand-designed ones are used alike.
  */
 import { availableParallelism } from 'node:os'
+import { types } from 'node:util'
 import { z } from 'zod'
 import { cpuName, integer } from '../config/fields.js'
+import { deepFreeze } from '../config/freeze.js'
 import {
   type OptimizerConfig,
   type OptimizerConfigInput,
@@ -13,19 +15,24 @@ import {
 import { parseWith } from '../config/parse.js'
 import { OuterloopError } from '../errors.js'
 import { NativeOptimizerHandle, numElements, thetaLayout } from '../native.js'
+import { wrongType } from '../nativeErrors.js'
 import { type LoadWeightsOptions, loadWeights } from '../weights/weightFile.js'
 import { OptimizerState } from './optimizerState.js'
 import { decodeState } from './stateFile.js'
-import { orderedParams, type Params } from './tensors.js'
+import { OrderedParams, type Params } from './tensors.js'
+import { warnOfZeroTensors } from './zeroTensors.js'
 
 const initOptionsSchema = z.strictObject({
   numSteps: integer(1).optional(),
   nonFinite: z.enum(['throw', 'skip', 'zero', 'propagate']).default('throw'),
   threads: integer(1, 1024).optional(),
   cpu: cpuName().optional(),
+  missingGrads: z.enum(['throw', 'skip']).default('throw'),
 })
 
-/** Options of {@link Optimizer.init} and {@link Optimizer.restore}. */
+const restoreOptionsSchema = initOptionsSchema.extend({ allow: z.enum(['hyperparameters']).optional() })
+
+/** Options of {@link Optimizer.init}. */
 export interface InitOptions {
   /** Updates that there will be. Required by optimizers that read it (`needs.numSteps`), ignored by the others. */
   numSteps?: number
@@ -39,24 +46,46 @@ export interface InitOptions {
   threads?: number
   /** Instruction set. Default `auto`. Results do not depend on it. */
   cpu?: z.infer<ReturnType<typeof cpuName>>
+  /**
+   * What an update does with a parameter whose gradient is `null` or absent. `throw`, the default: an error. `skip`: such
+   * parameters and their state are left alone, to the bit, and the update is that of a model without them: neither norms nor
+   * a learned optimizer's statistics over tensors count them, and what is kept once for all (the count of updates, losses)
+   * goes on with the others. An update without any gradient changes nothing. Under `accumulate` a missing gradient counts as
+   * zero for a parameter of which something other than zeros has been gathered.
+   */
+  missingGrads?: 'throw' | 'skip'
+}
+
+/** Options of {@link Optimizer.restore}. */
+export interface RestoreOptions extends InitOptions {
+  /**
+   * What may differ from the optimizer that saved the state. `hyperparameters`: all options that leave the arrays of the state
+   * and their meaning as they are, such as `lr`, betas and the factor of a `schedule`; names, dialects, variants, the
+   * windows of `accumulate`, theta and shapes must be the same. Default: nothing.
+   */
+  allow?: 'hyperparameters'
 }
 
 /** An optimizer without state: a rule, its options, and theta if it is a learned one. */
 export class Optimizer {
-  /** Its options, all defaults filled in. */
-  readonly config: OptimizerConfig
   /**
    * What it wants to be told: the loss at every update, the number of updates, and after how many updates it looks at a
    * validation loss again.
    */
   readonly needs: { readonly loss: boolean; readonly numSteps: boolean; readonly validEvery?: number }
+  readonly #config: OptimizerConfig
   readonly #native: NativeOptimizerHandle
 
   /** @internal Use {@link createOptimizer} or {@link loadOptimizer}. */
-  constructor(config: OptimizerConfig, theta: Float32Array) {
-    this.config = config
-    this.#native = new NativeOptimizerHandle(config, theta)
-    this.needs = this.#native.needs()
+  constructor(config: OptimizerConfigInput, theta: Float32Array) {
+    this.#config = deepFreeze(structuredClone(parseWith(optimizerConfigSchema, config, 'optimizer')))
+    this.#native = new NativeOptimizerHandle(this.#config, theta)
+    this.needs = Object.freeze(this.#native.needs())
+  }
+
+  /** Its options, all defaults filled in. Frozen. */
+  get config(): OptimizerConfig {
+    return this.#config
   }
 
   /** A copy of the weights of a learned optimizer; empty for a hand-designed one. */
@@ -71,27 +100,38 @@ export class Optimizer {
    * @throws {OuterloopError} `INVALID_OPTION`, `DTYPE_MISMATCH` or `SHAPE_MISMATCH` naming the parameter or option.
    */
   init(params: Params, options: InitOptions = {}): OptimizerState {
-    const { leaves, arrays } = orderedParams(params)
-    const { threads = availableParallelism(), ...rest } = parseWith(initOptionsSchema, options)
-    if (this.needs.numSteps && rest.numSteps === undefined) {
-      const message = `expected \`numSteps\`, which ${this.config.name} reads, got none`
-      throw new OuterloopError('INVALID_OPTION', message)
-    }
-    return new OptimizerState(this, this.#native.init(leaves, arrays, { ...rest, threads }), leaves, arrays)
+    return this.#start(new OrderedParams(params), parseWith(initOptionsSchema, options))
   }
 
   /**
    * Continues from what {@link OptimizerState.save} gave, on parameters as they were then.
    *
-   * @throws {OuterloopError} `CHECKPOINT_INVALID` if the bytes are damaged, or of another optimizer, theta or shapes.
+   * @param options - As of `init`; `allow: 'hyperparameters'` continues under other options, for example another `lr`.
+   * @throws {OuterloopError} `CHECKPOINT_INVALID` if the bytes are damaged, or of another optimizer, theta or shapes;
+   *  otherwise as {@link Optimizer.init}.
    */
-  restore(params: Params, saved: Uint8Array, options: InitOptions = {}): OptimizerState {
-    const { leaves } = orderedParams(params)
-    const { data, iteration, numSteps } = decodeState(saved, this, leaves)
-    const told = numSteps > 0 ? { numSteps } : {}
-    const state = this.init(params, { ...told, ...options })
-    state.load(data, iteration)
-    return state
+  restore(params: Params, saved: Uint8Array, options: RestoreOptions = {}): OptimizerState {
+    const ordered = new OrderedParams(params)
+    const { allow, numSteps, ...rest } = parseWith(restoreOptionsSchema, options)
+    if (types.isProxy(saved) || !types.isUint8Array(saved)) throw wrongType('saved', 'Uint8Array', saved)
+    const hyperparameters = allow === 'hyperparameters'
+    const state = decodeState(saved, this, ordered.leaves, { hyperparameters })
+    const told = numSteps ?? (state.numSteps > 0 ? state.numSteps : undefined)
+    const restored = this.#start(ordered, { ...rest, numSteps: told })
+    restored.load(state.data, state.iteration)
+    return restored
+  }
+
+  #start(params: OrderedParams, options: z.output<typeof initOptionsSchema>): OptimizerState {
+    const { threads = availableParallelism(), missingGrads, ...rest } = options
+    if (this.needs.numSteps && rest.numSteps === undefined) {
+      const message = `expected \`numSteps\`, which ${this.config.name} reads, got none`
+      throw new OuterloopError('INVALID_OPTION', message)
+    }
+    const arrays = params.arrays()
+    const native = this.#native.init(params.leaves, arrays, { ...rest, threads })
+    warnOfZeroTensors(this.config, params.leaves, arrays)
+    return new OptimizerState(this, native, params, missingGrads)
   }
 }
 

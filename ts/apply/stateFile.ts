@@ -1,7 +1,9 @@
 /** States of optimizers as bytes: a safetensors file with one array and a checksum. */
 import { createHash } from 'node:crypto'
+import type { OptimizerConfig } from '../config/optimizerConfig.js'
 import { OuterloopError } from '../errors.js'
 import { decodeTensors, encodeTensors, engineVersion, type ThetaLeaf } from '../native.js'
+import { differences, structural } from './hyperparameters.js'
 import type { Optimizer } from './optimizer.js'
 
 const FORMAT = 'outerloop-state-1'
@@ -35,14 +37,15 @@ export function encodeState(
 /**
  * The inverse of {@link encodeState}.
  *
+ * @param allows - Whether options that leave the arrays of the state as they are may differ from the saved ones.
  * @throws {OuterloopError} `CHECKPOINT_INVALID` if the bytes are damaged, or of another optimizer, theta or parameters.
  */
 export function decodeState(
   bytes: Uint8Array,
   optimizer: Optimizer,
   leaves: readonly ThetaLeaf[],
+  allows: { hyperparameters: boolean },
 ): StateNumbers {
-  const invalid = (what: string) => new OuterloopError('CHECKPOINT_INVALID', `optimizer state: ${what}`)
   const { tensors, metadata } = decodeTensors(bytes)
   if (metadata.format !== FORMAT)
     throw invalid(`expected format ${FORMAT}, got ${metadata.format ?? 'another'}`)
@@ -55,15 +58,41 @@ export function decodeState(
     throw invalid('the checksum is wrong: the bytes are damaged')
   if (rest.version !== engineVersion())
     throw invalid(`expected version ${engineVersion()}, got ${rest.version}`)
-  for (const [name, value] of Object.entries(identity(optimizer, leaves))) {
-    if (rest[name] !== value) throw invalid(`expected ${name} ${value}, got ${rest[name]}`)
-  }
+  const own = identity(optimizer, leaves)
+  if (rest.params !== own.params) throw invalid(`expected params ${own.params}, got ${rest.params}`)
+  checkOptions(JSON.parse(rest.optimizer ?? 'null') as OptimizerConfig, optimizer, leaves, allows)
+  if (rest.theta !== own.theta) throw invalid(`expected theta ${own.theta}, got ${rest.theta}`)
   return {
     // A copy: the bytes need not be aligned.
     data: new Float32Array(state.data.slice().buffer),
     iteration: Number(rest.iteration),
     numSteps: Number(rest.numSteps),
   }
+}
+
+/** Differences that an error names. */
+const MOST_TOLD = 10
+
+function checkOptions(
+  saved: OptimizerConfig,
+  { config }: Optimizer,
+  leaves: readonly ThetaLeaf[],
+  { hyperparameters }: { hyperparameters: boolean },
+): void {
+  const all = differences(saved, config)
+  if (all.length === 0) return
+  const refused = hyperparameters ? structural(all, saved, config, leaves) : all
+  if (refused.length === 0) return
+  const told = refused.slice(0, MOST_TOLD).map(({ path, saved, own }) => {
+    return `expected ${path} ${JSON.stringify(own) ?? 'unset'}, got ${JSON.stringify(saved) ?? 'unset'}`
+  })
+  const isStructural = hyperparameters || structural(all, saved, config, leaves).length > 0
+  const hint = isStructural ? '' : " (`allow: 'hyperparameters'` continues with the optimizer's own)"
+  throw invalid(`${told.join('; ')}${hint}`)
+}
+
+function invalid(what: string): OuterloopError {
+  return new OuterloopError('CHECKPOINT_INVALID', `optimizer state: ${what}`)
 }
 
 /** What a state belongs to. */

@@ -59,8 +59,8 @@ impl Applied {
         let indices: Vec<_> = (0..grads.len()).filter(|&i| grads[i].is_some() || pending[i]).collect();
         let missing = indices.iter().filter(|&&i| grads[i].is_none()).map(|&i| self.layout.specs()[i].len());
         let zeros = vec![0.0; missing.max().unwrap_or(0)];
-        let grads: Vec<&[f32]> =
-            indices.iter().map(|&i| grads[i].unwrap_or(&zeros[..self.layout.specs()[i].len()])).collect();
+        let grad = |&i: &usize| grads[i].unwrap_or_else(|| &zeros[..self.layout.specs()[i].len()]);
+        let grads: Vec<&[f32]> = indices.iter().map(grad).collect();
         self.on(&indices, params, |applied, params| {
             applied.step(params, &grads, loss, valid, Scale::ONE.times(factor))
         })
