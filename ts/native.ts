@@ -55,7 +55,7 @@ export class Dataset {
 
   /** @internal Use {@link loadDataset} or {@link datasetFromArrays}. */
   constructor(native: addon.NativeDataset) {
-    if (!(native instanceof addon.NativeDataset))
+    if (types.isProxy(native) || !(native instanceof addon.NativeDataset))
       throw notConstructed('Dataset', 'loadDataset or datasetFromArrays')
     this.native = native
     guarded(() => native.watch())

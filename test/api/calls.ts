@@ -76,7 +76,7 @@ export function config() {
     },
     clip: { kind: 'globalNorm' as const, max: 1 },
     accumulate: 2,
-    freeze: { leaves: ['w*'], dead: true },
+    freeze: { leaves: ['nn*w0'], dead: true },
     start: { candidates: 1, innerSteps: 1 },
     evaluation: { everyOuterSteps: 2, tasks: [quadratic(2)], innerSteps: 2, seeds: 1 },
     checkpoint: { everyOuterSteps: 1, keep: 1 },
@@ -122,12 +122,6 @@ const saved = (() => {
 const trainer = await api.Trainer.create(config())
 for await (const _ of trainer.run({ stopSignal: stopped })) break
 const trainerState = trainer.state()
-
-/** A step of a trainer that was made from wrong arguments may fail, but as documented. */
-async function oneStep(made: Promise<api.Trainer>): Promise<void> {
-  using one = await made
-  for await (const _ of one.run()) break
-}
 
 const options = () => ({ threads: 1, cpu: 'auto', signal: stopped, onProgress: () => {} })
 const anyApi = api as unknown as Record<string, (...args: unknown[]) => unknown>
@@ -248,14 +242,26 @@ export const calls: readonly Call[] = [
   {
     name: 'Trainer.create',
     args: () => [config(), { signal: stopped }],
-    invoke: ([c, o]) => oneStep(api.Trainer.create(c as api.TrainConfigInput, o as object)),
+    invoke: ([c, o]) => api.Trainer.create(c as api.TrainConfigInput, o as object),
     optional: [1],
     stopped: 1,
   },
   {
     name: 'Trainer.restore',
     args: () => [config(), structuredClone(trainerState)],
-    invoke: ([c, s]) => oneStep(api.Trainer.restore(c as api.TrainConfigInput, s as api.TrainerState)),
+    invoke: async ([c, s]) => {
+      using _ = await api.Trainer.restore(c as api.TrainConfigInput, s as api.TrainerState)
+    },
+    weight: 0.3,
+  },
+  {
+    // A state that was accepted must do for a step.
+    name: 'Trainer.restore',
+    args: () => [structuredClone(trainerState)],
+    invoke: async ([s]) => {
+      using restored = await api.Trainer.restore(config(), s as api.TrainerState)
+      for await (const _ of restored.run()) break
+    },
     weight: 0.3,
   },
   {

@@ -3,7 +3,7 @@ import test from 'ava'
 import * as api from '../../ts/index.js'
 import { calls } from './calls.js'
 import { outcomeOf } from './outcome.js'
-import { wrongValues } from './wrongValues.js'
+import { type WrongValue, wrongValues } from './wrongValues.js'
 
 const exported = api as unknown as Record<string, unknown>
 
@@ -21,6 +21,8 @@ const errors = ['OuterloopError', 'UnsavedRunError']
 /** Methods marked `@internal`. */
 const internal = ['Dataset.isDataset', 'OptimizerState.numbers', 'OptimizerState.load']
 
+const undefinedValue: WrongValue = ['undefined', () => undefined]
+
 function isClass(value: unknown): value is { prototype: object } {
   return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }
@@ -34,7 +36,7 @@ function methodsOf(name: string, type: { prototype: object }): string[] {
   return [...of(type), ...of(type.prototype)]
 }
 
-test('the table has every export', (t) => {
+test.serial('the table has every export', (t) => {
   const expected = Object.entries(exported).flatMap(([name, value]) => {
     if (errors.includes(name)) return []
     if (isClass(value)) return [`new ${name}`, ...methodsOf(name, value)]
@@ -53,41 +55,42 @@ test('the table has every export', (t) => {
   )
 })
 
-test('right calls are accepted', async (t) => {
+test.serial('right calls are accepted', async (t) => {
   for (const call of calls) {
     if (call.name.startsWith('new ') || call.name === 'loadDataset') continue
     t.is(await outcomeOf(call, call.args()), 'done', call.name)
   }
 })
 
-for (const call of calls) {
-  test(`${call.name} (${call.args().length} arguments) refuses every kind of wrong value`, async (t) => {
-    for (const place of call.args().keys()) {
-      for (const [what, make] of wrongValues) {
+for (const [number, call] of calls.entries()) {
+  const places = [...call.args().keys()]
+  if (places.length === 0) continue
+  test.serial(`${number}: ${call.name} refuses every kind of wrong value`, async (t) => {
+    for (const place of places) {
+      const values = call.optional?.includes(place) ? wrongValues : [...wrongValues, undefinedValue]
+      for (const [what, make] of values) {
         const args = call.args()
         args[place] = make()
         t.is(await outcomeOf(call, args), 'refused', `argument ${place}: ${what}`)
       }
-      if (call.optional?.includes(place) === true) continue
-      const args = call.args()
-      args[place] = undefined
-      t.is(await outcomeOf(call, args), 'refused', `argument ${place}: undefined`)
-    }
-  })
-
-  test(`${call.name} (${call.args().length} arguments) refuses unknown options`, async (t) => {
-    for (const [place, argument] of call.args().entries()) {
-      if (Object.prototype.toString.call(argument) !== '[object Object]') continue
-      // Parameters and gradients are named by the caller.
-      const args = call.args()
-      args[place] = { ...(argument as object), unheardOf: 1 }
-      if (call.name === 'formatTable') continue
-      t.is(await outcomeOf(call, args), 'refused', `argument ${place}`)
     }
   })
 }
 
-test('exported values cannot be changed', (t) => {
+test.serial('no function has an option that it does not know', async (t) => {
+  for (const call of calls) {
+    // Later versions may tell more in an evaluation.
+    if (call.name === 'formatTable') continue
+    for (const [place, argument] of call.args().entries()) {
+      if (Object.prototype.toString.call(argument) !== '[object Object]') continue
+      const args = call.args()
+      args[place] = { ...(argument as object), unheardOf: 1 }
+      t.is(await outcomeOf(call, args), 'refused', `${call.name}, argument ${place}`)
+    }
+  }
+})
+
+test.serial('exported values cannot be changed', (t) => {
   const check = (value: unknown, path: string): void => {
     if (typeof value !== 'object' || value === null) return
     t.true(Object.isFrozen(value), path)

@@ -5,8 +5,9 @@
  * `OUTERLOOP_FUZZ_SEED` and `OUTERLOOP_FUZZ_CALLS` choose others than the fixed ones.
  */
 import test from 'ava'
+import type { RandomInteger } from '../../ts/evaluate/statistics.js'
 import { testRandom } from '../evaluate/syntheticEvaluation.js'
-import { calls } from './calls.js'
+import { type Call, calls } from './calls.js'
 import { mutate } from './mutate.js'
 import { outcomeOf } from './outcome.js'
 
@@ -17,12 +18,10 @@ test(`${numCalls} calls with wrong arguments (seed ${seed}) end as documented`, 
   t.timeout(600_000)
   const random = testRandom(seed)
   const fuzzed = calls.filter((call) => call.args().length > 0)
-  const total = fuzzed.reduce((sum, { weight = 1 }) => sum + weight, 0)
   const counts = { done: 0, refused: 0 }
   const faults = new Map<string, string>()
   for (let i = 0; i < numCalls; i++) {
-    let at = (random(1_000_000) / 1_000_000) * total
-    const call = fuzzed.find(({ weight = 1 }) => (at -= weight) < 0) ?? fuzzed[0]!
+    const call = drawn(fuzzed, random)
     const args = call.args()
     const changes = Array.from({ length: 1 + random(3) }, () => mutate(args, random))
     const outcome = await outcomeOf(call, args)
@@ -38,3 +37,14 @@ test(`${numCalls} calls with wrong arguments (seed ${seed}) end as documented`, 
   // Most changes are wrong, and not all: else the arguments or the changes have gone stale.
   t.true(counts.refused > numCalls / 2 && counts.done > numCalls / 100)
 })
+
+/** A call, in proportion to the weights. */
+function drawn(all: readonly Call[], random: RandomInteger): Call {
+  const total = all.reduce((sum, { weight = 1 }) => sum + weight, 0)
+  let left = (random(1_000_000) / 1_000_000) * total
+  for (const call of all) {
+    left -= call.weight ?? 1
+    if (left < 0) return call
+  }
+  return all[0]!
+}

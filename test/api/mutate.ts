@@ -18,7 +18,7 @@ export function mutate(args: unknown[], random: RandomInteger): string {
     delete holder[key]
     return `${path} deleted`
   }
-  const value = holder[key]
+  const value = valueAt(holder, key)
   if (kind === 1 && isHolder(value)) {
     define(value, 'unheardOf', { value: 1 })
     return `${path}.unheardOf added`
@@ -33,7 +33,7 @@ export function mutate(args: unknown[], random: RandomInteger): string {
   }
   if (kind === 3) {
     const other = places[random(places.length)]!
-    define(holder, key, { value: other.holder[other.key] })
+    define(holder, key, { value: valueAt(other.holder, other.key) })
     return `${path} = ${other.path}`
   }
   if (kind === 4 && typeof value === 'number') {
@@ -45,6 +45,11 @@ export function mutate(args: unknown[], random: RandomInteger): string {
   return `${path} = ${name}`
 }
 
+/** Without calling a getter of an earlier change. */
+function valueAt(holder: object, key: string): unknown {
+  return Object.getOwnPropertyDescriptor(holder, key)?.value
+}
+
 function define(holder: object, key: string, descriptor: PropertyDescriptor): void {
   const isWritable = 'value' in descriptor ? { writable: true } : {}
   Object.defineProperty(holder, key, { ...descriptor, ...isWritable, enumerable: true, configurable: true })
@@ -54,8 +59,9 @@ function define(holder: object, key: string, descriptor: PropertyDescriptor): vo
 function placesIn(args: unknown[]): Place[] {
   const places: Place[] = []
   const visit = (holder: Record<PropertyKey, unknown>, path: string, levels: number) => {
-    for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
-      if (key === 'signal' || key === 'stopSignal' || (key === 'length' && Array.isArray(holder))) continue
+    for (const [key, { value, configurable }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
+      if (!configurable) continue
+      if (key === 'signal' || key === 'stopSignal') continue
       const inner = path === '' ? key : `${path}.${key}`
       places.push({ holder, key, path: inner })
       if (levels > 0 && isHolder(value)) visit(value, inner, levels - 1)

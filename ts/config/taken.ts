@@ -39,6 +39,8 @@ class Taking {
   /** Keys down to where we are, and the objects that they lead through. */
   readonly #path: (string | number)[] = []
   readonly #through: object[] = []
+  /** What was copied before, and how many values it has: what is shared is read once and counted every time. */
+  readonly #copies = new Map<object, { copy: unknown; values: number }>()
 
   constructor(root: string, maxValues: number) {
     this.#root = root
@@ -58,13 +60,20 @@ class Taking {
   }
 
   #inside<T>(value: object, copy: () => T): T {
+    const before = this.#copies.get(value)
+    if (before !== undefined) {
+      this.#count(before.values)
+      return before.copy as T
+    }
     if (this.#through.includes(value)) throw this.#refusal('to be data', 'an object that contains itself')
     if (this.#through.length >= MAX_DEPTH) {
       throw this.#refusal(`to be at most ${MAX_DEPTH} levels deep`, 'more')
     }
     this.#through.push(value)
+    const left = this.#left
     const copied = copy()
     this.#through.pop()
+    this.#copies.set(value, { copy: copied, values: left - this.#left })
     return copied
   }
 
