@@ -157,10 +157,16 @@ export const calls: readonly Call[] = [
   },
   {
     name: 'OptimizerState.update',
-    args: () => [grads(), { loss: 1, validLoss: 2 }],
+    args: () => [grads(), { loss: 1, validLoss: 2, scale: 0.5 }],
     invoke: ([g, l]) => adam.init(params(), { threads: 1 }).update(g as api.Grads, l as api.UpdateLosses),
     optional: [1],
     weight: 3,
+  },
+  {
+    name: 'OptimizerState.flush',
+    args: () => [{ scale: 0.5 }],
+    invoke: ([o]) => adam.init(params(), { threads: 1 }).flush(o as api.FlushOptions),
+    optional: [0],
   },
   { name: 'OptimizerState.save', args: () => [], invoke: () => adam.init(params(), { threads: 1 }).save() },
   { name: 'OptimizerState.close', args: () => [], invoke: () => adam.init(params(), { threads: 1 }).close() },

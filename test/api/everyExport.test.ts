@@ -19,7 +19,7 @@ const constants = [
 /** Thrown by the package: callers look at them and do not make them. */
 const errors = ['OuterloopError', 'UnsavedRunError']
 /** Methods marked `@internal`. */
-const internal = ['Dataset.isDataset', 'OptimizerState.numbers', 'OptimizerState.load']
+const internal = ['Dataset.isDataset', 'Dataset.fingerprint', 'OptimizerState.numbers', 'OptimizerState.load']
 
 const undefinedValue: WrongValue = ['undefined', () => undefined]
 

@@ -59,7 +59,7 @@ export async function evaluate(
   const tasks = chooseTasks(settings.tasks)
   const learners = settings.stepMultipliers.map((factor) => scaleSteps(optimizer, factor))
   const datasets = await datasetsOf(tasks, own.datasets, settings.maxMemoryBytes)
-  for (const { info } of datasets) info.notes.forEach((note) => own.onNote?.(note))
+  for (const note of datasets.flatMap(({ info }) => info.notes)) own.onNote?.(note)
   const runner = new TaskRunner(settings, own, {
     datasets,
     learners,

@@ -70,13 +70,12 @@ export async function train(
   options: TrainOptions = {},
 ): Promise<TrainResult> {
   const checked = parseTrainOptions(options)
-  const { resume, signal } = checked
+  const { resume } = checked
   if (config === undefined && resume === undefined) {
     throw new OuterloopError('INVALID_OPTION', 'expected either a config or `resume`, got neither')
   }
   const limits = new LimitWatch(checked)
   const notes = new Notes(checked.onNote)
-  signal?.throwIfAborted()
   return resume === undefined
     ? await begin(config, checked, limits, notes)
     : await goOn(resume, config, checked, limits, notes)
@@ -90,6 +89,7 @@ async function begin(
 ): Promise<TrainResult> {
   const { out, force, signal, datasets } = options
   const complete = parseWithGiven(config, describeGiven(datasets))
+  signal?.throwIfAborted()
   // A backend that this machine lacks is found before the work.
   doctor({ cpu: complete.cpu })
   if (out !== undefined) await checkRunDirectory(out, force)
@@ -108,6 +108,7 @@ async function goOn(
   notes: Notes,
 ): Promise<TrainResult> {
   const { signal, datasets } = options
+  signal?.throwIfAborted()
   const own = await readRunConfig(directory)
   const config = changes === undefined ? own : resumedConfig(directory, own, changes)
   doctor({ cpu: config.cpu })
