@@ -273,7 +273,9 @@ fn a_factor_scales_one_step_and_no_state() {
             let mut model = Model::whole(json);
             // The second call of a window of accumulated gradients is the first that moves.
             let t = u64::from(json.contains("accumulate"));
-            (0..t).for_each(|t| drop(model.step(t, |_| true, 1.0)));
+            for t in 0..t {
+                model.step(t, |_| true, 1.0);
+            }
             let before = model.params.clone();
             model.step(t, |_| true, factor);
             (before, model)
