@@ -30,12 +30,17 @@ fn run(json: &str, num_steps: u64, done: u64) {
         let grads = params.clone().map(|p| p.iter().map(|p| 0.1 * p + 0.01).collect::<Vec<f32>>());
         let [w, b] = &mut params;
         let (loss, valid) = (1.0 / (1.0 + t as f32), (t % 10 == 0).then_some(1.5));
-        applied.step(&mut [w, b], &[&grads[0], &grads[1]], Some(loss), valid, Scale::ONE).unwrap();
+        let step = applied.step(&mut [w, b], &[&grads[0], &grads[1]], Some(loss), valid, Scale::ONE);
+        step.unwrap_or_else(|e| panic!("{json}: {e:?} at update {t} after {done} of {num_steps}"));
     }
     let all = || params.iter().flatten().chain(&applied.state().data[..]);
     assert!(all().all(|x| x.is_finite()), "{json}: not finite after {done} of {num_steps}");
-    // Towards the end a schedule may have left nothing of a step.
-    assert!(done > 0 || params != before, "{json}: nothing moves at the start of {num_steps}");
+    // A schedule may have begun with a warm-up of millions of steps, or have left nothing of a step at its end.
+    let is_scheduled = json.contains("Fraction");
+    assert!(
+        done > 0 || is_scheduled || params != before,
+        "{json}: nothing moves at the start of {num_steps}"
+    );
 }
 
 #[test]

@@ -15,6 +15,8 @@ use std::ops::Range;
 
 /// Smallest root mean square of parameters that a step is relative to.
 const MIN_SCALE: f32 = 1e-3;
+/// Shares of the newest gradient, reached after some 30 million updates, that are not taken from 1 − β.
+const SMALL_SHARE: f32 = 1e-6;
 
 struct Tensor {
     len: usize,
@@ -66,8 +68,11 @@ impl Update for Bound {
     fn step(&mut self, step: Step<'_>) {
         let Step { workers, state, mut params, mut grads, scale, .. } = step;
         *state.iteration += 1;
-        let beta = 1.0 - pow(*state.iteration as f32, -(self.config.decay_rate as f32));
-        let moment = SecondMoment { beta, complement: 1.0 - beta, eps: self.config.eps as f32 };
+        let share = pow(*state.iteration as f32, -(self.config.decay_rate as f32));
+        let beta = 1.0 - share;
+        // As published, unless little or nothing of the share is left in what f32 has of 1 − β.
+        let complement = if share < SMALL_SHARE { share } else { 1.0 - beta };
+        let moment = SecondMoment { beta, complement, eps: self.config.eps as f32 };
         for (i, tensor) in self.tensors.iter().enumerate() {
             let (p, u) = (params.get(i, &tensor.params), grads.get(i, &tensor.params));
             let state = &mut state.data[tensor.state.clone()];
