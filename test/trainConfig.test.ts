@@ -22,6 +22,7 @@ test('a config without preset gets every default', (t) => {
     seed: 0,
     threads: 'auto',
     cpu: 'auto',
+    maxMemoryBytes: 8 * 2 ** 30,
     optimizer: { name: 'adafac_mlp', hidden: 4, stepMult: 0.001, expMult: 0.001 },
     tasks: {
       tasks: [

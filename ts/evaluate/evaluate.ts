@@ -81,11 +81,12 @@ export async function evaluate(
   return assembleEvaluation(header, pool, learned, (n) => random.integer(n))
 }
 
-/** What {@link loadWeights} gives is a subject too, so there may be metadata. */
+/** What {@link loadWeights} gives is a subject too, so there may be metadata and notes. */
 const subjectSchema = z.strictObject({
   theta: float32Array(),
   optimizer: optimizerConfigSchema,
   metadata: z.record(z.string(), z.unknown()).optional(),
+  notes: z.array(z.string()).optional(),
 })
 
 /** The subject, read or copied: a caller who goes on with the arrays changes nothing. */

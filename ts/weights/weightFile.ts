@@ -12,7 +12,7 @@ import {
 import { parseWith } from '../config/parse.js'
 import { type WeightFormat, weightFormats } from '../config/weightFormat.js'
 import { OuterloopError } from '../errors.js'
-import { makeDirectory } from '../files/systemError.js'
+import { makeDirectory, writeFailure } from '../files/systemError.js'
 import {
   type DecayOffsets,
   muloDecayOffsets,
@@ -48,6 +48,8 @@ const trainedSchema = z.strictObject({
   theta: float32Array(),
   optimizer: optimizerConfigSchema,
   metadata: z.record(z.string(), z.string()).default({}),
+  /** What {@link loadWeights} gives is taken as it is. */
+  notes: z.array(z.string()).optional(),
 })
 
 /** What {@link loadWeights} gives. */
@@ -199,8 +201,7 @@ export async function saveWeights(
 async function checkPyloDirectory(path: string, modules: PyloModule[], force: boolean): Promise<void> {
   const names = await readdir(path).catch((cause: NodeJS.ErrnoException): string[] => {
     if (cause.code === 'ENOENT') return []
-    const message = `expected \`path\` to be a directory that can be read, or not to exist, got ${path} (${cause.code})`
-    throw new OuterloopError('INVALID_OPTION', message, { cause })
+    throw writeFailure(path, cause)
   })
   if (names.length === 0) return
   if (!force) {
