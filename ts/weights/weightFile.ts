@@ -1,4 +1,5 @@
 /** Weights of trained optimizers in the formats of this package and of others. */
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -201,7 +202,10 @@ export async function saveWeights(
 async function checkPyloDirectory(path: string, modules: PyloModule[], force: boolean): Promise<void> {
   const names = await readdir(path).catch((cause: NodeJS.ErrnoException): string[] => {
     if (cause.code === 'ENOENT') return []
-    throw writeFailure(path, cause)
+    if (cause.code !== 'ENOTDIR' || !existsSync(path)) throw writeFailure(path, cause)
+    throw new OuterloopError('INVALID_OPTION', `expected \`path\` to be a directory, got the file ${path}`, {
+      cause,
+    })
   })
   if (names.length === 0) return
   if (!force) {
