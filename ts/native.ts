@@ -18,6 +18,7 @@ import {
 import { type CpuName, integer, MAX_MEMORY_BYTES, memoryBytes, unchecked } from './config/fields.js'
 import type { OptimizerConfig } from './config/optimizerConfig.js'
 import { parseWith } from './config/parse.js'
+import { given } from './config/taken.js'
 import type { TaskConfig } from './config/taskConfig.js'
 import { OuterloopError } from './errors.js'
 import { codeOf, guarded, notConstructed, settled, toOuterloopError, wrongType } from './nativeErrors.js'
@@ -148,7 +149,8 @@ export async function loadDatasets(
  *  the set takes more memory than allowed; `INVALID_OPTION` for a wrong option.
  */
 export function datasetFromArrays(arrays: DatasetArrays, options: LoadOptions = {}): Dataset {
-  const { images, labels, ...described } = parseWith(arraysSchema, arrays, 'arrays')
+  const { images: pixels, labels: classes, ...described } = parseWith(arraysSchema, arrays, 'arrays')
+  const [images, labels] = [given(pixels), given(classes)]
   const limit = parseMemory(options)
   if (!types.isUint8Array(images)) throw wrongType('images', 'Uint8Array', images)
   if (!types.isUint8Array(labels) && !types.isUint16Array(labels)) {

@@ -23,7 +23,8 @@ export function mutate(args: unknown[], random: RandomInteger): string {
     define(value, 'unheardOf', { value: 1 })
     return `${path}.unheardOf added`
   }
-  if (kind === 2) {
+  // Not of an argument itself: JavaScript reads those, and not the function that is called.
+  if (kind === 2 && holder !== (args as unknown)) {
     define(holder, key, {
       get() {
         throw new RangeError('thrown by a getter')

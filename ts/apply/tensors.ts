@@ -77,7 +77,9 @@ export class OrderedParams {
         throw new OuterloopError('INVALID_OPTION', message)
       }
       const { data, shape } = tensor as Partial<ParamTensor>
-      return { data, shape: Array.isArray(shape) ? [...shape] : shape }
+      if (!Array.isArray(shape)) return { data, shape }
+      const length = Math.min(shape.length, MAX_AXES + 1)
+      return { data, shape: Array.from({ length }, (_, axis) => shape[axis]) }
     })
   }
 }
@@ -171,14 +173,18 @@ function isObject(value: unknown): value is object {
 
 function kind(value: unknown): string {
   if (value === null) return 'null'
-  if (Array.isArray(value))
-    return `[${value.slice(0, 8).map(element).join(', ')}${value.length > 8 ? ', …' : ''}]`
+  if (isList(value)) return `[${value.slice(0, 8).map(element).join(', ')}${value.length > 8 ? ', …' : ''}]`
   return value === undefined ? 'none' : `a ${typeof value}`
 }
 
 function element(value: unknown): string {
   if (typeof value === 'number') return `${value}`
-  return Array.isArray(value) ? 'a list' : kind(value)
+  return isList(value) ? 'a list' : kind(value)
+}
+
+/** Without looking into a proxy, which may throw. */
+function isList(value: unknown): value is readonly unknown[] {
+  return !types.isProxy(value) && Array.isArray(value)
 }
 
 /** A name as messages have it. */

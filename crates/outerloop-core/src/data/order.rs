@@ -100,24 +100,36 @@ impl Counts {
         counts
     }
 
-    /// The first class of which `part` has nothing and `other` so much that chance does not do it.
-    fn absent<'a>(part: &'a [u64], other: &'a [u64]) -> impl Iterator<Item = (usize, u64)> + 'a {
+    /// Of classes of which `part` has nothing, the one of which `other` has most, if chance does not leave them all out.
+    ///
+    /// Chance leaves out k of m classes, with n examples or more, at most C(m, k) pⁿ times, p being the share of `other`; over
+    /// all k this is a mistake at most [`MISTAKEN`] times.
+    fn absent(part: &[u64], other: &[u64]) -> Option<(usize, u64)> {
         let (here, there) = (part.iter().sum::<u64>() as f64, other.iter().sum::<u64>() as f64);
+        let ln_share = libm::log(there / (here + there));
         let num_present = part.iter().zip(other).filter(|(a, b)| **a + **b > 0).count() as f64;
-        let is_chance = move |n: u64| libm::pow(there / (here + there), n as f64) * num_present >= MISTAKEN;
-        part.iter()
-            .zip(other)
-            .enumerate()
-            .filter(move |(_, (a, b))| **a == 0 && **b > 0 && !is_chance(**b))
-            .map(|(class, (_, n))| (class, *n))
+        let pairs = part.iter().zip(other).enumerate();
+        let mut absent: Vec<(usize, u64)> =
+            pairs.filter(|(_, (a, b))| **a == 0 && **b > 0).map(|(class, (_, n))| (class, *n)).collect();
+        absent.sort_by_key(|&(_, n)| std::cmp::Reverse(n));
+        let mut total = 0.0;
+        let is_no_chance = absent.iter().zip(1..).any(|(&(_, n), k)| {
+            total += n as f64;
+            let k = f64::from(k);
+            let ln_choices = libm::lgamma(num_present + 1.0)
+                - libm::lgamma(k + 1.0)
+                - libm::lgamma(num_present - k + 1.0);
+            ln_choices + total * ln_share + libm::log(k * (k + 1.0)) < libm::log(MISTAKEN)
+        });
+        if is_no_chance { absent.first().copied() } else { None }
     }
 
     /// What shows that the file is sorted by class.
     fn sorted(&self) -> Option<String> {
-        let unseen = Self::absent(&self.train, &self.held_out).next();
+        let unseen = Self::absent(&self.train, &self.held_out);
         let unseen = unseen.map(|(class, n)| format!("class {class} {n} times elsewhere and never in train"));
         let unchecked = || {
-            let (class, n) = Self::absent(&self.held_out, &self.train).next()?;
+            let (class, n) = Self::absent(&self.held_out, &self.train)?;
             Some(format!("class {class} {n} times in train and never in the other splits"))
         };
         unseen.or_else(unchecked)
@@ -125,8 +137,8 @@ impl Counts {
 
     /// What shows that an official test part is of other classes.
     fn foreign_test(&self) -> Option<String> {
-        let (class, n) =
-            Self::absent(&self.train, &self.test).find(|&(class, _)| self.held_out[class] == 0)?;
+        let elsewhere: Vec<u64> = self.train.iter().zip(&self.held_out).map(|(a, b)| a + b).collect();
+        let (class, n) = Self::absent(&elsewhere, &self.test)?;
         Some(format!("class {class} {n} times there and never in train"))
     }
 

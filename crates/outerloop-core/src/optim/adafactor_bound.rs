@@ -17,6 +17,8 @@ use std::ops::Range;
 const MIN_SCALE: f32 = 1e-3;
 /// Shares of the newest gradient, reached after some 30 million updates, that are not taken from 1 − β.
 const SMALL_SHARE: f32 = 1e-6;
+/// The share falls no further than this, reached after some 6 billion updates: times the smallest `eps` it is still no 0.
+const MIN_SHARE: f32 = 1.0 / (1u64 << 26) as f32;
 
 struct Tensor {
     len: usize,
@@ -68,7 +70,7 @@ impl Update for Bound {
     fn step(&mut self, step: Step<'_>) {
         let Step { workers, state, mut params, mut grads, scale, .. } = step;
         *state.iteration += 1;
-        let share = pow(*state.iteration as f32, -(self.config.decay_rate as f32));
+        let share = pow(*state.iteration as f32, -(self.config.decay_rate as f32)).max(MIN_SHARE);
         let beta = 1.0 - share;
         // As published, unless little or nothing of the share is left in what f32 has of 1 − β.
         let complement = if share < SMALL_SHARE { share } else { 1.0 - beta };
