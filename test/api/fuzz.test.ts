@@ -7,6 +7,7 @@
 import test from 'ava'
 import type { RandomInteger } from '../../ts/evaluate/statistics.js'
 import { testRandom } from '../evaluate/syntheticEvaluation.js'
+import { temporaryDirectory } from '../program.js'
 import { type Call, calls } from './calls.js'
 import { mutate } from './mutate.js'
 import { outcomeOf } from './outcome.js'
@@ -16,6 +17,8 @@ const numCalls = Number(process.env.OUTERLOOP_FUZZ_CALLS ?? 20_000)
 
 test(`${numCalls} calls with wrong arguments (seed ${seed}) end as documented`, async (t) => {
   t.timeout(600_000)
+  // Some of the wrong values are the name of a directory that is then written.
+  process.chdir(await temporaryDirectory(t))
   const random = testRandom(seed)
   const fuzzed = calls.filter((call) => call.args().length > 0)
   const counts = { done: 0, refused: 0 }

@@ -80,10 +80,33 @@ export function cpuName() {
   return z.enum(cpuNames)
 }
 
-/** A string that is not empty. */
+/** A name or a path: a string that is not empty, nor endless. */
 export function text() {
   const error = 'a string that is not empty'
-  return z.string({ error }).min(1, { error })
+  return unicode(error).min(1, { error }).max(4096, { error: 'a string of at most 4096 characters' })
+}
+
+/** A string that can be written in UTF-8, as the engine and files have it. */
+export function unicode(error = 'a string') {
+  const whole = { error: 'Unicode text, without half of a character' }
+  return z.string({ error }).refine((text) => !unpairedSurrogate.test(text), whole)
+}
+
+/** In Unicode mode, pairs are one character of another kind. */
+const unpairedSurrogate = /\p{Surrogate}/u
+
+/** An object that can be written as JSON. */
+export function jsonObject() {
+  return z.record(z.string(), z.unknown()).refine(isJson, { error: 'an object of JSON values' })
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    JSON.stringify(value)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** `{ min, max }` with min <= max, both ends included. */
@@ -116,7 +139,7 @@ export function weights<Name extends string>(names: readonly [Name, ...Name[]]) 
 /** A regular expression that the engine's library knows too: it has no look-around and no back-references. */
 export function pattern() {
   const error = 'a regular expression without look-around and back-references'
-  return z.string({ error }).refine(isPattern, { error })
+  return unicode(error).refine(isPattern, { error })
 }
 
 function isPattern(text: string): boolean {

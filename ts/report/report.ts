@@ -1,7 +1,7 @@
 /** Writes the report of a run: one self-contained HTML page, and its figures as SVG files. */
 import { join } from 'node:path'
 import { z } from 'zod'
-import { path, text } from '../config/fields.js'
+import { jsonObject, path, text } from '../config/fields.js'
 import { parseWith } from '../config/parse.js'
 import type { Evaluation } from '../evaluate/evaluation.js'
 import { parseEvaluation } from '../evaluate/evaluationSchema.js'
@@ -48,7 +48,7 @@ const contentSchema = z.strictObject({
   title: text(),
   records: z.array(recordSchema).optional(),
   evaluation: z.record(z.string(), z.unknown()).optional(),
-  config: z.record(z.string(), z.unknown()).optional(),
+  config: jsonObject().optional(),
 })
 
 /** Values that records and curves of a long run may have. */

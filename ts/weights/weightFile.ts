@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type DecayOffsetsInput, decayOffsetsSchema } from '../config/decayOffsets.js'
-import { float32Array, path as pathField } from '../config/fields.js'
+import { float32Array, path as pathField, unicode } from '../config/fields.js'
 import {
   type OptimizerConfig,
   type OptimizerConfigInput,
@@ -48,7 +48,7 @@ const loadSchema = z.strictObject({
 const trainedSchema = z.strictObject({
   theta: float32Array(),
   optimizer: optimizerConfigSchema,
-  metadata: z.record(z.string(), z.string()).default({}),
+  metadata: z.record(unicode(), unicode()).default({}),
   /** What {@link loadWeights} gives is taken as it is. */
   notes: z.array(z.string()).optional(),
 })
