@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Public API of outerloop. */
 export type { InitOptions, RestoreOptions } from './apply/optimizer.js'
 export { createOptimizer, loadOptimizer, Optimizer } from './apply/optimizer.js'

@@ -128,7 +128,9 @@ export function refuseReversed<Low extends string, High extends string>(low: Low
 }
 
 /** Weights of named choices: `{ relu: 6, tanh: 3 }`. Absent names are never drawn. */
-export function weights<Name extends string>(names: readonly [Name, ...Name[]]) {
+export function weights<Name extends string>(
+  names: readonly [Name, ...Name[]],
+): z.ZodType<Partial<Record<Name, number>>, Partial<Record<Name, number>>> {
   return z.partialRecord(z.enum(names), positive()).refine((record) => Object.keys(record).length > 0, {
     error: 'an object with at least one weight',
     // An unknown name has been reported already.

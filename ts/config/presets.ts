@@ -9,7 +9,7 @@ import { loadRecipe, type Recipe } from './recipe.js'
 import type { trainConfigSchema } from './trainConfig.js'
 
 /** A preset is all of a train config that has no default, and what differs from the defaults. */
-export type CompletePreset = Omit<z.input<typeof trainConfigSchema>, 'preset'>
+export interface CompletePreset extends Omit<z.input<typeof trainConfigSchema>, 'preset'> {}
 
 /** Names of the recipes: the files of `presets/`. */
 export const recipeNames = Object.freeze(['quick', 'broad', 'paper2020', 'velo', 'celo', 'celo2'] as const)

@@ -41,7 +41,7 @@ export const recipeSchema = z
   })
 
 /** A recipe of meta-training. */
-export type Recipe = z.infer<typeof recipeSchema>
+export interface Recipe extends z.infer<typeof recipeSchema> {}
 
 /** Directory of the recipes: that of the package, seen from ts/config as from dist/config. */
 const directory = new URL('../../presets/', import.meta.url)

@@ -134,13 +134,17 @@ export const quadraticTaskSchema = z.strictObject({
 export const taskConfigSchema = z.discriminatedUnion('family', [mlpTaskSchema, quadraticTaskSchema])
 
 /** A complete inner problem, every default filled in. */
-export type TaskConfig = z.infer<typeof taskConfigSchema>
+export type TaskConfig = MlpTaskConfig | QuadraticTaskConfig
 /** What a user may write for a {@link TaskConfig}: fields with defaults may be left out. */
-export type TaskConfigInput = z.input<typeof taskConfigSchema>
+export type TaskConfigInput = MlpTaskConfigInput | QuadraticTaskConfigInput
 /** A complete MLP task. */
-export type MlpTaskConfig = z.infer<typeof mlpTaskSchema>
+export interface MlpTaskConfig extends z.infer<typeof mlpTaskSchema> {}
+/** An MLP task whose fields with defaults may be left out. */
+export interface MlpTaskConfigInput extends z.input<typeof mlpTaskSchema> {}
 /** A complete quadratic task. */
-export type QuadraticTaskConfig = z.infer<typeof quadraticTaskSchema>
+export interface QuadraticTaskConfig extends z.infer<typeof quadraticTaskSchema> {}
+/** A quadratic task whose fields with defaults may be left out. */
+export interface QuadraticTaskConfigInput extends z.input<typeof quadraticTaskSchema> {}
 /** Initialiser of a task's weight matrices. */
 export type Init = z.infer<typeof initSchema>
 /** Distribution of a quadratic's matrix. */

@@ -126,15 +126,19 @@ export const familiesSchema = z.strictObject({
 export const taskMixtureSchema = z.union([...singleMixtureSchema.options, familiesSchema])
 
 /** One distribution of tasks. */
-export type SingleMixture = z.infer<typeof singleMixtureSchema>
+export type SingleMixture = FixedMixture | MlpFamily | QuadraticFamily
 /** A complete distribution of tasks, every default filled in. */
-export type TaskMixture = z.infer<typeof taskMixtureSchema>
+export type TaskMixture = SingleMixture | Families
 /** What a user may write for a {@link TaskMixture}. */
 export type TaskMixtureInput = z.input<typeof taskMixtureSchema>
 /** The `mlp` family's ranges. */
-export type MlpFamily = z.infer<typeof mlpFamilySchema>
+export interface MlpFamily extends z.infer<typeof mlpFamilySchema> {}
 /** The `quadratic` family's ranges. */
-export type QuadraticFamily = z.infer<typeof quadraticFamilySchema>
+export interface QuadraticFamily extends z.infer<typeof quadraticFamilySchema> {}
+/** Tasks that are listed one by one. */
+export interface FixedMixture extends z.infer<typeof fixedMixtureSchema> {}
+/** Several distributions at once. */
+export interface Families extends z.infer<typeof familiesSchema> {}
 /** Rule by which drawn tasks get random labels. */
 export type LabelNoiseRule = z.infer<typeof labelNoiseSchema>
 /** Rule by which drawn tasks get scaled parameters. */

@@ -127,13 +127,15 @@ export type AsynchronousConfig = z.infer<typeof asynchronousSchema>
 /** Measuring theta while it is trained. */
 export type TrainEvaluationConfig = z.infer<typeof evaluationSchema>
 /** A complete meta-training config, every default filled in. */
-export type TrainConfig = z.infer<typeof trainConfigSchema>
+export interface TrainConfig extends z.infer<typeof trainConfigSchema> {}
 /** What a user may write for a {@link TrainConfig}, once any preset is merged in. */
-type CompleteInput = z.input<typeof trainConfigSchema>
+export interface CompleteTrainConfigInput extends z.input<typeof trainConfigSchema> {}
+/** A preset, and what is laid over it. */
+export interface PresetConfigInput extends DeepPartial<Omit<CompleteTrainConfigInput, 'preset'>> {
+  preset: PresetName
+}
 /** What a user may write: a preset with anything laid over it, or a config without preset. */
-export type TrainConfigInput =
-  | ({ preset: PresetName } & DeepPartial<Omit<CompleteInput, 'preset'>>)
-  | CompleteInput
+export type TrainConfigInput = PresetConfigInput | CompleteTrainConfigInput
 
 type DeepPartial<T> = T extends readonly unknown[]
   ? T
