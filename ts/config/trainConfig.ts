@@ -164,16 +164,14 @@ export function parseWithGiven(input: unknown, given: readonly GivenDataset[]): 
   return parseWith(checkedSchema, withGiven(withPreset(taken(input, 'options')), given))
 }
 
-/** The options with the data sets in memory among `datasets`, each once. */
+/** The options with the data sets in memory among `datasets`. One that the config of a run names stays as it is there. */
 function withGiven(input: unknown, given: readonly GivenDataset[]): unknown {
   if (given.length === 0 || !isPlainObject(input)) return input
   const { datasets = [] } = input
   if (!Array.isArray(datasets)) return input
-  const others = datasets.filter(
-    (spec: unknown) =>
-      !(isPlainObject(spec) && spec.kind === 'given' && given.some(({ name }) => name === spec.name)),
-  )
-  return { ...input, datasets: [...others, ...given] }
+  const isNamed = (name: string) =>
+    datasets.some((spec: unknown) => isPlainObject(spec) && spec.kind === 'given' && spec.name === name)
+  return { ...input, datasets: [...datasets, ...given.filter(({ name }) => !isNamed(name))] }
 }
 
 const checkedSchema = trainConfigSchema.superRefine((config, context) => {

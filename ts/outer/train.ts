@@ -5,7 +5,7 @@ import { doctor } from '../native.js'
 import { removeLeftovers } from '../weights/atomicFile.js'
 import { loadNewestCheckpoint } from './checkpoint.js'
 import { checkRunDirectory } from './existingRun.js'
-import { describeGiven } from './givenDatasets.js'
+import { describeGiven, takeGiven } from './givenDatasets.js'
 import { LimitWatch, type StopReason } from './limits.js'
 import { Notes } from './notes.js'
 import { checkLength, describeLength, type ResumeChanges, resumedConfig } from './resumedConfig.js'
@@ -111,6 +111,7 @@ async function goOn(
   signal?.throwIfAborted()
   const own = await readRunConfig(directory)
   const config = changes === undefined ? own : resumedConfig(directory, own, changes)
+  takeGiven(config, datasets)
   doctor({ cpu: config.cpu })
   using _lock = await lockRunDirectory(directory, notes.tell)
   await removeLeftovers(directory)
