@@ -116,9 +116,8 @@ impl Counts {
         let is_no_chance = absent.iter().zip(1..).any(|(&(_, n), k)| {
             total += n as f64;
             let k = f64::from(k);
-            let ln_choices = libm::lgamma(num_present + 1.0)
-                - libm::lgamma(k + 1.0)
-                - libm::lgamma(num_present - k + 1.0);
+            let ln_choices =
+                libm::lgamma(num_present + 1.0) - libm::lgamma(k + 1.0) - libm::lgamma(num_present - k + 1.0);
             ln_choices + total * ln_share + libm::log(k * (k + 1.0)) < libm::log(MISTAKEN)
         });
         if is_no_chance { absent.first().copied() } else { None }
