@@ -84,7 +84,7 @@ test('names are escaped wherever they appear', async (t) => {
   evaluation.tasks[0]!.name = hostile
   evaluation.details[0]!.name = hostile
   for (const row of evaluation.horizons[0]!.rows) row.label = `${row.label} <b>`
-  const files = await writeReport(directory, { title: hostile, evaluation, config: { note: hostile } })
+  const files = await writeReport(directory, { title: hostile, evaluation, config: { note: `${hostile}\ud800` } })
   for (const file of files) {
     const text = await readFile(file, 'utf8')
     t.notRegex(text, /<script|<b>/)
@@ -98,14 +98,14 @@ test('names are escaped wherever they appear', async (t) => {
 test('control characters in names are escaped in the page, the figures and the tables', async (t) => {
   const directory = await temporaryDirectory(t)
   const evaluation = syntheticEvaluation(2, 1)
-  // A title for the terminal, a carriage return, an 8-bit CSI, what XML forbids, half a pair, a reversed line, `$&`.
-  const hostile = '\u001b]0;x\u0007\r\u009b2J\u0000\ufffe\ud800\u202e $& $1'
-  const shown = '\\u001b]0;x\\u0007\\u000d\\u009b2J\\u0000\\ufffe\\ud800\\u202e $&#38; $1'
+  // A title for the terminal, a carriage return, an 8-bit CSI, what XML forbids, a reversed line, `$&`.
+  const hostile = '\u001b]0;x\u0007\r\u009b2J\u0000\ufffe\u202e $& $1'
+  const shown = '\\u001b]0;x\\u0007\\u000d\\u009b2J\\u0000\\ufffe\\u202e $&#38; $1'
   evaluation.tasks[0]!.name = hostile
   evaluation.details[0]!.name = hostile
   for (const detail of evaluation.details) for (const curve of detail.curves) curve.label += hostile
   for (const row of evaluation.horizons[0]!.rows) row.label = `${row.label}\n${hostile}`
-  const files = await writeReport(directory, { title: hostile, evaluation, config: { note: hostile } })
+  const files = await writeReport(directory, { title: hostile, evaluation, config: { note: `${hostile}\ud800` } })
   const forbidden = /[\p{Cs}\ufffe\uffff\u202e]|[^\P{Cc}\n]/u
   for (const file of files) {
     const text = await readFile(file, 'utf8')

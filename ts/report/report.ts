@@ -1,7 +1,7 @@
 /** Writes the report of a run: one self-contained HTML page, and its figures as SVG files. */
 import { join } from 'node:path'
 import { z } from 'zod'
-import { jsonObject, path } from '../config/fields.js'
+import { jsonObject, path, text } from '../config/fields.js'
 import { parseWith } from '../config/parse.js'
 import type { Evaluation } from '../evaluate/evaluation.js'
 import { parseEvaluation } from '../evaluate/evaluationSchema.js'
@@ -45,8 +45,7 @@ export async function writeReport(directory: string, content: ReportContent): Pr
 }
 
 const contentSchema = z.strictObject({
-  // Whatever it holds is escaped.
-  title: z.string({ error: 'a string that is not empty' }).min(1, { error: 'a string that is not empty' }),
+  title: text(),
   records: z.array(recordSchema).optional(),
   evaluation: z.record(z.string(), z.unknown()).optional(),
   config: jsonObject().optional(),
