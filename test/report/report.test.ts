@@ -84,7 +84,11 @@ test('names are escaped wherever they appear', async (t) => {
   evaluation.tasks[0]!.name = hostile
   evaluation.details[0]!.name = hostile
   for (const row of evaluation.horizons[0]!.rows) row.label = `${row.label} <b>`
-  const files = await writeReport(directory, { title: hostile, evaluation, config: { note: `${hostile}\ud800` } })
+  const files = await writeReport(directory, {
+    title: hostile,
+    evaluation,
+    config: { note: `${hostile}\ud800` },
+  })
   for (const file of files) {
     const text = await readFile(file, 'utf8')
     t.notRegex(text, /<script|<b>/)
@@ -105,7 +109,11 @@ test('control characters in names are escaped in the page, the figures and the t
   evaluation.details[0]!.name = hostile
   for (const detail of evaluation.details) for (const curve of detail.curves) curve.label += hostile
   for (const row of evaluation.horizons[0]!.rows) row.label = `${row.label}\n${hostile}`
-  const files = await writeReport(directory, { title: hostile, evaluation, config: { note: `${hostile}\ud800` } })
+  const files = await writeReport(directory, {
+    title: hostile,
+    evaluation,
+    config: { note: `${hostile}\ud800` },
+  })
   const forbidden = /[\p{Cs}\ufffe\uffff\u202e]|[^\P{Cc}\n]/u
   for (const file of files) {
     const text = await readFile(file, 'utf8')
