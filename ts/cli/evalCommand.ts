@@ -95,7 +95,7 @@ Tables go to stdout, progress to stderr. What cannot be kept in --cache is told,
 The tasks are those that \`outerloop tasks list\` calls heldOut: preset quick trains on none of them. The other
 presets train on MLPs on the same three data sets, so for them at most the exact nets are unseen.
 
-Own data and tasks, in a file for --config (data sets are those of a train config; README has their options):
+Own data and tasks, in a file for --config (data sets are those of a train config; docs/data.md has their options):
   { "datasets": [{ "kind": "csv", "name": "wine", "path": "wine.csv", "label": "quality" }],
     "tasks": [{ "name": "wine-32", "config": { "family": "mlp", "dataset": "wine", "hidden": [32] } }] }
 
