@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Module, Optimizer, VarBuilder, VarMap, linear, loss};
 use outerloop_core::candle::{CandleConfig, CandleOptimizer};
-use outerloop_core::optim::OptimizerConfig;
+use outerloop_core::zoo::OptimizerConfig;
 
 fn main() -> Result<()> {
     let json = std::env::args().nth(1).unwrap_or_else(|| r#"{"name":"adam","lr":0.02}"#.into());

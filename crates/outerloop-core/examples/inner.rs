@@ -6,13 +6,13 @@
 
 use outerloop_core::data::{Examples, ImageSet, Pixels};
 use outerloop_core::memory::MemoryLimit;
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use outerloop_core::task::{Datasets, TaskConfig};
 use outerloop_core::unroll::{
     AdvancePlan, Carry, JobControl, MetaLoss, ParticlePlan, Restart, Unroller, UnrollerOptions,
 };
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -5,9 +5,10 @@
 //! were published for `[in, out]`. Only what ties of equal axes decide depends on that (square matrices).
 
 use crate::apply::{Applied, ApplyOptions, NonFinite};
-use crate::optim::{OptimizerConfig, Scale, Theta, build_optimizer};
+use crate::optim::{Scale, Theta};
 use crate::params::TensorSpec;
 use crate::simd::Cpu;
+use crate::zoo::{OptimizerConfig, build_optimizer};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Error, Result, Tensor, Var};
 use candle_nn::Optimizer;
@@ -41,7 +42,7 @@ impl CandleConfig {
 /// use candle_core::{Device, Var};
 /// use candle_nn::Optimizer;
 /// use outerloop_core::candle::{CandleConfig, CandleOptimizer};
-/// use outerloop_core::optim::OptimizerConfig;
+/// use outerloop_core::zoo::OptimizerConfig;
 ///
 /// let x = Var::new(&[3f32, -1.0], &Device::Cpu)?;
 /// let sgd = OptimizerConfig::from_json(r#"{"name":"sgd","lr":0.25}"#).expect("valid");

@@ -1,7 +1,7 @@
 //! Inner loops of meta-training: tasks, optimizers, learned optimizers and the unroller that runs them.
 //!
 //! Layers, lower ones first: [`error`], [`memory`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; [`task`], [`optim`],
-//! [`lopt`]; [`unroll`], [`apply`], [`weights`]. Nothing here knows of JavaScript.
+//! [`lopt`]; [`zoo`]; [`unroll`], [`apply`], [`weights`]. Nothing here knows of JavaScript.
 pub mod apply;
 #[cfg(feature = "candle-nn")]
 pub mod candle;
@@ -18,3 +18,4 @@ pub mod simd;
 pub mod task;
 pub mod unroll;
 pub mod weights;
+pub mod zoo;

@@ -6,10 +6,11 @@ mod zoo;
 
 use outerloop_core::apply::{Applied, ApplyOptions, NonFinite};
 use outerloop_core::error::{ErrorCode, Result};
-use outerloop_core::optim::{OptimizerConfig, Scale, Theta, build_optimizer};
+use outerloop_core::optim::{Scale, Theta};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use twin::{Fast, NUM_STEPS};
 use zoo::OPTIMIZERS;
 

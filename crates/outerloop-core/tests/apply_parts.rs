@@ -5,10 +5,11 @@
 mod zoo;
 
 use outerloop_core::apply::{Applied, ApplyOptions, NonFinite, Report};
-use outerloop_core::optim::{OptimizerConfig, Scale, Theta, build_optimizer};
+use outerloop_core::optim::{Scale, Theta};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use zoo::OPTIMIZERS;
 
 /// Names as the patterns of the registry's optimizers have them; lengths that fill groups of lanes and that do not.

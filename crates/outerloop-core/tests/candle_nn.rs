@@ -4,8 +4,8 @@
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Linear, Module, Optimizer, SGD, VarBuilder, VarMap, linear, loss};
 use outerloop_core::candle::{CandleConfig, CandleOptimizer};
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::rng::{Key, Purpose};
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 
 fn config(json: &str) -> CandleConfig {
     let optimizer = OptimizerConfig::from_json(json).unwrap();

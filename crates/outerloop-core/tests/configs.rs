@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use outerloop_core::error::{ErrorCode, Result};
-use outerloop_core::optim::OptimizerConfig;
 use outerloop_core::task::TaskConfig;
+use outerloop_core::zoo::OptimizerConfig;
 use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -4,10 +4,11 @@
 mod zoo;
 
 use outerloop_core::apply::{Applied, ApplyOptions, NonFinite};
-use outerloop_core::optim::{OptimizerConfig, Scale, build_optimizer};
+use outerloop_core::optim::Scale;
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use zoo::OPTIMIZERS;
 
 const LARGEST: u64 = (1 << 53) - 1;

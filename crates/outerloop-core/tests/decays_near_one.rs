@@ -4,9 +4,10 @@
 
 use outerloop_core::apply::{Applied, ApplyOptions, NonFinite};
 use outerloop_core::error::ErrorCode;
-use outerloop_core::optim::{OptimizerConfig, Scale, build_optimizer};
+use outerloop_core::optim::Scale;
 use outerloop_core::params::TensorSpec;
 use outerloop_core::simd::Cpu;
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 
 /// The steps of `count` updates of one parameter under gradient 1.
 fn steps(json: &str, count: usize) -> Vec<f64> {

@@ -8,13 +8,13 @@ mod zoo;
 
 use outerloop_core::error::ErrorCode;
 use outerloop_core::memory::MemoryLimit;
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::{Backend, Cpu};
 use outerloop_core::unroll::{
     AdvancePlan, Carry, JobControl, LaneStatus, LossSource, MetaLoss, ParticlePlan, Restart, SegmentResult,
     Unroller, UnrollerOptions,
 };
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use std::time::{Duration, Instant};
 use zoo::OPTIMIZERS;
 

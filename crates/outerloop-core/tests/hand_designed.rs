@@ -4,9 +4,10 @@
 
 mod twin;
 
-use outerloop_core::optim::{Losses, Scale, Step, Tensors, build_optimizer, empty_state};
+use outerloop_core::optim::{Losses, Scale, Step, Tensors, empty_state};
 use outerloop_core::params::{ParamLayout, TensorSpec};
 use outerloop_core::simd::{AlignedVec, Cpu, Workers};
+use outerloop_core::zoo::build_optimizer;
 use twin::{Fast, config};
 
 const OPTIMIZERS: &[&str] = &[

@@ -5,10 +5,11 @@ mod zoo;
 
 use outerloop_core::apply::{Applied, ApplyOptions, NonFinite, Report};
 use outerloop_core::error::{ErrorCode, Result};
-use outerloop_core::optim::{GradRange, OptimizerConfig, Scale, build_optimizer};
+use outerloop_core::optim::{GradRange, Scale};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use zoo::OPTIMIZERS;
 
 /// Up to where some twenty of them can be added in f32, as momentum does.

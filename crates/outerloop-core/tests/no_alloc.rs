@@ -80,7 +80,7 @@ const TASKS: [&str; 4] = [
 
 fn first_theta(optimizer: &str) -> Vec<f32> {
     let config = serde_json::from_str(optimizer).unwrap();
-    let built = outerloop_core::optim::build_optimizer(&config).unwrap();
+    let built = outerloop_core::zoo::build_optimizer(&config).unwrap();
     built.theta_spec().init(Key::new(1, Purpose::ThetaInit))
 }
 
@@ -121,7 +121,7 @@ fn advance(task: &str, optimizer: &str, meta_loss: MetaLoss, steps: u64) -> u64 
 
 /// A curve of `steps` steps with evaluations at its ends only.
 fn curve(task: &str, optimizer: &str, steps: u64) -> u64 {
-    let config: outerloop_core::optim::OptimizerConfig = serde_json::from_str(optimizer).unwrap();
+    let config: outerloop_core::zoo::OptimizerConfig = serde_json::from_str(optimizer).unwrap();
     let theta = first_theta(optimizer);
     let job = CurveJob {
         task: tasks::parse(task),

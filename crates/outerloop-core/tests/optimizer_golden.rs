@@ -6,8 +6,8 @@ mod twin;
 
 use golden::OptCase;
 use golden::configs::{HAND_DESIGNED, LEARNED, Published, RULE_MADE};
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::simd::Cpu;
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use std::collections::BTreeMap;
 use twin::{Fast, config};
 

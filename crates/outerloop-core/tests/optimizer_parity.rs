@@ -11,11 +11,11 @@
 
 mod twin;
 
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::{Constants, Tensor};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use twin::{Fast, config, tensors, twin_of};
 
 const CASES: &[(&str, &str)] = &[

@@ -3,11 +3,11 @@
 
 mod twin;
 
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::Constants;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::{Backend, Cpu, FlushDenormals};
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use twin::{Fast, tensors, twin_of};

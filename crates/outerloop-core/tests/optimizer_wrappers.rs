@@ -3,10 +3,11 @@
 
 mod twin;
 
-use outerloop_core::optim::{Needs, OptimizerConfig, Overwrites, StepFactor, build_optimizer};
+use outerloop_core::optim::{Needs, Overwrites, StepFactor};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use serde_json::{Value, json};
 use twin::{Fast, config};
 

@@ -6,13 +6,13 @@ mod tasks;
 
 use outerloop_core::error::{ErrorCode, Result};
 use outerloop_core::memory::MemoryLimit;
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::Cpu;
 use outerloop_core::unroll::{
     AdvancePlan, Carry, JobControl, LossSource, MetaLoss, ParticlePlan, Reduce, Restart, Segment,
     SegmentResult, Target, Unroller, UnrollerOptions,
 };
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 
 const OPTIMIZER: &str = r#"{"name":"adafac_mlp","hidden":4,"stepMult":0.01}"#;
 const MLP: &str = r#"{"family":"mlp","dataset":"grey","hidden":[7],"batchSize":13}"#;

@@ -1,7 +1,7 @@
 //! Leaves of every learned optimizer's theta, which files of weights depend on, against a snapshot.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use serde_json::{Value, json};
 use std::path::Path;
 

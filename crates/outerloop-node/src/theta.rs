@@ -6,10 +6,10 @@ use napi::bindgen_prelude::{ClassInstance, Float32Array};
 use napi_derive::napi;
 use outerloop_core::error::ErrorCode;
 use outerloop_core::memory::MemoryLimit;
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::task::{TaskConfig, build_task};
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 
 /// Name and shape of a tensor.
 #[napi(object)]

@@ -1,9 +1,7 @@
 //! The measured kernels: an MLP 64-32-10 with minibatches of 64, and the optimizers that step it.
 
 use outerloop_core::data::{Examples, ImageSet, Pixels, Split};
-use outerloop_core::optim::{
-    Losses, Optimizer, OptimizerConfig, Scale, Step, Tensors, build_optimizer, empty_state,
-};
+use outerloop_core::optim::{Losses, Optimizer, Scale, Step, Tensors, empty_state};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::mlp::{Activation, MlpLayer, loss_and_grad};
 use outerloop_core::reference::{
@@ -12,6 +10,7 @@ use outerloop_core::reference::{
 use outerloop_core::rng::{Key, Purpose};
 use outerloop_core::simd::{AlignedVec, Cpu, GemmInit, MatMut, MatRef, Workers, gemm};
 use outerloop_core::task::{Batch, Datasets, Task, TaskConfig, build_task};
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::rc::Rc;

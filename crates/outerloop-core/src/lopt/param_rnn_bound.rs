@@ -83,10 +83,11 @@ pub(super) fn macs(cell: Cell, layers: usize, hidden: usize, outputs: usize) -> 
 
 #[cfg(test)]
 mod tests {
-    use crate::optim::{Losses, OptimizerConfig, Scale, Step, Tensors, build_optimizer, empty_state};
+    use crate::optim::{Losses, Scale, Step, Tensors, empty_state};
     use crate::params::{ParamLayout, TensorSpec};
     use crate::rng::{Key, Purpose};
     use crate::simd::{AlignedVec, Cpu, Workers};
+    use crate::zoo::{OptimizerConfig, build_optimizer};
 
     /// Threads share a tensor's elements, which share no sums: the same bits for one and for three of them.
     #[test]

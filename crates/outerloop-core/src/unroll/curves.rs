@@ -6,10 +6,11 @@ use super::{JobControl, LaneStatus};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::memory::MemoryLimit;
-use crate::optim::{Optimizer, OptimizerConfig, Theta, build_optimizer};
+use crate::optim::{Optimizer, Theta};
 use crate::rng::{Key, Purpose};
 use crate::simd::{Cpu, FlushDenormals};
 use crate::task::{Batch, Datasets, Task, TaskConfig, build_task};
+use crate::zoo::{OptimizerConfig, build_optimizer};
 use rayon::prelude::*;
 use serde::Deserialize;
 

@@ -8,9 +8,10 @@ use super::saved::{read, write};
 use super::{JobControl, Noise, PerturbationSums, thread_pool};
 use crate::error::{Error, ErrorCode, Result};
 use crate::memory::MemoryLimit;
-use crate::optim::{OptimizerConfig, Theta, build_optimizer};
+use crate::optim::Theta;
 use crate::simd::Cpu;
 use crate::task::Datasets;
+use crate::zoo::{OptimizerConfig, build_optimizer};
 use rayon::prelude::*;
 use serde::Deserialize;
 

@@ -10,9 +10,9 @@
 
 pub mod configs;
 
-use outerloop_core::optim::{OptimizerConfig, build_optimizer};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::weights::{flat_theta, read_flax};
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;

@@ -13,13 +13,11 @@ pub use twins::twin_of;
 #[allow(unused_imports, reason = "as above")]
 pub use velo::set_num_steps;
 
-use outerloop_core::optim::{
-    Losses, Optimizer, OptimizerConfig, OptimizerState, Scale, Step, Tensors, Update, build_optimizer,
-    empty_state,
-};
+use outerloop_core::optim::{Losses, Optimizer, OptimizerState, Scale, Step, Tensors, Update, empty_state};
 use outerloop_core::params::{ParamLayout, TensorSpec};
 use outerloop_core::reference::{ReferenceOptimizer, Tensor, set_state};
 use outerloop_core::simd::{AlignedVec, Cpu, Workers};
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use std::sync::Arc;
 
 /// Steps that optimizers are told there will be, as in the rule-made cases.

@@ -4,8 +4,8 @@
 use super::velo::shared_state;
 use super::{Fast, widen};
 use outerloop_core::lopt::{HierarchicalConfig, OldParams, Variant};
-use outerloop_core::optim::OptimizerConfig;
 use outerloop_core::reference::Tensor;
+use outerloop_core::zoo::OptimizerConfig;
 use std::collections::HashMap;
 
 /// Arrays of a tensor and the twin's names of them. Decays are separate arrays here (`momentum0`, …) and the last axis

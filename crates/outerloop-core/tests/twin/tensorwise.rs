@@ -1,6 +1,6 @@
 //! Twins of the optimizers that look at whole tensors, and their states under the twins' names.
 
-use outerloop_core::optim::{MuonDialect, OptimizerConfig};
+use outerloop_core::optim::MuonDialect;
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::adafactor::{Adafactor, AdafactorConfig};
 use outerloop_core::reference::fromage::Fromage;
@@ -10,6 +10,7 @@ use outerloop_core::reference::muon::{Muon, MuonConfig};
 use outerloop_core::reference::shampoo::{Shampoo, ShampooConfig};
 use outerloop_core::reference::sm3::Sm3;
 use outerloop_core::reference::{Constants, ReferenceOptimizer};
+use outerloop_core::zoo::OptimizerConfig;
 use regex::Regex;
 use std::collections::HashMap;
 

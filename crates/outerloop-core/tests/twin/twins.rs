@@ -3,7 +3,7 @@
 
 use super::{elementwise, param_rnn};
 use outerloop_core::lopt::{OldParams, Variant};
-use outerloop_core::optim::{self, OptimizerConfig};
+use outerloop_core::optim;
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::adafac_mlp::{AdafacMlp, AdafacMlpConfig};
 use outerloop_core::reference::adafac_nominal::{AdafacNominal, AdafacNominalConfig};
@@ -17,6 +17,7 @@ use outerloop_core::reference::old_params::OldParamsMode;
 use outerloop_core::reference::rms_mlp::{RmsMlp, RmsMlpConfig};
 use outerloop_core::reference::sgd::{Sgd, SgdConfig};
 use outerloop_core::reference::{Constants, ReferenceOptimizer};
+use outerloop_core::zoo::OptimizerConfig;
 use regex::Regex;
 
 /// The twin of `config`, whose literals are as `constants` says.

@@ -1,9 +1,9 @@
 //! What leaves tell of their optimizer.
 
 use crate::specs;
-use outerloop_core::optim::OptimizerConfig;
 use outerloop_core::params::TensorSpec;
 use outerloop_core::weights::{dead_leaves, infer_optimizer};
+use outerloop_core::zoo::OptimizerConfig;
 use serde_json::json;
 
 #[test]

@@ -1,8 +1,9 @@
 //! Thetas to write: of optimizers that the crate has, and of VeLO and Celo by their published tables.
 
-use outerloop_core::optim::{LeafInit, OptimizerConfig, ThetaSpec, build_optimizer};
+use outerloop_core::optim::{LeafInit, ThetaSpec};
 use outerloop_core::params::TensorSpec;
 use outerloop_core::rng::{Key, Purpose};
+use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 
 /// Channels of VeLO's and Celo's groups of features, in the order of names.
 const GROUPS: [(&str, usize); 14] = [

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::optim::checks::size;
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS};
 use crate::optim::tensorwise::direct_all;
-use crate::optim::{Config, Losses, Needs, Optimizer, OptimizerConfig, Overwrites, StateMut, Step, Update};
+use crate::optim::{Config, Losses, Needs, Optimizer, Overwrites, StateMut, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -21,14 +21,14 @@ const MAX_STEPS: usize = 1 << 20;
 /// Options of accumulated gradients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Accumulate {
+pub struct Accumulate<C> {
     /// What steps.
-    pub inner: Box<OptimizerConfig>,
+    pub inner: Box<C>,
     /// Calls an update, from 1.
     pub steps: usize,
 }
 
-impl Config for Accumulate {
+impl<C: Config> Config for Accumulate<C> {
     fn checked(self) -> Result<Self> {
         size("steps", self.steps, MAX_STEPS)?;
         Ok(Self { inner: Box::new(self.inner.checked()?), ..self })

@@ -11,7 +11,7 @@ use crate::optim::checks::positive;
 use crate::optim::elementwise::{Directions, Elementwise, MAX_ARRAYS};
 use crate::optim::squares::Squares;
 use crate::optim::tensorwise::{Decayed, direct_all};
-use crate::optim::{Config, GradRange, Needs, Optimizer, OptimizerConfig, Overwrites, Step, Update};
+use crate::optim::{Config, GradRange, Needs, Optimizer, Overwrites, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
@@ -32,16 +32,16 @@ pub enum ClipBy {
 /// Options of clipped gradients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ClipGradients {
+pub struct ClipGradients<C> {
     /// What steps.
-    pub inner: Box<OptimizerConfig>,
+    pub inner: Box<C>,
     /// What is held to the bound.
     pub by: ClipBy,
     /// The bound, above 0.
     pub max: f64,
 }
 
-impl Config for ClipGradients {
+impl<C: Config> Config for ClipGradients<C> {
     fn checked(self) -> Result<Self> {
         positive("max", self.max)?;
         Ok(Self { inner: Box::new(self.inner.checked()?), ..self })

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::optim::elementwise::{Directions, Elementwise, MAX_ARRAYS, Sweep};
 use crate::optim::squares::Squares;
 use crate::optim::tensorwise::Plain;
-use crate::optim::{Config, Optimizer, OptimizerConfig, Scale, Tensors};
+use crate::optim::{Config, Optimizer, Scale, Tensors};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use std::sync::Arc;
 /// Options of a graft.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Graft {
+pub struct Graft<C> {
     /// What says how far.
-    pub magnitude: Box<OptimizerConfig>,
+    pub magnitude: Box<C>,
     /// What says where to.
-    pub direction: Box<OptimizerConfig>,
+    pub direction: Box<C>,
 }
 
-impl Config for Graft {
+impl<C: Config> Config for Graft<C> {
     fn checked(self) -> Result<Self> {
         let [magnitude, direction] = [self.magnitude.checked()?, self.direction.checked()?].map(Box::new);
         Ok(Self { magnitude, direction })

@@ -9,7 +9,7 @@
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, pattern, positive};
-use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Scale, Step, Update};
+use crate::optim::{Config, Needs, Optimizer, Scale, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -18,9 +18,9 @@ use std::sync::Arc;
 /// Options of scaled steps. The factors of a tensor multiply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Scaled {
+pub struct Scaled<C> {
     /// What steps.
-    pub inner: Box<OptimizerConfig>,
+    pub inner: Box<C>,
     /// Factor of all steps, at least 0.
     #[serde(default = "one")]
     pub factor: f64,
@@ -47,7 +47,7 @@ fn one() -> f64 {
     1.0
 }
 
-impl Config for Scaled {
+impl<C: Config> Config for Scaled<C> {
     fn checked(self) -> Result<Self> {
         at_least_0("factor", self.factor)?;
         for tensor in &self.tensors {
@@ -64,7 +64,7 @@ impl Config for Scaled {
     }
 }
 
-impl Scaled {
+impl<C> Scaled<C> {
     /// The factor of every tensor.
     fn factors(&self, params: &ParamLayout) -> Vec<f64> {
         let mut factors = vec![self.factor; params.num_tensors()];
@@ -86,7 +86,7 @@ impl Scaled {
     }
 }
 
-impl Wrap for Scaled {
+impl<C: Config> Wrap for Scaled<C> {
     type Bound = Bound;
 
     fn arrays(&self, _: &ParamLayout) -> Vec<TensorSpec> {

@@ -19,7 +19,7 @@
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, expect, positive};
-use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Step, Update};
+use crate::optim::{Config, Needs, Optimizer, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -27,9 +27,9 @@ use std::sync::Arc;
 /// Options of a schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Schedule {
+pub struct Schedule<C> {
     /// What steps.
-    pub inner: Box<OptimizerConfig>,
+    pub inner: Box<C>,
     /// Factor of its steps.
     pub factor: StepFactor,
 }
@@ -105,7 +105,7 @@ fn thousand_steps() -> u64 {
     1000
 }
 
-impl Config for Schedule {
+impl<C: Config> Config for Schedule<C> {
     fn checked(self) -> Result<Self> {
         self.factor.check()?;
         Ok(Self { inner: Box::new(self.inner.checked()?), ..self })

@@ -7,7 +7,7 @@
 use super::pair::{Join, Pair, Tried};
 use crate::error::Result;
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
-use crate::optim::{Config, Optimizer, OptimizerConfig, Scale};
+use crate::optim::{Config, Optimizer, Scale};
 use crate::simd::Simd;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use std::sync::Arc;
 /// Options of a sum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sum {
+pub struct Sum<C> {
     /// The first.
-    pub first: Box<OptimizerConfig>,
+    pub first: Box<C>,
     /// The second.
-    pub second: Box<OptimizerConfig>,
+    pub second: Box<C>,
 }
 
-impl Config for Sum {
+impl<C: Config> Config for Sum<C> {
     fn checked(self) -> Result<Self> {
         Ok(Self { first: Box::new(self.first.checked()?), second: Box::new(self.second.checked()?) })
     }

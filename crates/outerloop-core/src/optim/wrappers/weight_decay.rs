@@ -12,7 +12,7 @@ use crate::optim::checks::{at_least_0, pattern};
 use crate::optim::elementwise::{Directions, Sweep};
 use crate::optim::squares::Squares;
 use crate::optim::tensorwise::{Decayed, Plain};
-use crate::optim::{Config, Needs, Optimizer, OptimizerConfig, Overwrites, Step, Update};
+use crate::optim::{Config, Needs, Optimizer, Overwrites, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::AlignedVec;
 use regex::Regex;
@@ -34,9 +34,9 @@ pub enum DecayKind {
 /// Options of weight decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct WeightDecay {
+pub struct WeightDecay<C> {
     /// What steps.
-    pub inner: Box<OptimizerConfig>,
+    pub inner: Box<C>,
     /// What decays.
     #[serde(default)]
     pub kind: DecayKind,
@@ -47,7 +47,7 @@ pub struct WeightDecay {
     pub pattern: Option<String>,
 }
 
-impl Config for WeightDecay {
+impl<C: Config> Config for WeightDecay<C> {
     fn checked(self) -> Result<Self> {
         at_least_0("weightDecay", self.weight_decay)?;
         self.pattern.as_deref().map_or(Ok(()), |p| pattern("pattern", p))?;

@@ -1,11 +1,6 @@
 //! All optimizers by name. Their configs are JSON: each one's serde struct is in its own file, and its twin is the zod
 //! schema of the same name in `ts/config/`.
 
-use super::{Accumulate, ClipGradients, Graft, Scaled, Schedule, Sum, WeightDecay};
-use super::{
-    AdaBelief, AdaGrad, Adafactor, Adam, Adam8p, AdamW, Fromage, Lamb, Lars, Lion, Momentum, Muon, NAdamW,
-    Optimizer, RAdam, RmsProp, Sgd, Shampoo, Sm3, Yogi,
-};
 use crate::error::{Error, Result};
 use crate::lopt::{
     AdafacMlpConfig, Celo2Config, CeloAdamConfig, CeloConfig, HierarchicalConfig, MlpLoptConfig, VeloConfig,
@@ -14,21 +9,13 @@ use crate::lopt::{
     AdafacNominalConfig, LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig, NnAdamConfig,
 };
 use crate::lopt::{L2lGruConfig, L2lLstmConfig, ParamLstmConfig, RmsMlpConfig};
+use crate::optim::{Accumulate, ClipGradients, Config, Graft, Scaled, Schedule, Sum, WeightDecay};
+use crate::optim::{
+    AdaBelief, AdaGrad, Adafactor, Adam, Adam8p, AdamW, Fromage, Lamb, Lars, Lion, Momentum, Muon, NAdamW,
+    Optimizer, RAdam, RmsProp, Sgd, Shampoo, Sm3, Yogi,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// Options of an optimizer.
-pub(crate) trait Config: Sized {
-    /// The same with its ranges checked and what depends on other options filled in.
-    /// # Errors
-    /// `InvalidOption` naming the option, its range and what came.
-    fn checked(self) -> Result<Self>;
-
-    /// The optimizer; the options were checked.
-    /// # Errors
-    /// Those of optimizers inside it.
-    fn build(self) -> Result<Arc<dyn Optimizer>>;
-}
 
 macro_rules! optimizers {
     ($($(#[$doc:meta])* $name:ident($config:ty),)*) => {
@@ -117,19 +104,19 @@ optimizers! {
     /// Per-parameter MLP on the hierarchical optimizer's features, without LSTMs.
     RmsMlp(RmsMlpConfig),
     /// Another optimizer with decaying parameters.
-    WeightDecay(WeightDecay),
+    WeightDecay(WeightDecay<Self>),
     /// Another optimizer that sees bounded gradients.
-    ClipGradients(ClipGradients),
+    ClipGradients(ClipGradients<Self>),
     /// Another optimizer that sees means of gradients.
-    Accumulate(Accumulate),
+    Accumulate(Accumulate<Self>),
     /// Another optimizer whose steps have a factor that changes with time.
-    Schedule(Schedule),
+    Schedule(Schedule<Self>),
     /// Another optimizer whose steps have constant factors.
-    Scaled(Scaled),
+    Scaled(Scaled<Self>),
     /// The sum of two optimizers' steps.
-    Sum(Sum),
+    Sum(Sum<Self>),
     /// One optimizer's direction, another one's length.
-    Graft(Graft),
+    Graft(Graft<Self>),
     /// Bank of per-parameter MLPs, mixed by an LSTM over the tensors.
     Velo(VeloConfig),
     /// VeLO with one MLP and a learned schedule.

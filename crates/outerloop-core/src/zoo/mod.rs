@@ -1,0 +1,5 @@
+//! The registry of all optimizers, learned and not: the one place that knows them by name.
+
+mod registry;
+
+pub use registry::{OptimizerConfig, build_optimizer};
