@@ -1,6 +1,6 @@
 //! Inner loops of meta-training: tasks, optimizers, learned optimizers and the unroller that runs them.
 //!
-//! Layers, lower ones first: [`error`], [`memory`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; [`task`], [`optim`],
+//! Layers, lower ones first: [`error`], [`memory`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; `tensor`; [`task`], [`optim`],
 //! [`lopt`]; [`zoo`]; [`unroll`], [`apply`], [`weights`]. Nothing here knows of JavaScript.
 pub mod apply;
 #[cfg(feature = "candle-nn")]
@@ -16,6 +16,7 @@ pub mod reference;
 pub mod rng;
 pub mod simd;
 pub mod task;
+mod tensor;
 pub mod unroll;
 pub mod weights;
 pub mod zoo;

@@ -3,10 +3,10 @@
 
 use super::features::{
     BOTH_SPREAD, Decay, Features, MAX_CHANNELS, MAX_MEASURED, MAX_PASSES, MAX_STATE, ONE_CONSTANT, PLAIN,
-    Pass, Pointers, SidePointers, load, store,
+    Pass, Pointers, SidePointers,
 };
-use super::runs::Run;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, totals};
+use crate::tensor::{Run, load, store};
 use std::marker::PhantomData;
 use std::ops::Range;
 

@@ -3,10 +3,9 @@
 use super::celo2::{Celo2, Celo2Config, OUTPUTS, PUBLISHED_HIDDEN};
 use super::factored::DECAYS;
 use super::factored_rule::{FactoredRule, Parts, TensorPlan};
-use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source, load, store};
+use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
 use super::mlp::ParamMlp;
 use super::rule::Wanted;
-use super::runs::{SHARE, SHARED};
 use super::velo_features::{
     CHANNELS, DECAY_RATES, DIAGONAL_FLOOR, FactoredFeatures, GRADIENT_BOUND, Kind, MADE, RAW, SIDE_GROUPS,
     SQUARE_FLOOR, make, root,
@@ -18,6 +17,7 @@ use crate::optim::squares::{Squares, norm_of};
 use crate::optim::{Moments, StateMut, Step, Update};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Kernel, Simd, Workers, rsqrt};
+use crate::tensor::{SHARE, SHARED, load, store};
 use std::marker::PhantomData;
 
 const SQUARE_DECAY: f32 = 0.95;

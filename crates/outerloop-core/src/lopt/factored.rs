@@ -1,8 +1,7 @@
 //! Factored second moments in the manner of Adafactor (spec: learned_optimizers §1.3).
 
-use super::features::{load, store};
-use super::runs::Factoring;
 use crate::simd::{AlignedVec, Kernel, LANES, LaneSum, Simd, rsqrt};
+use crate::tensor::{Factoring, load, store};
 
 /// Number of decays.
 pub(super) const DECAYS: usize = 3;

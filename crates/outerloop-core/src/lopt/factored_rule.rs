@@ -3,14 +3,13 @@
 
 use super::factored::{self, DECAYS};
 use super::features::{Arrays, Decay, Features};
-use super::hierarchical_features::clip;
 use super::mlp::ParamMlp;
 use super::rule::{Rule, Span, Wanted, spans_of};
-use super::runs::{Factoring, Run, blocks_of, places_of, runs_of};
 use super::sides::{SideRule, SideWeights, Sides};
 use super::turned::{Turned, state_shape, turn, worked_shape};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{LANES, Workers};
+use crate::tensor::{Factoring, Run, blocks_of, clip, places_of, runs_of};
 use std::ops::Range;
 
 /// One tensor's shape and places, worked out once.

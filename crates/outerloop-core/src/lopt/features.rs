@@ -3,8 +3,8 @@
 //! [`super::accumulate`] updates and measures, [`super::columns`] and [`super::fill`] feed the network.
 
 use super::factored::{DECAYS, Side};
-use super::runs::{Factoring, PLACED, Run};
 use crate::simd::Simd;
+use crate::tensor::{Factoring, PLACED, Run, load};
 use std::marker::PhantomData;
 
 /// Most arrays of state an element has.
@@ -181,7 +181,7 @@ pub(super) struct Arrays<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Sides<'a> {
     pub(super) factoring: &'a Factoring,
-    /// See [`places_of`](super::runs::places_of).
+    /// See [`places_of`](crate::tensor::places_of).
     pub(super) places: &'a [[u32; 2]],
     /// Factors of rows and of columns.
     pub(super) values: [&'a Side; 2],
@@ -374,22 +374,6 @@ unsafe fn products<S: Simd, const KIND: u8>(
 unsafe fn side<S: Simd, const KIND: u8>(s: S, p: *const f32, live: usize) -> S::V {
     // SAFETY: the caller's promise.
     unsafe { if KIND == ONE_CONSTANT { s.splat(*p) } else { load(s, p, live) } }
-}
-
-/// # Safety
-/// `p` is readable for `live <= WIDTH` floats.
-#[inline(always)]
-pub(super) unsafe fn load<S: Simd>(s: S, p: *const f32, live: usize) -> S::V {
-    // SAFETY: the caller's promise.
-    unsafe { if live == S::WIDTH { s.load(p) } else { s.load_first(p, live) } }
-}
-
-/// # Safety
-/// `p` is writable for `live <= WIDTH` floats.
-#[inline(always)]
-pub(super) unsafe fn store<S: Simd>(s: S, p: *mut f32, x: S::V, live: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { if live == S::WIDTH { s.store(p, x) } else { s.store_first(p, x, live) } }
 }
 
 /// Pointers to the arrays of a tensor, which are borrowed for `'a`. A step's kernels each get a copy, one after the other,

@@ -2,8 +2,8 @@
 
 use super::STRIDE;
 use super::features::{Features, ONE_CONSTANT, Pointers, SidePointers, channels};
-use super::runs::Run;
 use crate::simd::{Kernel, LANES, Simd};
+use crate::tensor::Run;
 use std::marker::PhantomData;
 
 /// Writes the channels of elements `at..at + n` into `out: [channels, STRIDE]` and the first layer's start into

@@ -6,7 +6,7 @@ use super::hierarchical_config::{
     FEATURE_CLIP, HierarchicalConfig, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, Variant,
 };
 use super::hierarchical_features::{
-    KEPT, Limits, MAX_CHANNELS, OLD, Sums, TensorArrays, accumulate, clip, share, shares,
+    KEPT, Limits, MAX_CHANNELS, OLD, Sums, TensorArrays, accumulate, share, shares,
 };
 use super::hierarchical_forward::Forward;
 use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
@@ -17,6 +17,7 @@ use super::mlp::{ParamMlp, Scratch};
 use crate::optim::{Losses, StateMut, Step, Tensors, Theta, Update, rounding};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES, Workers, sum_lanes};
+use crate::tensor::clip;
 use std::ops::Range;
 
 const NORMALIZER_FLOOR: f32 = 1e-5;

@@ -43,8 +43,6 @@ mod param_rnn;
 mod param_rnn_bound;
 mod rms_mlp;
 mod rule;
-pub(crate) mod runs;
-pub(crate) mod side_sums;
 mod sides;
 mod turned;
 mod velo;
@@ -68,9 +66,5 @@ pub use param_lstm::{ParamLstm, ParamLstmConfig};
 pub use rms_mlp::{RmsMlp, RmsMlpConfig};
 pub use velo::{Velo, VeloConfig};
 
-/// Elements of a tensor that are processed together: their features stay in the first-level cache. A multiple of three
-/// registers of every instruction set.
-const BLOCK: usize = 192;
-
 /// Distance between rows of a block's arrays: room for the last run to write whole registers.
-const STRIDE: usize = BLOCK + crate::simd::LANES;
+const STRIDE: usize = crate::tensor::BLOCK + crate::simd::LANES;

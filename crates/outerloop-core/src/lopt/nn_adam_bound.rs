@@ -1,6 +1,6 @@
 //! NN-Adam at work: the elementwise rule with a tensor's constants, its statistics, and the LSTM that moves the constants.
 
-use super::hierarchical_features::{clip, deviation, share, shares};
+use super::hierarchical_features::{deviation, share, shares};
 use super::hierarchical_tensor::{clipped_log, sign};
 use super::lstm::{Linear, Lstm};
 use super::nn_adam::{CONTROLS, INPUTS, NnAdam};
@@ -9,6 +9,7 @@ use crate::optim::rounding::{exp, ln};
 use crate::optim::{StateMut, Step, Theta, Update};
 use crate::params::ParamLayout;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers};
+use crate::tensor::clip;
 use std::ops::Range;
 
 /// Gradients are clipped to ± this.

@@ -1,8 +1,9 @@
 //! A step of a network with four outputs: its own direction, a nominal one, and a decay of the parameters.
 
 use super::columns::Sink;
-use super::features::{Features, Pointers, load, store};
+use super::features::{Features, Pointers};
 use crate::simd::{Kernel, Simd, exp, rsqrt};
+use crate::tensor::{load, store};
 
 /// Added inside the reciprocal root of the second moment.
 const SECOND_MOMENT_FLOOR: f32 = 1e-6;

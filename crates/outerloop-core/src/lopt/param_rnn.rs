@@ -4,10 +4,10 @@
 //! parameter. Every unit of the state is an array over all parameters, so that a register holds one unit of neighbours.
 //! A few registers of parameters pass through all layers before the next ones.
 
-use super::features::{load, store};
 use super::mlp::{VECTORS, WIDEST, tile};
 use super::param_cell::{Cell, INPUTS, Layer, Preprocess};
 use crate::simd::{AlignedVec, Count, Cpu, Kernel, Simd, Workers, exp, sigmoid, tanh};
+use crate::tensor::{load, store};
 use std::ops::Range;
 
 /// Elements from which on the threads share a tensor.

@@ -1,6 +1,5 @@
 //! A learned update rule for one kind of tensor: features of every element, and the network that reads them.
 
-use super::BLOCK;
 use super::accumulate::{Accumulate, Fold};
 use super::columns::{Direct, Sink};
 use super::features::{
@@ -9,8 +8,8 @@ use super::features::{
 use super::fill::FillBlock;
 use super::mlp::{ParamMlp, Scratch};
 use super::nominal::{NominalScales, NominalStep};
-use super::runs::{PLACED, Run, blocks_of};
 use crate::simd::{AlignedVec, Cpu, Workers};
+use crate::tensor::{BLOCK, PLACED, Run, blocks_of};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};

@@ -3,9 +3,8 @@
 use super::factored::{DECAYS, FoldSide, Side, UpdateSide};
 use super::features;
 use super::rule::Span;
-use super::runs::{Factoring, Run};
-use super::side_sums::sum_squares;
 use crate::simd::{AlignedVec, Cpu, LANES, Workers};
+use crate::tensor::{Factoring, Run, sum_squares};
 use std::ops::Range;
 
 /// First layer's weights of the accumulators of rows and columns, then of their roots; `[DECAYS, hidden]` each.

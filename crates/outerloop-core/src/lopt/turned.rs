@@ -4,9 +4,9 @@
 //! The elementwise state of such a matrix is kept in that order, parameters and gradients are turned in every step.
 //! Rows and columns keep their meaning, because the longer axis stays the longer one.
 
-use super::runs::SHARED;
 use crate::layer::transpose;
 use crate::simd::{AlignedVec, Cpu, LANES};
+use crate::tensor::SHARED;
 
 /// The shape in which a tensor of shape `shape` is worked on. Large ones stay as they are: threads share their rows.
 pub(super) fn worked_shape(shape: &[usize]) -> Vec<usize> {

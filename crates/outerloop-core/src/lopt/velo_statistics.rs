@@ -1,10 +1,10 @@
 //! What VeLO's LSTM sees of a tensor: statistics of parameters, momenta and second moment (spec: learned_optimizers §2 f).
 
 use super::factored::DECAYS;
-use super::runs::SHARED;
 use crate::optim::rounding::ln;
 use crate::optim::squares::sum_in_range;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers, totals};
+use crate::tensor::SHARED;
 
 /// Elements whose sums are f32; sums of such sums are f64.
 const BLOCK: usize = 4096;

@@ -12,8 +12,8 @@ use super::adafactor_bound::Bound;
 use super::checks::{at_least_0, expect, fraction, positive, size, yes};
 use super::{Config, Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::error::Result;
-use crate::lopt::runs::runs_of;
 use crate::params::{ParamLayout, TensorSpec};
+use crate::tensor::runs_of;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -7,10 +7,9 @@ use super::rounding::pow;
 use super::squares::Squares;
 use super::tensorwise::Decayed;
 use super::{StateMut, Step, Update};
-use crate::lopt::runs::{Factoring, Run, blocks_of, runs_of};
-use crate::lopt::side_sums::sum_squares;
 use crate::params::{ALIGN, ParamLayout};
 use crate::simd::{AlignedVec, Kernel, Simd, Workers};
+use crate::tensor::{Factoring, Run, blocks_of, runs_of, sum_squares};
 use std::ops::Range;
 
 /// Smallest root mean square of parameters that a step is relative to.

@@ -1,8 +1,11 @@
 //! A tensor of any rank as runs along its last axis, with the places of its factored accumulators.
 
-use super::BLOCK;
 use crate::simd::LANES;
 use std::ops::Range;
+
+/// Elements of a tensor that are processed together: their features stay in the first-level cache. A multiple of three
+/// registers of every instruction set.
+pub(crate) const BLOCK: usize = 192;
 
 /// Up to [`BLOCK`] neighbours along the last axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,12 +21,12 @@ pub(crate) struct Run {
 }
 
 /// Elements that have a place of their own in [`places_of`]: the narrowest register of several lanes, half of [`LANES`].
-pub(super) const PLACED: usize = LANES / 2;
+pub(crate) const PLACED: usize = LANES / 2;
 
 /// Where every [`PLACED`] elements of aligned runs start on the two sides, the one that is constant along the runs first.
 /// # Panics
 /// If a side has more than 2³² elements: its tensor has more, and no memory holds it.
-pub(super) fn places_of(runs: &[Run], factoring: &Factoring) -> Vec<[u32; 2]> {
+pub(crate) fn places_of(runs: &[Run], factoring: &Factoring) -> Vec<[u32; 2]> {
     let place = |x: usize| u32::try_from(x).expect("a side's length fits 32 bits");
     let of_run = |run: &Run| {
         let (constant, spread) =
@@ -115,7 +118,7 @@ pub(crate) fn runs_of(shape: &[usize]) -> (Vec<Run>, Option<Factoring>) {
 /// Elements of a tensor below which threads do not share it.
 pub(crate) const SHARED: usize = 1 << 17;
 /// Elements that a thread takes at a time.
-pub(super) const SHARE: usize = 1 << 15;
+pub(crate) const SHARE: usize = 1 << 15;
 
 /// Cuts `part` of the runs into blocks that threads may share: one, or such of about [`SHARE`] elements. It depends on the
 /// shape alone, and so do sums over the blocks.

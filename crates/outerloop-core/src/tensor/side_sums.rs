@@ -1,7 +1,7 @@
 //! Sums of a tensor's squared gradients by row and by column.
 
-use super::features::{load, store};
-use super::hierarchical_features::clip;
+use super::clip::clip;
+use super::edge::{load, store};
 use super::runs::{Factoring, Run};
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers};
 use std::ops::Range;
