@@ -3,7 +3,6 @@
 use super::finite::{NonFinite, is_within};
 use super::padding::Padding;
 use super::pool::shared_pool;
-use super::subset::Subset;
 use crate::error::{Error, Result};
 use crate::optim::{
     GradRange, Losses, Optimizer, OptimizerState, Overwrites, Scale, Step, Tensors, Theta, Update,
@@ -11,6 +10,7 @@ use crate::optim::{
 };
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Cpu, FlushDenormals, Workers};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Parameters below which one thread does all: waking others takes longer.
@@ -59,6 +59,15 @@ pub struct Applied {
     pub(super) subset: Option<Subset>,
     /// Where in the state arrays of gathered gradients start, once somebody asked.
     pub(super) sums: Option<Vec<usize>>,
+}
+
+/// The tensors of the last step that left some alone.
+pub(super) struct Subset {
+    /// Their indices.
+    pub(super) indices: Vec<usize>,
+    pub(super) applied: Box<Applied>,
+    /// Their slices of the whole state, and where these are in theirs.
+    pub(super) slices: Vec<(Range<usize>, Range<usize>)>,
 }
 
 impl Applied {

@@ -5,7 +5,7 @@
 //! tensor that is left alone. Where gradients are accumulated, a missing one counts as zero for a tensor of which something
 //! other than zeros has been gathered.
 
-use super::applied::{Applied, Report, check};
+use super::applied::{Applied, Report, Subset, check};
 use crate::error::{Error, ErrorCode, Result};
 use crate::optim::{Optimizer, SUM, Scale};
 use crate::params::{ALIGN, ParamLayout, TensorSpec};
@@ -21,15 +21,6 @@ enum Owned {
     Elements,
     /// So many numbers for every tensor.
     Rows(usize),
-}
-
-/// The tensors of the last step that left some alone.
-pub(super) struct Subset {
-    /// Their indices.
-    indices: Vec<usize>,
-    pub(super) applied: Box<Applied>,
-    /// Their slices of the whole state, and where these are in theirs.
-    slices: Vec<(Range<usize>, Range<usize>)>,
 }
 
 impl Applied {

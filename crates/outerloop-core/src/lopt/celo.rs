@@ -10,8 +10,8 @@
 //! [`super::Velo`].
 
 use super::hyper_lstm::SHARED;
+use super::velo::{Bound, Kind, Sizes};
 use super::velo::{COST, state_layout, theta_spec};
-use super::velo_bound::{Bound, Kind, Sizes};
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, expect, positive, size, thousandth};
 use crate::optim::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};

@@ -1,8 +1,7 @@
 //! What the per-parameter network reads and where its outputs go: one column a parameter.
 
-use super::STRIDE;
 use super::features::{Features, MAX_RAW, ONE_CONSTANT, PLAIN, Pointers, SidePointers};
-use super::mlp::VECTORS;
+use super::{STRIDE, VECTORS};
 use crate::simd::{Simd, exp};
 use crate::tensor::{load, store};
 use std::marker::PhantomData;

@@ -1,14 +1,12 @@
 //! The per-parameter network, applied to a block of parameters at a time.
 
-use super::STRIDE;
 use super::columns::{Columns, Sink, Stored, biases};
+use super::{STRIDE, VECTORS};
 use crate::optim::LeafInit;
 use crate::params::TensorSpec;
 use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, Terms, relu};
 use std::marker::PhantomData;
 
-/// Registers of columns that go through both hidden layers together.
-pub(super) const VECTORS: usize = 3;
 /// Widest register, in floats.
 pub(super) const WIDEST: usize = 16;
 

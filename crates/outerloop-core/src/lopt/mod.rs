@@ -11,7 +11,6 @@ mod adafac_mlp;
 mod adafac_nominal;
 mod celo;
 mod celo2;
-mod celo2_bound;
 mod celo_adam;
 mod columns;
 mod embedding;
@@ -20,12 +19,7 @@ mod factored_rule;
 mod features;
 mod fill;
 mod hierarchical;
-mod hierarchical_bound;
-mod hierarchical_config;
 mod hierarchical_features;
-mod hierarchical_forward;
-mod hierarchical_tensor;
-mod hierarchical_theta;
 mod hyper_lstm;
 mod l2l;
 mod learnable;
@@ -35,7 +29,6 @@ mod lstm;
 mod mlp;
 mod mlp_lopt;
 mod nn_adam;
-mod nn_adam_bound;
 mod nominal;
 mod param_cell;
 mod param_lstm;
@@ -46,10 +39,7 @@ mod rule;
 mod sides;
 mod turned;
 mod velo;
-mod velo_bank;
-mod velo_bound;
 mod velo_features;
-mod velo_statistics;
 
 pub use adafac_mlp::{AdafacMlp, AdafacMlpConfig};
 pub use adafac_nominal::{AdafacNominal, AdafacNominalConfig};
@@ -57,7 +47,7 @@ pub use celo::{Celo, CeloConfig};
 pub use celo_adam::{CeloAdam, CeloAdamConfig};
 pub use celo2::{Celo2, Celo2Config};
 pub use hierarchical::Hierarchical;
-pub use hierarchical_config::{HierarchicalConfig, OldParams, Variant};
+pub use hierarchical::{HierarchicalConfig, OldParams, Variant};
 pub use l2l::{L2lGruConfig, L2lLstmConfig};
 pub use learnable::{LearnableAdamConfig, LearnableSgdConfig, LearnableSgdmConfig};
 pub use mlp_lopt::{MlpLopt, MlpLoptConfig};
@@ -68,3 +58,6 @@ pub use velo::{Velo, VeloConfig};
 
 /// Distance between rows of a block's arrays: room for the last run to write whole registers.
 const STRIDE: usize = crate::tensor::BLOCK + crate::simd::LANES;
+
+/// Registers of columns that go through both hidden layers together.
+const VECTORS: usize = 3;

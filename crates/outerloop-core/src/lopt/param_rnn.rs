@@ -4,7 +4,8 @@
 //! parameter. Every unit of the state is an array over all parameters, so that a register holds one unit of neighbours.
 //! A few registers of parameters pass through all layers before the next ones.
 
-use super::mlp::{VECTORS, WIDEST, tile};
+use super::VECTORS;
+use super::mlp::{WIDEST, tile};
 use super::param_cell::{Cell, INPUTS, Layer, Preprocess};
 use crate::simd::{AlignedVec, Count, Cpu, Kernel, Simd, Workers, exp, sigmoid, tanh};
 use crate::tensor::{load, store};

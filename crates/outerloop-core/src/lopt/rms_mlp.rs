@@ -10,9 +10,9 @@
 //! are not clipped. No published numbers exist: an f64 twin only.
 
 use super::embedding::sine_embedding;
+use super::hierarchical::CONSTANTS;
+use super::hierarchical::Forward;
 use super::hierarchical_features::{DECAYS, KEPT, OLD, TensorArrays, accumulate, share, shares};
-use super::hierarchical_forward::Forward;
-use super::hierarchical_theta::CONSTANTS;
 use super::lstm::Linear;
 use super::mlp::{ParamMlp, Scratch, mlp_leaves};
 use crate::error::Result;

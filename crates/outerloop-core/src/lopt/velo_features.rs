@@ -12,6 +12,8 @@ use super::features::{
 use crate::simd::{Simd, rsqrt};
 use std::marker::PhantomData;
 
+/// Width of both hidden layers.
+pub(super) const HIDDEN: usize = 4;
 /// Channels of the groups.
 pub(super) const GROUPS: [usize; 14] = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3];
 /// Decays of momentum and of the factored second moment.
@@ -72,7 +74,7 @@ pub(super) trait Kind: Send + Sync + 'static {
 pub(super) struct Velo;
 
 impl Kind for Velo {
-    const HIDDEN: Option<usize> = Some(super::velo_bank::HIDDEN);
+    const HIDDEN: Option<usize> = Some(HIDDEN);
     const SECOND_MOMENT_FLOOR: f32 = 1e-6;
 }
 

@@ -7,7 +7,6 @@
 
 mod adabelief;
 mod adafactor;
-mod adafactor_bound;
 mod adagrad;
 mod adam;
 mod adam8p;
@@ -18,7 +17,6 @@ mod cosine;
 pub(crate) mod elementwise;
 mod fromage;
 mod grad_range;
-mod inverse_root;
 mod lamb;
 mod lars;
 mod lion;
@@ -32,7 +30,6 @@ mod rmsprop;
 pub(crate) mod rounding;
 mod sgd;
 mod shampoo;
-mod shampoo_bound;
 mod sm3;
 pub(crate) mod squares;
 mod state;

@@ -14,6 +14,7 @@ mod particle;
 mod perturbation;
 mod plan;
 mod saved;
+mod shared;
 mod truncation;
 mod unroller;
 

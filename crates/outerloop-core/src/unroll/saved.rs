@@ -2,8 +2,9 @@
 
 use super::LaneStatus;
 use super::lane::Lane;
-use super::particle::{Particle, Shared};
+use super::particle::Particle;
 use super::plan::Restart;
+use super::shared::Shared;
 use crate::error::{Error, ErrorCode, Result};
 use crate::optim::empty_state;
 use crate::simd::AlignedVec;

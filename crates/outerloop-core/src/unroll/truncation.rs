@@ -2,8 +2,8 @@
 //! of them over.
 
 use super::lane::BoundLane;
-use super::particle::Advance;
 use super::plan::{LossSource, Reduce, Target};
+use super::shared::Advance;
 use crate::data::Split;
 use crate::error::Result;
 use crate::rng::Key;

@@ -2,9 +2,10 @@
 
 use super::memory::{self, ProblemBytes};
 use super::occupancy::Occupancy;
-use super::particle::{Advance, Particle, Shared, advance};
+use super::particle::{Particle, advance};
 use super::plan::{AdvancePlan, Carry, MetaLoss, SegmentResult};
 use super::saved::{read, write};
+use super::shared::{Advance, Shared};
 use super::{JobControl, Noise, PerturbationSums, thread_pool};
 use crate::error::{Error, ErrorCode, Result};
 use crate::memory::MemoryLimit;

@@ -8,10 +8,10 @@
 //! `minDimSizeToFactor`; v gets g² + eps; the decay of weights is not multiplied by lr. Differences are rounding only.
 //! Left out: the offset of t.
 
-use super::adafactor_bound::Bound;
-use super::checks::{at_least_0, expect, fraction, positive, size, yes};
-use super::{Config, Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
+use super::bound::Bound;
 use crate::error::Result;
+use crate::optim::checks::{at_least_0, expect, fraction, positive, size, yes};
+use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::tensor::runs_of;
 use serde::{Deserialize, Serialize};

@@ -1,16 +1,17 @@
 //! VeLO and Celo at work: one step over all tensors of a lane.
 
-use super::factored::DECAYS;
-use super::factored_rule::{FactoredRule, Parts, TensorPlan};
-use super::features::{Arrays, Decay};
-use super::hyper_lstm::{Dense, HyperLstm};
-use super::mlp::ParamMlp;
-use super::rule::Wanted;
-use super::velo_bank::{Bank, HIDDEN, OUTPUTS, no_weights};
-use super::velo_features::{
+use super::bank::{Bank, OUTPUTS, no_weights};
+use super::statistics::{mean_square, write_features};
+use crate::lopt::factored::DECAYS;
+use crate::lopt::factored_rule::{FactoredRule, Parts, TensorPlan};
+use crate::lopt::features::{Arrays, Decay};
+use crate::lopt::hyper_lstm::{Dense, HyperLstm};
+use crate::lopt::mlp::ParamMlp;
+use crate::lopt::rule::Wanted;
+use crate::lopt::velo_features::HIDDEN;
+use crate::lopt::velo_features::{
     DECAY_RATES, DiagonalFeatures, FactoredFeatures, GRADIENT_BOUND, SQUARE_FLOOR, Velo,
 };
-use super::velo_statistics::{mean_square, write_features};
 use crate::optim::{StateMut, Step, Tensors, Theta, ThetaSpec, Update, rounding};
 use crate::params::ParamLayout;
 use crate::simd::{Cpu, Workers};
@@ -24,7 +25,7 @@ const BUGGED_HALF_LIFE: f64 = 10.0;
 
 /// Which of the two.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(in crate::lopt) enum Kind {
     Velo {
         /// Factor of the mixed weights, for a mean of as many as there are in the bank.
         factor: f32,
@@ -38,14 +39,14 @@ pub(super) enum Kind {
 }
 
 /// Size of the bank, and factors of the step.
-pub(super) struct Sizes {
-    pub(super) inits: usize,
-    pub(super) step_mult: f32,
-    pub(super) exp_mult: f32,
+pub(in crate::lopt) struct Sizes {
+    pub(in crate::lopt) inits: usize,
+    pub(in crate::lopt) step_mult: f32,
+    pub(in crate::lopt) exp_mult: f32,
 }
 
 /// VeLO or Celo bound to theta and shapes.
-pub(super) struct Bound {
+pub(in crate::lopt) struct Bound {
     kind: Kind,
     sizes: Sizes,
     params: ParamLayout,
@@ -64,7 +65,7 @@ pub(super) struct Bound {
 
 impl Bound {
     /// On `theta`, whose length was checked.
-    pub(super) fn new(
+    pub(in crate::lopt) fn new(
         spec: &ThetaSpec,
         theta: &Theta,
         params: &ParamLayout,

@@ -6,11 +6,11 @@
 //! without Adam. Differences: normalisers and everything constant over a row or column are folded into the first layer
 //! (rounding only); there are always two hidden layers. Left out are options that are off by default there.
 
-use super::celo2_bound::{AnyWidth, Bound, PublishedWidth};
-use super::factored::DECAYS;
-use super::factored_rule::state_arrays;
-use super::velo_features::GROUPS;
+use super::bound::{AnyWidth, Bound, PublishedWidth};
 use crate::error::Result;
+use crate::lopt::factored::DECAYS;
+use crate::lopt::factored_rule::state_arrays;
+use crate::lopt::velo_features::GROUPS;
 use crate::optim::checks::{
     at_least_0, expect, fraction, point_9, point_95, positive, size, thousandth, yes,
 };

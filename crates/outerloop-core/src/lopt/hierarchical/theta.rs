@@ -1,12 +1,12 @@
 //! Theta of the hierarchical optimizer: leaves in the order of the published files.
 
-use super::hierarchical_config::{HierarchicalConfig, Variant};
-use super::hierarchical_features::MAX_CHANNELS;
+use super::config::{HierarchicalConfig, Variant};
+use crate::lopt::hierarchical_features::MAX_CHANNELS;
 use crate::optim::{LeafInit, ThetaSpec};
 use crate::params::TensorSpec;
 
 /// Un-normalised inputs of the per-parameter network besides the LSTM's: 11 time features and three sizes.
-pub(super) const CONSTANTS: usize = 14;
+pub(in crate::lopt) const CONSTANTS: usize = 14;
 /// Statistics of a tensor that its LSTM sees.
 pub(super) const STATISTICS: usize = 18;
 

@@ -1,6 +1,6 @@
 //! Options of the hierarchical optimizer.
 
-use super::hierarchical::Hierarchical;
+use super::optimizer::Hierarchical;
 use crate::error::Result;
 use crate::optim::checks::{at_least_0, expect, fraction, positive, size, size_32, thousandth};
 use crate::optim::{Config, Optimizer};

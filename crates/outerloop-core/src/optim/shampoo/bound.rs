@@ -1,12 +1,12 @@
 //! Shampoo at work: one step over all tensors of a lane.
 
-use super::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
+use super::config::{Shampoo, as_matrix};
 use super::inverse_root::InverseRoot;
-use super::mean_decay::MeanDecay;
-use super::shampoo::{Shampoo, as_matrix};
-use super::squares::Squares;
-use super::{StateMut, Step, Update};
 use crate::layer::transpose;
+use crate::optim::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
+use crate::optim::mean_decay::MeanDecay;
+use crate::optim::squares::Squares;
+use crate::optim::{StateMut, Step, Update};
 use crate::params::{ALIGN, ParamLayout};
 use crate::simd::{AlignedVec, Cpu, GemmInit, MatMut, MatRef, Simd, gemm};
 use std::ops::Range;

@@ -1,19 +1,17 @@
 //! The hierarchical optimizer at work: one step over all tensors of a lane.
 
-use super::embedding::sine_embedding;
-use super::hierarchical::{Hierarchical, OLD_AGE};
-use super::hierarchical_config::{
-    FEATURE_CLIP, HierarchicalConfig, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, Variant,
-};
-use super::hierarchical_features::{
+use super::config::{FEATURE_CLIP, HierarchicalConfig, TRAIN_LOSS_DECAY, VALID_LOSS_DECAY, Variant};
+use super::forward::Forward;
+use super::optimizer::{Hierarchical, OLD_AGE};
+use super::tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
+use super::theta::{num_channels, num_lstm_inputs};
+use crate::lopt::embedding::sine_embedding;
+use crate::lopt::hierarchical_features::{
     KEPT, Limits, MAX_CHANNELS, OLD, Sums, TensorArrays, accumulate, share, shares,
 };
-use super::hierarchical_forward::Forward;
-use super::hierarchical_tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
-use super::hierarchical_theta::{num_channels, num_lstm_inputs};
-use super::loss_normalizer;
-use super::lstm::{Linear, Lstm};
-use super::mlp::{ParamMlp, Scratch};
+use crate::lopt::loss_normalizer;
+use crate::lopt::lstm::{Linear, Lstm};
+use crate::lopt::mlp::{ParamMlp, Scratch};
 use crate::optim::{Losses, StateMut, Step, Tensors, Theta, Update, rounding};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES, Workers, sum_lanes};
@@ -207,7 +205,7 @@ impl Bound {
     /// Bias of the first layer with everything that is constant over the tensor.
     fn fold_constants(&mut self, cpu: Cpu, row: usize, iteration: u64, hidden: &[f32]) {
         let norm = self.sums[row].squares[1].sqrt();
-        let (fixed, control) = self.constants.split_at_mut(super::hierarchical_theta::CONSTANTS);
+        let (fixed, control) = self.constants.split_at_mut(super::theta::CONSTANTS);
         fixed[..11].copy_from_slice(&sine_embedding(iteration));
         fixed[11] = rounding::ln(self.tensors.len() as f32) - 1.0;
         fixed[12] = rounding::ln(norm + 1e-8);

@@ -1,27 +1,32 @@
 //! The per-parameter network of the hierarchical optimizer, over a tensor or the blocks that threads share it in.
 
-use super::columns::{Columns, Sink, biases};
-use super::hierarchical_features::{ArrayPointers, Limits, MAX_CHANNELS, OLD};
-use super::mlp::{ParamMlp, Scratch};
+use crate::lopt::columns::{Columns, Sink, biases};
+use crate::lopt::hierarchical_features::{ArrayPointers, Limits, MAX_CHANNELS, OLD};
+use crate::lopt::mlp::{ParamMlp, Scratch};
 use crate::simd::{Cpu, LANES, Simd};
 use std::ops::Range;
 
 /// The per-parameter network on a part of a tensor.
-pub(super) struct Forward<'a> {
-    pub(super) cpu: Cpu,
-    pub(super) mlp: &'a ParamMlp,
-    pub(super) arrays: ArrayPointers<'a>,
-    pub(super) bias: &'a [f32],
+pub(in crate::lopt) struct Forward<'a> {
+    pub(in crate::lopt) cpu: Cpu,
+    pub(in crate::lopt) mlp: &'a ParamMlp,
+    pub(in crate::lopt) arrays: ArrayPointers<'a>,
+    pub(in crate::lopt) bias: &'a [f32],
     /// Normalisers and bound of the channels; without them the normalisers are in the weights.
-    pub(super) limits: Option<Limits<'a>>,
-    pub(super) exp_mult: f32,
-    pub(super) step_mult: f32,
+    pub(in crate::lopt) limits: Option<Limits<'a>>,
+    pub(in crate::lopt) exp_mult: f32,
+    pub(in crate::lopt) step_mult: f32,
 }
 
 impl Forward<'_> {
     /// Steps the elements of `part`, which starts at a whole group of lanes; if given, `lanes` get the sums of the second
     /// hidden layer.
-    pub(super) fn run(&self, scratch: &mut Scratch, part: Range<usize>, mut lanes: Option<&mut [f32]>) {
+    pub(in crate::lopt) fn run(
+        &self,
+        scratch: &mut Scratch,
+        part: Range<usize>,
+        mut lanes: Option<&mut [f32]>,
+    ) {
         let Self { cpu, mlp, arrays, bias, limits, exp_mult, step_mult } = *self;
         if let Some(lanes) = &mut lanes {
             lanes.fill(0.0);

@@ -2,16 +2,16 @@
 //!
 //! W = factor·mean over the bank of controlᵢ·Wᵢ for every weight; all leaves of theta have the bank as their first axis.
 
-use super::factored_rule::WeightsMut;
-use super::features::Features;
-use super::velo_features::{CHANNELS, DiagonalFeatures, FactoredFeatures, GROUPS, RAW, SIDE_GROUPS, Velo};
+use crate::lopt::factored_rule::WeightsMut;
+use crate::lopt::features::Features;
+use crate::lopt::velo_features::{
+    CHANNELS, DiagonalFeatures, FactoredFeatures, GROUPS, HIDDEN, RAW, SIDE_GROUPS, Velo,
+};
 use crate::optim::{Leaf, LeafInit, Theta, ThetaSpec};
 use crate::params::TensorSpec;
 use crate::simd::{Cpu, GemmInit, MatMut, MatRef, gemm};
 use std::ops::Range;
 
-/// Width of both hidden layers.
-pub(super) const HIDDEN: usize = 4;
 /// Outputs; the third has no use.
 pub(super) const OUTPUTS: usize = 3;
 /// Inputs of the first layer, all groups together.

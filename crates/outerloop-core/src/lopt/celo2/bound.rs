@@ -1,12 +1,12 @@
 //! Celo2 at work: one step over all tensors of a lane.
 
-use super::celo2::{Celo2, Celo2Config, OUTPUTS, PUBLISHED_HIDDEN};
-use super::factored::DECAYS;
-use super::factored_rule::{FactoredRule, Parts, TensorPlan};
-use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
-use super::mlp::ParamMlp;
-use super::rule::Wanted;
-use super::velo_features::{
+use super::config::{Celo2, Celo2Config, OUTPUTS, PUBLISHED_HIDDEN};
+use crate::lopt::factored::DECAYS;
+use crate::lopt::factored_rule::{FactoredRule, Parts, TensorPlan};
+use crate::lopt::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
+use crate::lopt::mlp::ParamMlp;
+use crate::lopt::rule::Wanted;
+use crate::lopt::velo_features::{
     CHANNELS, DECAY_RATES, DIAGONAL_FLOOR, FactoredFeatures, GRADIENT_BOUND, Kind, MADE, RAW, SIDE_GROUPS,
     SQUARE_FLOOR, make, root,
 };

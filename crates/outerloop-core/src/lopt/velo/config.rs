@@ -12,11 +12,11 @@
 //! decay of the LSTM's state, other scales of the step. Averaging of gradients beyond 150,000 steps and weight decay are
 //! wrappers there and not part of the rule.
 
-use super::factored::DECAYS;
-use super::velo_bank::{self, MACS};
-use super::velo_bound::{Bound, Kind, Sizes};
-use super::{factored_rule, hyper_lstm};
+use super::bank::{self, MACS};
+use super::bound::{Bound, Kind, Sizes};
 use crate::error::Result;
+use crate::lopt::factored::DECAYS;
+use crate::lopt::{factored_rule, hyper_lstm};
 use crate::optim::checks::{at_least_0, positive, size, thousandth};
 use crate::optim::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Features of a tensor: shared ones, and its own.
-const INPUTS: usize = hyper_lstm::SHARED + super::velo_statistics::FEATURES;
+const INPUTS: usize = hyper_lstm::SHARED + super::statistics::FEATURES;
 
 /// Sizes and scales of VeLO, and the two bugs that published weights were trained with or without.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,14 +93,18 @@ impl Velo {
 }
 
 /// Theta of VeLO and Celo: the bank, then the LSTM.
-pub(super) fn theta_spec(inputs: usize, lstm_hidden: usize, inits: usize) -> ThetaSpec {
-    let mut leaves = velo_bank::leaves(inits);
+pub(in crate::lopt) fn theta_spec(inputs: usize, lstm_hidden: usize, inits: usize) -> ThetaSpec {
+    let mut leaves = bank::leaves(inits);
     leaves.extend(hyper_lstm::leaves(inputs, lstm_hidden, Some(inits)));
     ThetaSpec { leaves }
 }
 
 /// State of VeLO and Celo: the tensors', then that of the LSTM, which has so many rows.
-pub(super) fn state_layout(params: &ParamLayout, rows: usize, lstm_hidden: usize) -> Option<ParamLayout> {
+pub(in crate::lopt) fn state_layout(
+    params: &ParamLayout,
+    rows: usize,
+    lstm_hidden: usize,
+) -> Option<ParamLayout> {
     let tensors = |spec: &TensorSpec| factored_rule::state_arrays(spec, DECAYS);
     let mut arrays: Vec<_> = params.specs().iter().flat_map(tensors).collect();
     arrays.extend(hyper_lstm::state_arrays(rows, lstm_hidden));
@@ -108,7 +112,7 @@ pub(super) fn state_layout(params: &ParamLayout, rows: usize, lstm_hidden: usize
 }
 
 /// The cost of VeLO and Celo, without the LSTM.
-pub(super) const COST: Cost = Cost { state_floats: DECAYS + 1, macs: MACS };
+pub(in crate::lopt) const COST: Cost = Cost { state_floats: DECAYS + 1, macs: MACS };
 
 impl Optimizer for Velo {
     fn theta_spec(&self) -> &ThetaSpec {

@@ -8,12 +8,12 @@
 //! validation losses that do not advance the clock. Differences: time features are computed in f64; the mean of the
 //! validation losses is 0 before the first one.
 
-use super::hierarchical_bound::Bound;
-use super::hierarchical_config::{HierarchicalConfig, OldParams, Variant};
-use super::hierarchical_tensor::NUM_DECAYS;
-use super::hierarchical_theta::theta_spec;
-use super::loss_normalizer;
+use super::bound::Bound;
+use super::config::{HierarchicalConfig, OldParams, Variant};
+use super::tensor::NUM_DECAYS;
+use super::theta::theta_spec;
 use crate::error::Result;
+use crate::lopt::loss_normalizer;
 use crate::optim::{Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 

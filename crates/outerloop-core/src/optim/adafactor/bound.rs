@@ -1,12 +1,12 @@
 //! Adafactor at work: one step over all tensors of a lane.
 
-use super::adafactor::Adafactor;
-use super::elementwise::{Directions, Elementwise, MAX_ARRAYS, Sweep};
-use super::mean_decay::MeanDecay;
-use super::rounding::pow;
-use super::squares::Squares;
-use super::tensorwise::Decayed;
-use super::{StateMut, Step, Update};
+use super::config::Adafactor;
+use crate::optim::elementwise::{Directions, Elementwise, MAX_ARRAYS, Sweep};
+use crate::optim::mean_decay::MeanDecay;
+use crate::optim::rounding::pow;
+use crate::optim::squares::Squares;
+use crate::optim::tensorwise::Decayed;
+use crate::optim::{StateMut, Step, Update};
 use crate::params::{ALIGN, ParamLayout};
 use crate::simd::{AlignedVec, Kernel, Simd, Workers};
 use crate::tensor::{Factoring, Run, blocks_of, runs_of, sum_squares};

@@ -13,10 +13,10 @@
 //! Newton's iteration. They cost about 70·n³ operations for an axis of n, every `every` updates, and dominate from about
 //! n = 64 on; the statistics lose small eigenvalues to f32, whose roots are right to 2⁻²⁴/`matrixEps`.
 
-use super::checks::{fraction, point_9, point_999, positive, size};
-use super::shampoo_bound::Bound;
-use super::{Config, Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
+use super::bound::Bound;
 use crate::error::Result;
+use crate::optim::checks::{fraction, point_9, point_999, positive, size};
+use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -9,7 +9,7 @@
 //! implementation: google/learned_optimization, learned_optimizers/nn_adam.py, 32186aa. amoudgl/celo, 66d9761, has 64
 //! units. No difference but rounding; that is felt, since β₂ goes through 1 − e¹⁰ˣ again in every step.
 
-use super::nn_adam_bound::Bound;
+use super::bound::Bound;
 use crate::error::Result;
 use crate::optim::checks::{between, eps8, fraction, point_9, point_999, positive, size, size_32};
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};

@@ -1,7 +1,7 @@
 //! One tensor under the hierarchical optimizer: its arrays, and what its LSTM sees of it.
 
-use super::hierarchical_features::{DECAYS, KEPT, Sums, TensorArrays, deviation};
-use super::hierarchical_theta::STATISTICS;
+use super::theta::STATISTICS;
+use crate::lopt::hierarchical_features::{DECAYS, KEPT, Sums, TensorArrays, deviation};
 use crate::optim::{Tensors, rounding};
 use crate::simd::Workers;
 use std::ops::Range;
@@ -88,11 +88,11 @@ pub(super) fn statistics(
     ]
 }
 
-pub(super) fn clipped_log(x: f32) -> f32 {
+pub(in crate::lopt) fn clipped_log(x: f32) -> f32 {
     let y = rounding::ln(1e-8 + x.abs());
     if y.is_nan() { y } else { y.clamp(-5.0, 5.0) }
 }
 
-pub(super) fn sign(x: f32) -> f32 {
+pub(in crate::lopt) fn sign(x: f32) -> f32 {
     if x == 0.0 { 0.0 } else { x.signum() }
 }
