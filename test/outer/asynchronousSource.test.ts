@@ -1,11 +1,8 @@
 /** Several workers at their own pace, on a toy in place of the engine. */
 import test from 'ava'
 import type { TrainConfig } from '../../ts/config/trainConfig.js'
-import {
-  createGradientSource,
-  type GradientSource,
-  type SourcedGradient,
-} from '../../ts/outer/gradientSource.js'
+import type { GradientSource, SourcedGradient } from '../../ts/outer/gradientSource.js'
+import { createGradientSource } from '../../ts/outer/gradientSources.js'
 import { ToyTransport, toyRun } from './toyTransport.js'
 
 /** A gradient without wall times. */

@@ -1,8 +1,7 @@
 /** An optimizer at work on a caller's parameters. */
 import { OuterloopError } from '../errors.js'
 import { NativeAppliedHandle } from '../native.js'
-import type { Optimizer } from './optimizer.js'
-import { encodeState, type StateNumbers } from './stateFile.js'
+import { encodeState, type StateNumbers, type StateOwner } from './stateFile.js'
 import { type Grads, type OrderedParams, orderedGrads } from './tensors.js'
 import {
   type FlushOptions,
@@ -26,14 +25,14 @@ export interface UpdateReport {
 
 /** State of an optimizer, in native memory; freed with the object or by {@link OptimizerState.close}. */
 export class OptimizerState implements Disposable {
-  readonly #optimizer: Optimizer
+  readonly #optimizer: StateOwner
   readonly #native: NativeAppliedHandle
   readonly #params: OrderedParams
   readonly #missingGrads: 'throw' | 'skip'
 
-  /** @internal Use {@link Optimizer.init}. */
+  /** @internal Use `Optimizer.init`. */
   constructor(
-    optimizer: Optimizer,
+    optimizer: StateOwner,
     native: NativeAppliedHandle,
     params: OrderedParams,
     missingGrads: 'throw' | 'skip',
@@ -85,7 +84,7 @@ export class OptimizerState implements Disposable {
     return this.#native.flush(this.#params.arrays(), scale, this.#missingGrads === 'skip')
   }
 
-  /** Everything that {@link Optimizer.restore} needs besides the parameters: bytes of a safetensors file. */
+  /** Everything that `Optimizer.restore` needs besides the parameters: bytes of a safetensors file. */
   save(): Uint8Array {
     return encodeState(this.numbers(), this.#optimizer, this.#params.leaves)
   }

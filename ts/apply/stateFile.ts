@@ -4,7 +4,6 @@ import type { OptimizerConfig } from '../config/optimizerConfig.js'
 import { OuterloopError } from '../errors.js'
 import { decodeTensors, encodeTensors, engineVersion, type ThetaLeaf } from '../native.js'
 import { differences, structural } from './hyperparameters.js'
-import type { Optimizer } from './optimizer.js'
 
 const FORMAT = 'outerloop-state-1'
 
@@ -16,10 +15,16 @@ export interface StateNumbers {
   numSteps: number
 }
 
+/** Whose state it is. */
+export interface StateOwner {
+  readonly config: OptimizerConfig
+  readonly theta: Float32Array
+}
+
 /** Equal states give equal bytes. */
 export function encodeState(
   { data, iteration, numSteps }: StateNumbers,
-  optimizer: Optimizer,
+  optimizer: StateOwner,
   leaves: readonly ThetaLeaf[],
 ): Uint8Array {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
@@ -42,7 +47,7 @@ export function encodeState(
  */
 export function decodeState(
   bytes: Uint8Array,
-  optimizer: Optimizer,
+  optimizer: StateOwner,
   leaves: readonly ThetaLeaf[],
   allows: { hyperparameters: boolean },
 ): StateNumbers {
@@ -75,7 +80,7 @@ const MOST_TOLD = 10
 
 function checkOptions(
   saved: OptimizerConfig,
-  { config }: Optimizer,
+  { config }: StateOwner,
   leaves: readonly ThetaLeaf[],
   { hyperparameters }: { hyperparameters: boolean },
 ): void {
@@ -96,7 +101,7 @@ function invalid(what: string): OuterloopError {
 }
 
 /** What a state belongs to. */
-function identity(optimizer: Optimizer, leaves: readonly ThetaLeaf[]): Record<string, string> {
+function identity(optimizer: StateOwner, leaves: readonly ThetaLeaf[]): Record<string, string> {
   const { theta } = optimizer
   return {
     optimizer: JSON.stringify(optimizer.config),

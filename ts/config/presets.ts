@@ -4,35 +4,18 @@ import { OuterloopError } from '../errors.js'
 import { deepFreeze } from './freeze.js'
 import { isPlainObject, mergeOver, type PlainObject } from './merge.js'
 import { nearest } from './parse.js'
+import { type PresetName, presetNames } from './presetNames.js'
 import { quote } from './quote.js'
 import { loadRecipe, type Recipe } from './recipe.js'
-import type { trainConfigSchema } from './trainConfig.js'
+import type { trainConfigSchema } from './trainConfigSchema.js'
+
+export { type PresetName, presetNames } from './presetNames.js'
 
 /** A preset is all of a train config that has no default, and what differs from the defaults. */
 export interface CompletePreset extends Omit<z.input<typeof trainConfigSchema>, 'preset'> {}
 
 /** Names of the recipes: the files of `presets/`. */
 export const recipeNames = Object.freeze(['quick', 'broad', 'paper2020', 'velo', 'celo', 'celo2'] as const)
-
-/** Names of the presets: the phases of the recipes. */
-export const presetNames = Object.freeze([
-  'quick',
-  'broad',
-  'paper2020',
-  'paper2020-2',
-  'paper2020-2-pes',
-  'velo',
-  'velo-2',
-  'velo-3',
-  'velo-4',
-  'celo',
-  'celo-2',
-  'celo2',
-  'celo2-base',
-] as const)
-
-/** Name of a preset. */
-export type PresetName = (typeof presetNames)[number]
 
 /** The recipes, in the order of their names. They cannot be changed. */
 export const recipes: readonly Recipe[] = deepFreeze(recipeNames.map(loadRecipe))

@@ -1,9 +1,5 @@
 /** Where the trainer's gradients come from: all pairs in step, or several workers at their own pace. */
-import type { TrainConfig } from '../config/trainConfig.js'
 import type { GradientEstimate } from '../es/estimator.js'
-import type { Transport } from '../transport/transport.js'
-import { AsynchronousSource } from './asynchronousSource.js'
-import { SynchronousSource } from './synchronousSource.js'
 
 /** The gradient of an outer step, and what it took. */
 export interface SourcedGradient extends GradientEstimate {
@@ -25,17 +21,6 @@ export interface GradientSource {
    * @throws The reason of `signal` when it fires; the source is then as before.
    */
   next(theta: Float32Array, outerStep: number, signal?: AbortSignal): Promise<SourcedGradient>
-  /** All that {@link createGradientSource} needs to go on: plain JSON. The pairs' states are the transport's. */
+  /** All that `createGradientSource` needs to go on: plain JSON. The pairs' states are the transport's. */
   state(): unknown
-}
-
-/** The source that a config names. `saved`: what its `state` gave. */
-export function createGradientSource(
-  config: TrainConfig,
-  transport: Transport,
-  saved?: unknown,
-): GradientSource {
-  return config.asynchronous === undefined
-    ? new SynchronousSource(config, transport, saved)
-    : new AsynchronousSource(config, config.asynchronous, transport, saved)
 }

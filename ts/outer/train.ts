@@ -1,45 +1,26 @@
 /** Meta-training from a config to files, with resume. */
-import { parseWithGiven, type TrainConfig, type TrainConfigInput } from '../config/trainConfig.js'
+import { parseWithGiven, type TrainConfigInput } from '../config/trainConfig.js'
 import { OuterloopError } from '../errors.js'
 import { doctor } from '../native.js'
 import { removeLeftovers } from '../weights/atomicFile.js'
 import { loadNewestCheckpoint } from './checkpoint.js'
 import { checkRunDirectory } from './existingRun.js'
 import { describeGiven, takeGiven } from './givenDatasets.js'
-import { LimitWatch, type StopReason } from './limits.js'
+import { LimitWatch } from './limits.js'
 import { Notes } from './notes.js'
 import { checkLength, describeLength, type ResumeChanges, resumedConfig } from './resumedConfig.js'
 import { beginRunDirectory, lockRunDirectory, readRunConfig, writeRunConfig } from './runDirectory.js'
 import { RunFiles } from './runFiles.js'
 import { writeRunReport } from './runReport.js'
-import type { StepRecord } from './stepRecord.js'
 import { Trainer } from './trainer.js'
-import type { BestTheta } from './trainerState.js'
 import { type CheckedTrainOptions, parseTrainOptions, type TrainOptions } from './trainOptions.js'
+import type { TrainResult } from './trainResult.js'
 import { UnsavedRunError } from './unsavedRunError.js'
 
 export type { ResumeChanges } from './resumedConfig.js'
 export type { StepRecord } from './stepRecord.js'
 export type { StartInfo, TrainOptions } from './trainOptions.js'
-
-/** A finished or stopped run. */
-export interface TrainResult {
-  /** The trained theta: the moving average. */
-  theta: Float32Array
-  config: TrainConfig
-  /** The theta that did best on the tasks of `evaluation`, if the config has that. */
-  best?: BestTheta
-  /** Every outer step, also those before a resume. */
-  records: StepRecord[]
-  outerStepsDone: number
-  isComplete: boolean
-  /** Why the run is not complete. It is saved, and `resume` goes on with the same bits. */
-  stoppedBy?: StopReason
-  /** The directory written, if any. */
-  out?: string
-  /** All that `onNote` was told; empty if there was nothing to tell. */
-  notes: string[]
-}
+export type { TrainResult } from './trainResult.js'
 
 /**
  * Meta-trains a learned optimizer.

@@ -1,6 +1,6 @@
 import { OuterloopError } from '../errors.js'
 import { writeFailure } from '../files/systemError.js'
-import type { TrainResult } from './train.js'
+import type { TrainResult } from './trainResult.js'
 
 /** Thrown when a run has ended and its files cannot be written: code `WRITE_FAILED`. What it reached is in `result`. */
 export class UnsavedRunError extends OuterloopError {

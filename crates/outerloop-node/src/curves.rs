@@ -3,8 +3,8 @@
 use crate::dataset::{NativeDataset, collect};
 use crate::error::to_js;
 use crate::job::{NativeCancelToken, spawn};
+use crate::json::parse;
 use crate::memory::limit;
-use crate::unroller::parse;
 use napi::bindgen_prelude::{ClassInstance, Env, Float32Array, Float64Array, Function, Object};
 use napi_derive::napi;
 use outerloop_core::optim::Theta;

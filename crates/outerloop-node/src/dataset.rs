@@ -2,8 +2,8 @@
 
 use crate::error::{Result, error, guard, to_js};
 use crate::job::{NativeCancelToken, spawn};
+use crate::json::parse;
 use crate::memory::{Account, limit, reclaim};
-use crate::unroller::parse;
 use napi::bindgen_prelude::{ClassInstance, Env, Object, ObjectFinalize, This, Uint16Array};
 use napi_derive::napi;
 use outerloop_core::data::{ArrayOptions, DatasetSpec, ImageSet, Split, load, load_arrays};

@@ -11,6 +11,7 @@ mod doctor;
 mod error;
 mod file_lock;
 mod job;
+mod json;
 mod memory;
 mod perturbation;
 mod random;

@@ -3,6 +3,7 @@
 use crate::dataset::{NativeDataset, collect};
 use crate::error::{Result, error, guard, to_js};
 use crate::job::{NativeCancelToken, spawn};
+use crate::json::parse;
 use napi::bindgen_prelude::{
     ClassInstance, Env, Error, Float32Array, Float64Array, Function, Object, Uint8Array,
 };
@@ -202,9 +203,4 @@ impl NativeUnroller {
     pub fn close(&self) {
         *lock(&self.slot) = Slot::Closed;
     }
-}
-
-/// Reads JSON options.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(what: &str, json: &str) -> Result<T> {
-    serde_json::from_str(json).map_err(|e| error(ErrorCode::InvalidOption, format!("{what}: {e}")))
 }
