@@ -1,22 +1,18 @@
-//! Inner loops of meta-training: tasks, optimizers, learned optimizers and the unroller that runs them.
+//! Inner loops of meta-training: data, tasks, the unroller that runs them under an optimizer, and optimizers on a caller's
+//! arrays.
 //!
-//! Layers, lower ones first: [`error`], [`memory`], [`rng`], [`params`], [`data`], [`simd`]; `layer`; `tensor`; [`task`], [`optim`],
-//! [`lopt`]; [`zoo`]; [`unroll`], [`apply`], [`weights`]. Nothing here knows of JavaScript.
+//! Layers, lower ones first: [`memory`]; [`data`]; [`task`]; [`unroll`], [`apply`], [`weights`]. Below them are the crates
+//! `outerloop-kernels` ([`error`], [`rng`], [`params`], [`simd`], layers) and `outerloop-optim` ([`optim`], [`lopt`],
+//! [`zoo`], [`reference`]), which do not wait for candle when they are built. Nothing here knows of JavaScript.
 pub mod apply;
 #[cfg(feature = "candle-nn")]
 pub mod candle;
 pub mod data;
-pub mod error;
-mod layer;
-pub mod lopt;
 pub mod memory;
-pub mod optim;
-pub mod params;
-pub mod reference;
-pub mod rng;
-pub mod simd;
 pub mod task;
-mod tensor;
 pub mod unroll;
 pub mod weights;
-pub mod zoo;
+
+use outerloop_kernels::layer;
+pub use outerloop_kernels::{error, params, rng, simd};
+pub use outerloop_optim::{lopt, optim, reference, zoo};

@@ -3,9 +3,9 @@
 use crate::layer::{Grid, transpose};
 use crate::simd::{Kernel, Simd};
 
-/// Examples that are turned together.
+/// Examples that are transposed together.
 const GROUP: usize = 8;
-/// Features of a group that are turned together.
+/// Features of a group that are transposed together.
 const PIECE: usize = 64;
 
 /// The rows of `bytes: [examples, features]` that `indices` name, scaled, as examples of `out`.
@@ -36,7 +36,7 @@ impl Kernel for GatherBytes<'_> {
         let mut piece = [0f32; GROUP * PIECE];
         for b in (0..grid.batch).step_by(GROUP) {
             for f in (0..grid.features).step_by(PIECE) {
-                self.turn(s, b, f, &mut piece);
+                self.transpose(s, b, f, &mut piece);
             }
         }
     }
@@ -45,7 +45,7 @@ impl Kernel for GatherBytes<'_> {
 impl GatherBytes<'_> {
     /// Up to [`GROUP`] examples from `b` and up to [`PIECE`] of their features from `f`, as columns.
     #[inline(always)]
-    fn turn<S: Simd>(&mut self, s: S, b: usize, f: usize, piece: &mut [f32; GROUP * PIECE]) {
+    fn transpose<S: Simd>(&mut self, s: S, b: usize, f: usize, piece: &mut [f32; GROUP * PIECE]) {
         let Self { bytes, indices, scale, shift, grid, ref mut out } = *self;
         let (examples, features) = ((grid.batch - b).min(GROUP), (grid.features - f).min(PIECE));
         for i in 0..examples {

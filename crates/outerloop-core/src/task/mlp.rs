@@ -141,7 +141,7 @@ impl Task for MlpTask {
         }
     }
 
-    fn graph(&self, params: &[Tensor], batch: &Batch) -> Result<Tensor> {
+    fn graph(&self, params: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor> {
         let (dtype, device) = (params[0].dtype(), params[0].device());
         let shape = (batch.grid().batch, batch.grid().features);
         let mut x = Tensor::from_vec(batch.examples(), shape, device)?.to_dtype(dtype)?;
@@ -170,7 +170,7 @@ impl Task for MlpTask {
 }
 
 /// At a kink the derivative is JAX's, as in the plan: 0 for ReLU, 1 for the leaky ones. candle's own have others.
-fn activation_graph(activation: Activation, x: &Tensor) -> Result<Tensor> {
+fn activation_graph(activation: Activation, x: &Tensor) -> candle_core::Result<Tensor> {
     let sigmoid = |x: &Tensor| (x.neg()?.exp()? + 1.0)?.recip();
     Ok(match activation {
         Activation::Relu => {

@@ -55,13 +55,13 @@ impl MlpPlan {
     /// Writes the logits of `batch` into the last output.
     fn forward(&mut self, cpu: Cpu, params: &[f32], batch: &Batch) {
         let last = self.layers.len() - 1;
-        let (grid, turned) = &mut self.inputs;
+        let (grid, transposed) = &mut self.inputs;
         if batch.grid() != *grid {
-            assert!(batch.grid() == grid.turned());
-            if turned.is_empty() {
-                *turned = AlignedVec::zeros(grid.len());
+            assert!(batch.grid() == grid.transposed());
+            if transposed.is_empty() {
+                *transposed = AlignedVec::zeros(grid.len());
             }
-            batch.grid().turn(cpu, &batch.inputs, turned);
+            batch.grid().transpose(cpu, &batch.inputs, transposed);
         }
         for l in 0..=last {
             let (before, here) = self.outputs.split_at_mut(l);
@@ -123,6 +123,6 @@ impl Plan for MlpPlan {
 }
 
 /// The inputs of `batch` as the first layer wants them.
-fn inputs<'a>((grid, turned): &'a (Grid, AlignedVec), batch: &'a Batch) -> &'a [f32] {
-    if batch.grid() == *grid { &batch.inputs } else { turned }
+fn inputs<'a>((grid, transposed): &'a (Grid, AlignedVec), batch: &'a Batch) -> &'a [f32] {
+    if batch.grid() == *grid { &batch.inputs } else { transposed }
 }

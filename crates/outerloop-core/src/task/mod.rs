@@ -29,7 +29,6 @@ pub use registry::{Datasets, build_task};
 pub use scaled::{ParamScale, ScaledTask};
 
 use crate::data::Split;
-use crate::error::Result;
 use crate::params::ParamLayout;
 use crate::rng::Key;
 use crate::simd::Cpu;
@@ -93,8 +92,8 @@ pub trait Task: Send + Sync {
 
     /// The mean loss of `batch` as a candle expression of the parameter tensors, in their dtype and on their device.
     /// # Errors
-    /// `Internal` if candle refuses an operation.
-    fn graph(&self, params: &[Tensor], batch: &Batch) -> Result<Tensor>;
+    /// If candle refuses an operation.
+    fn graph(&self, params: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor>;
 
     /// The same loss as hand-written layers with its own scratch.
     fn plan(&self) -> Box<dyn Plan>;

@@ -70,7 +70,7 @@ impl Task for QuadraticTask {
         }
     }
 
-    fn graph(&self, params: &[Tensor], batch: &Batch) -> Result<Tensor> {
+    fn graph(&self, params: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor> {
         let d = self.config.dims;
         let x = params[0].reshape((d, 1))?;
         let m = Tensor::from_vec(batch.examples(), (d, d), x.device())?.to_dtype(x.dtype())?;

@@ -78,10 +78,10 @@ impl Task for ScaledTask {
         self.inner.sample(cpu, split, key, index, batch);
     }
 
-    fn graph(&self, params: &[Tensor], batch: &Batch) -> Result<Tensor> {
+    fn graph(&self, params: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor> {
         let factors = self.factors.by_tensor.iter().map(|&factor| f64::from(factor));
-        let scaled = params.iter().zip(factors).map(|(param, factor)| Ok((param * factor)?));
-        self.inner.graph(&scaled.collect::<Result<Vec<_>>>()?, batch)
+        let scaled = params.iter().zip(factors).map(|(param, factor)| param * factor);
+        self.inner.graph(&scaled.collect::<candle_core::Result<Vec<_>>>()?, batch)
     }
 
     fn plan(&self) -> Box<dyn Plan> {

@@ -143,7 +143,7 @@ fn read_module(module: &PyloModule<'_>) -> Result<(Class, Vec<Leaf<'static>>)> {
         let data: Vec<f32> = words.iter().map(|&word| f32::from_le_bytes(word)).collect();
         match part {
             Part::Same(spec) => leaves.push(Leaf { spec, data: Cow::Owned(data) }),
-            Part::Turned(specs) => leaves.extend(layout::turn_back(&data, &tensor, specs)),
+            Part::Transposed(specs) => leaves.extend(layout::transpose_back(&data, &tensor, specs)),
             Part::Scratch => {}
         }
     }
@@ -289,9 +289,9 @@ fn write_module(entries: Vec<Entry>, leaves: &HashMap<&str, &Leaf<'_>>) -> Resul
     for Entry { tensor, part } in entries {
         let data = match part {
             Part::Same(spec) => find(&spec)?.data.to_vec(),
-            Part::Turned(specs) => {
+            Part::Transposed(specs) => {
                 let parts: Vec<_> = specs.iter().map(find).collect::<Result<_>>()?;
-                layout::turn(&parts, &tensor)
+                layout::transpose(&parts, &tensor)
             }
             Part::Scratch => vec![0.0; tensor.len()],
         };

@@ -29,7 +29,7 @@ pub(super) enum Part {
     /// A leaf as it is.
     Same(TensorSpec),
     /// Leaves [bank…, inputs, outputs], joined along their inputs and transposed.
-    Turned(Vec<TensorSpec>),
+    Transposed(Vec<TensorSpec>),
     /// Scratch: written as zeros, not needed when read.
     Scratch,
 }
@@ -43,17 +43,20 @@ fn scratch(tensor: &str, shape: &[usize]) -> Entry {
 }
 
 /// `leaves`: names and inputs. `bank`: empty, or the number of entries.
-fn turned(tensor: &str, bank: &[usize], leaves: &[(String, usize)], outputs: usize) -> Entry {
+fn transposed(tensor: &str, bank: &[usize], leaves: &[(String, usize)], outputs: usize) -> Entry {
     let shape = |a, b| [bank, &[a, b]].concat();
     let inputs = leaves.iter().map(|(_, inputs)| inputs).sum();
     let leaves = leaves.iter().map(|(name, inputs)| TensorSpec::new(name.as_str(), shape(*inputs, outputs)));
-    Entry { tensor: TensorSpec::new(tensor, shape(outputs, inputs)), part: Part::Turned(leaves.collect()) }
+    Entry {
+        tensor: TensorSpec::new(tensor, shape(outputs, inputs)),
+        part: Part::Transposed(leaves.collect()),
+    }
 }
 
 /// `tensor.weight` and `tensor.bias` of a linear layer.
 fn linear(tensor: &str, [w, b]: [String; 2], inputs: usize, outputs: usize) -> [Entry; 2] {
     [
-        turned(&format!("{tensor}.weight"), &[], &[(w, inputs)], outputs),
+        transposed(&format!("{tensor}.weight"), &[], &[(w, inputs)], outputs),
         same(format!("{tensor}.bias"), b, &[outputs]),
     ]
 }
@@ -96,11 +99,11 @@ pub(super) fn velo_mlp(n: usize) -> Vec<Entry> {
     let groups: Vec<_> =
         GROUPS.iter().enumerate().map(|(i, &inputs)| (leaf(&format!("w0__{i}")), inputs)).collect();
     vec![
-        turned("input_weights_", &[n], &groups, h),
+        transposed("input_weights_", &[n], &groups, h),
         same("input_bias_", leaf("b0"), &[n, h]),
-        turned("hidden_weights_.0", &[n], &[(leaf("w1"), h)], h),
+        transposed("hidden_weights_.0", &[n], &[(leaf("w1"), h)], h),
         same("hidden_bias_.0", leaf("b1"), &[n, h]),
-        turned("output_weights_", &[n], &[(leaf("w2"), h)], OUTPUTS),
+        transposed("output_weights_", &[n], &[(leaf("w2"), h)], OUTPUTS),
         same("output_bias_", leaf("b2"), &[n, OUTPUTS]),
         scratch("input_weights", &[h, VELO_INPUTS]),
         scratch("input_bias", &[h]),
@@ -133,7 +136,7 @@ pub(super) fn velo_rnn(h: usize, n: usize) -> Vec<Entry> {
 }
 
 /// Joins `leaves`, each [bank, inputs, outputs], along their inputs: [bank, outputs, inputs].
-pub(super) fn turn(leaves: &[&Leaf<'_>], tensor: &TensorSpec) -> Vec<f32> {
+pub(super) fn transpose(leaves: &[&Leaf<'_>], tensor: &TensorSpec) -> Vec<f32> {
     let [bank @ .., outputs, _] = &tensor.shape[..] else { return vec![] };
     let mut out = Vec::with_capacity(tensor.len());
     for n in 0..bank.iter().product() {
@@ -147,8 +150,12 @@ pub(super) fn turn(leaves: &[&Leaf<'_>], tensor: &TensorSpec) -> Vec<f32> {
     out
 }
 
-/// The leaves that [`turn`] joined.
-pub(super) fn turn_back(data: &[f32], tensor: &TensorSpec, leaves: Vec<TensorSpec>) -> Vec<Leaf<'static>> {
+/// The leaves that [`transpose`] joined.
+pub(super) fn transpose_back(
+    data: &[f32],
+    tensor: &TensorSpec,
+    leaves: Vec<TensorSpec>,
+) -> Vec<Leaf<'static>> {
     let [bank @ .., outputs, inputs] = &tensor.shape[..] else { return vec![] };
     let mut first = 0;
     let mut out = vec![];

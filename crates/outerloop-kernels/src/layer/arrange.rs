@@ -5,19 +5,19 @@ use super::{Grid, Order};
 use crate::simd::LANES;
 
 /// The arrangement of inputs and of every layer's outputs, for layers of the given `widths` (inputs first, classes last):
-/// the one by which few elements are turned in a step. The last outputs are by feature, and widths that would not fill
+/// the one by which few elements are transposed in a step. The last outputs are by feature, and widths that would not fill
 /// registers are too.
 pub fn arrange(widths: &[usize], batch: usize) -> Vec<Grid> {
     let last = widths.len() - 1;
     let mut order = vec![Order::ByFeature; widths.len()];
     for l in (1..last).rev() {
         let (width, next) = (widths[l], widths[l + 1]);
-        // Turned for the next layer: its weights for the gradient of these outputs, and these where it wants them by feature.
+        // Transposed for the next layer: its weights for the gradient of these outputs, and these where it wants them by feature.
         let mut by_example = width * next;
         if order[l + 1] == Order::ByFeature {
             by_example += batch * width;
         }
-        // Turned: the gradient for this layer's weights, the inputs (once for a pair of lanes), and the outputs for the next
+        // Transposed: the gradient for this layer's weights, the inputs (once for a pair of lanes), and the outputs for the next
         // layer's weights.
         let mut by_feature = batch * width;
         if l == 1 {
@@ -30,7 +30,7 @@ pub fn arrange(widths: &[usize], batch: usize) -> Vec<Grid> {
             order[l] = Order::ByExample;
         }
     }
-    // Inputs come by example; a first layer by feature wants them turned, but a narrow one turns them back.
+    // Inputs come by example; a first layer by feature wants them transposed, but a narrow one transposes them back.
     if order[1] == Order::ByExample || is_narrow(widths[0], widths[1]) {
         order[0] = Order::ByExample;
     }

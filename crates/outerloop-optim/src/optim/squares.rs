@@ -66,7 +66,7 @@ impl Kernel for Largest<'_> {
 }
 
 /// The largest |x|; NaN is passed over.
-pub(crate) fn largest(cpu: Cpu, x: &[f32]) -> f32 {
+pub fn largest(cpu: Cpu, x: &[f32]) -> f32 {
     cpu.run(Largest(x))
 }
 

@@ -31,7 +31,7 @@ pub(crate) mod rounding;
 mod sgd;
 mod shampoo;
 mod sm3;
-pub(crate) mod squares;
+pub mod squares;
 mod state;
 mod tensors;
 pub(crate) mod tensorwise;
@@ -48,8 +48,7 @@ pub use adam8p::Adam8p;
 pub use adamw::AdamW;
 pub(crate) use config::Config;
 pub use fromage::Fromage;
-pub use grad_range::GradRange;
-pub(crate) use grad_range::factor_to;
+pub use grad_range::{GradRange, factor_to};
 pub use lamb::Lamb;
 pub use lars::Lars;
 pub use lion::Lion;
@@ -65,9 +64,8 @@ pub use state::{OptimizerState, StateMut, empty_state};
 pub use tensors::{TensorPlace, Tensors};
 pub(crate) use theta::Leaf;
 pub use theta::{LeafInit, Theta, ThetaSpec};
-pub(crate) use wrappers::SUM;
 pub use wrappers::{
-    Accumulate, Breakpoint, ClipBy, ClipGradients, DecayKind, Graft, Scaled, Schedule, StepFactor, Sum,
+    Accumulate, Breakpoint, ClipBy, ClipGradients, DecayKind, Graft, SUM, Scaled, Schedule, StepFactor, Sum,
     TensorFactor, WeightDecay,
 };
 pub use yogi::Yogi;

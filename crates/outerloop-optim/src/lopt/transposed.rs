@@ -1,7 +1,7 @@
 //! Narrow matrices are worked on as their transposes, if those fill registers.
 //!
 //! A last layer has a row of ten classes for every hidden unit: ten elements are no whole registers, but the units are.
-//! The elementwise state of such a matrix is kept in that order, parameters and gradients are turned in every step.
+//! The elementwise state of such a matrix is kept in that order, parameters and gradients are transposed in every step.
 //! Rows and columns keep their meaning, because the longer axis stays the longer one.
 
 use crate::layer::transpose;
@@ -23,21 +23,21 @@ pub(super) fn worked_shape(shape: &[usize]) -> Vec<usize> {
     }
 }
 
-/// The shape of an elementwise array of the state: its number of elements, or two axes where it is turned.
+/// The shape of an elementwise array of the state: its number of elements, or two axes where it is transposed.
 pub(super) fn state_shape(shape: &[usize]) -> Vec<usize> {
     let worked = worked_shape(shape);
     if worked == shape { vec![shape.iter().product()] } else { worked }
 }
 
-/// Scratch for one turned tensor.
+/// Scratch for one transposed tensor.
 #[derive(Debug, Default)]
-pub(super) struct Turned {
+pub(super) struct Transposed {
     pub(super) params: AlignedVec,
     pub(super) grads: AlignedVec,
     pub(super) directions: AlignedVec,
 }
 
-impl Turned {
+impl Transposed {
     /// Room for matrices of the given shapes.
     pub(super) fn new(shapes: impl Iterator<Item = [usize; 2]>) -> Self {
         let len = shapes.map(|[rows, cols]| rows * cols).max().unwrap_or(0);
@@ -47,12 +47,12 @@ impl Turned {
 
     /// Takes parameters and gradients of shape `[rows, cols]`.
     pub(super) fn take(&mut self, cpu: Cpu, shape: [usize; 2], params: &[f32], grads: &[f32]) {
-        turn(cpu, shape, params, &mut self.params);
-        turn(cpu, shape, grads, &mut self.grads);
+        transpose_to(cpu, shape, params, &mut self.params);
+        transpose_to(cpu, shape, grads, &mut self.grads);
     }
 }
 
 /// `to[j, i] = from[i, j]` for `from: [rows, cols]`.
-pub(super) fn turn(cpu: Cpu, [rows, cols]: [usize; 2], from: &[f32], to: &mut [f32]) {
+pub(super) fn transpose_to(cpu: Cpu, [rows, cols]: [usize; 2], from: &[f32], to: &mut [f32]) {
     cpu.run(transpose(from, cols, [rows, cols], to, rows));
 }

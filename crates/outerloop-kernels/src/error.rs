@@ -1,4 +1,4 @@
-//! The error type of the crate and its closed set of codes.
+//! The error type of all crates and its closed set of codes.
 
 use std::fmt;
 
@@ -86,11 +86,5 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<candle_core::Error> for Error {
-    fn from(e: candle_core::Error) -> Self {
-        Self::new(ErrorCode::Internal, format!("candle: {e}"))
-    }
-}
-
-/// Result with the crate's [`Error`].
+/// Result with our [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;

@@ -5,7 +5,7 @@ use crate::simd::{AlignedVec, Cpu, GemmInit, LANES, MatMut, MatRef, gemm};
 
 /// Shapes of a dense layer and the scratch of its passes.
 ///
-/// A product needs adjacent columns in one operand. What is not arranged so is turned first; how activations are arranged
+/// A product needs adjacent columns in one operand. What is not arranged so is transposed first; how activations are arranged
 /// therefore decides about speed, and about nothing else.
 #[derive(Debug)]
 pub struct Dense {
@@ -14,13 +14,13 @@ pub struct Dense {
     /// Whether the weights' gradient is worked out as its transpose: where rows of outputs would not fill registers.
     is_narrow: bool,
     /// The input in the other order, if a pass wants it so.
-    x_turned: AlignedVec,
+    x_transposed: AlignedVec,
     /// The output's gradient in the other order, if a pass wants it so.
-    z_turned: AlignedVec,
+    z_transposed: AlignedVec,
     /// The weights' transpose, `[outputs, row]`, if the input's gradient is wanted by example.
-    weights_turned: AlignedVec,
+    weights_transposed: AlignedVec,
     /// The transpose of a narrow layer's gradient, `[outputs, inputs]`.
-    gradient_turned: AlignedVec,
+    gradient_transposed: AlignedVec,
 }
 
 impl Dense {
@@ -32,16 +32,16 @@ impl Dense {
         let (inputs, outputs) = (x.features, z.features);
         let is_narrow = is_narrow(inputs, outputs);
         let zeros = |is_needed: bool, len: usize| AlignedVec::zeros(if is_needed { len } else { 0 });
-        let turns_x = if x.is_by_example() { !z.is_by_example() } else { is_narrow };
-        let turns_z = if z.is_by_example() { !x.is_by_example() && has_below } else { !is_narrow };
+        let transposes_x = if x.is_by_example() { !z.is_by_example() } else { is_narrow };
+        let transposes_z = if z.is_by_example() { !x.is_by_example() && has_below } else { !is_narrow };
         Self {
             x,
             z,
             is_narrow,
-            x_turned: zeros(turns_x, x.turned().len()),
-            z_turned: zeros(turns_z, z.turned().len()),
-            weights_turned: zeros(x.is_by_example() && has_below, outputs * x.row()),
-            gradient_turned: zeros(is_narrow, outputs * inputs),
+            x_transposed: zeros(transposes_x, x.transposed().len()),
+            z_transposed: zeros(transposes_z, z.transposed().len()),
+            weights_transposed: zeros(x.is_by_example() && has_below, outputs * x.row()),
+            gradient_transposed: zeros(is_narrow, outputs * inputs),
         }
     }
 
@@ -70,7 +70,11 @@ impl Dense {
             gemm(
                 [outputs, row, inputs],
                 MatRef { data: weights, row: 1, col: outputs },
-                MatRef { data: self.x.ordered(cpu, Order::ByFeature, x, &mut self.x_turned).0, row, col: 1 },
+                MatRef {
+                    data: self.x.ordered(cpu, Order::ByFeature, x, &mut self.x_transposed).0,
+                    row,
+                    col: 1,
+                },
                 MatMut { data: z, row },
                 GemmInit::Rows(bias),
             )
@@ -93,19 +97,19 @@ impl Dense {
         let (inputs, outputs, batch) = (self.x.features, self.z.features, self.x.batch);
         cpu.run(sum_examples(self.z, dz, &mut d_bias[..outputs]));
         if self.is_narrow {
-            let (x, row) = self.x.ordered(cpu, Order::ByExample, x, &mut self.x_turned);
+            let (x, row) = self.x.ordered(cpu, Order::ByExample, x, &mut self.x_transposed);
             let product = gemm(
                 [outputs, inputs, batch],
                 self.z.features(dz),
                 MatRef { data: x, row, col: 1 },
-                MatMut { data: &mut self.gradient_turned, row: inputs },
+                MatMut { data: &mut self.gradient_transposed, row: inputs },
                 GemmInit::Zero,
             );
             product.run_blocked(cpu);
-            cpu.run(transpose(&self.gradient_turned, inputs, [outputs, inputs], d_weights, outputs));
+            cpu.run(transpose(&self.gradient_transposed, inputs, [outputs, inputs], d_weights, outputs));
             return;
         }
-        let (dz, row) = self.z.ordered(cpu, Order::ByExample, dz, &mut self.z_turned);
+        let (dz, row) = self.z.ordered(cpu, Order::ByExample, dz, &mut self.z_transposed);
         let product = gemm(
             [inputs, outputs, batch],
             self.x.features(x),
@@ -130,11 +134,11 @@ impl Dense {
         let (inputs, outputs) = (self.x.features, self.z.features);
         let row = self.x.row();
         let product = if self.x.is_by_example() {
-            cpu.run(transpose(weights, outputs, [inputs, outputs], &mut self.weights_turned, row));
+            cpu.run(transpose(weights, outputs, [inputs, outputs], &mut self.weights_transposed, row));
             gemm(
                 [self.x.batch, inputs, outputs],
                 self.z.examples(dz),
-                MatRef { data: &self.weights_turned, row, col: 1 },
+                MatRef { data: &self.weights_transposed, row, col: 1 },
                 MatMut { data: dx, row },
                 GemmInit::Zero,
             )
@@ -142,7 +146,11 @@ impl Dense {
             gemm(
                 [inputs, row, outputs],
                 MatRef { data: weights, row: outputs, col: 1 },
-                MatRef { data: self.z.ordered(cpu, Order::ByFeature, dz, &mut self.z_turned).0, row, col: 1 },
+                MatRef {
+                    data: self.z.ordered(cpu, Order::ByFeature, dz, &mut self.z_transposed).0,
+                    row,
+                    col: 1,
+                },
                 MatMut { data: dx, row },
                 GemmInit::Zero,
             )

@@ -64,13 +64,13 @@ impl Shampoo {
     fn direction(&mut self, tensor: usize, shape: &[usize], g: &[f64]) -> Vec<f64> {
         let (c, t) = (self.config, self.iteration.item() as usize);
         let [rows, cols] = dims(shape);
-        let turned = transpose(g, rows, cols);
+        let transposed = transpose(g, rows, cols);
         let beta = Decay::literal(c.beta2, self.constants);
         let mut u = g.to_vec();
         let power = if shape.len() < 2 { 2 } else { 4 };
         for (k, [statistics, root]) in self.sides[tensor].iter_mut().enumerate() {
             let dim = [rows, cols][k];
-            let (a, b, inner) = if k == 0 { (g, &turned[..], cols) } else { (&turned[..], g, rows) };
+            let (a, b, inner) = if k == 0 { (g, &transposed[..], cols) } else { (&transposed[..], g, rows) };
             let gram = product(a, b, inner);
             let is_whole = dim <= c.max_dim;
             for (i, s) in statistics.data.iter_mut().enumerate() {

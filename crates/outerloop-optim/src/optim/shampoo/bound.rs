@@ -26,7 +26,7 @@ pub(super) struct Bound {
     squares: Squares,
     roots: InverseRoot,
     /// The transposed gradient, then the half preconditioned one.
-    turned: AlignedVec,
+    transposed: AlignedVec,
     product: AlignedVec,
 }
 
@@ -48,7 +48,7 @@ impl Bound {
             tensors,
             squares: Squares::of(params),
             roots: InverseRoot::up_to(largest),
-            turned: AlignedVec::zeros(longest),
+            transposed: AlignedVec::zeros(longest),
             product: AlignedVec::zeros(longest.max(largest * largest)),
         }
     }
@@ -122,13 +122,13 @@ impl Bound {
                 }
             }
         } else {
-            let turned = &mut self.turned[..rows * cols];
-            cpu.run(transpose(g, cols, [rows, cols], turned, rows));
-            let (g, turned) = (by_rows(g, cols), by_rows(turned, rows));
+            let transposed = &mut self.transposed[..rows * cols];
+            cpu.run(transpose(g, cols, [rows, cols], transposed, rows));
+            let (g, transposed) = (by_rows(g, cols), by_rows(transposed, rows));
             let out = MatMut { data: product, row: dim };
             match k {
-                0 => gemm([rows, rows, cols], g, turned, out, GemmInit::Zero).run_blocked(cpu),
-                _ => gemm([cols, cols, rows], turned, g, out, GemmInit::Zero).run_blocked(cpu),
+                0 => gemm([rows, rows, cols], g, transposed, out, GemmInit::Zero).run_blocked(cpu),
+                _ => gemm([cols, cols, rows], transposed, g, out, GemmInit::Zero).run_blocked(cpu),
             }
         }
         for (s, x) in statistics.iter_mut().zip(&self.product[..]) {
@@ -147,9 +147,9 @@ impl Bound {
             }
             return;
         }
-        let turned = &mut self.turned[..rows * cols];
-        turned.copy_from_slice(g);
-        let (before, roots) = (by_rows(turned, cols), by_rows(roots, dim));
+        let transposed = &mut self.transposed[..rows * cols];
+        transposed.copy_from_slice(g);
+        let (before, roots) = (by_rows(transposed, cols), by_rows(roots, dim));
         let out = MatMut { data: g, row: cols };
         match k {
             0 => gemm([rows, cols, rows], roots, before, out, GemmInit::Zero).run_blocked(cpu),

@@ -123,10 +123,10 @@ mod tests {
     fn the_order_changes_no_bit() {
         for (features, batch) in [(32, 64), (7, 1), (48, 15), (16, 33), (5, 129)] {
             let rows = Grid { features, batch, order: Order::ByExample };
-            let columns = rows.turned();
+            let columns = rows.transposed();
             let (mut by_example, mut by_feature) = (vec![0.0; rows.len()], vec![0.0; columns.len()]);
             Key::new(features as u64, Purpose::TaskContent).fill_normal(&mut by_example);
-            rows.turn(Cpu::portable(), &by_example, &mut by_feature);
+            rows.transpose(Cpu::portable(), &by_example, &mut by_feature);
             let mut results = vec![];
             for cpu in Backend::ALL.into_iter().filter_map(|b| Cpu::new(b).ok()) {
                 for (grid, data) in [(rows, &by_example), (columns, &by_feature)] {

@@ -96,7 +96,7 @@ impl ThetaSpec {
     /// Checks a flat theta's length.
     /// # Errors
     /// `ShapeMismatch` if it is not this spec's.
-    pub(crate) fn check(&self, theta: &[f32]) -> Result<()> {
+    pub fn check(&self, theta: &[f32]) -> Result<()> {
         if theta.len() == self.len() {
             return Ok(());
         }

@@ -89,7 +89,7 @@ fn diagonalise(a: &mut [f64], v: &mut [f64], dim: usize) {
     }
 }
 
-/// Rows and columns p and q of `a`, and rows of `v`, turned by an angle of this cosine and sine.
+/// Rows and columns p and q of `a`, and rows of `v`, rotated by an angle of this cosine and sine.
 fn rotate(a: &mut [f64], v: &mut [f64], dim: usize, [p, q]: [usize; 2], [c, s]: [f64; 2]) {
     for k in 0..dim {
         let (x, y) = (a[k * dim + p], a[k * dim + q]);

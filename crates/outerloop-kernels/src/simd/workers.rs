@@ -35,7 +35,7 @@ impl<'a> Workers<'a> {
 
     /// Calls `f` for every part of `chunk` elements of a range. On one thread the range may come as a whole, so `f` must
     /// give the same result for a range as for its parts.
-    pub(crate) fn chunks(self, range: Range<usize>, chunk: usize, f: impl Fn(Cpu, Range<usize>) + Sync) {
+    pub fn chunks(self, range: Range<usize>, chunk: usize, f: impl Fn(Cpu, Range<usize>) + Sync) {
         match self.pool {
             Some(_) if range.len() > chunk => self.each(range.len().div_ceil(chunk), |i| {
                 let from = range.start + i * chunk;
@@ -46,12 +46,12 @@ impl<'a> Workers<'a> {
     }
 
     /// `out[i] = f(i)`, in any order.
-    pub(crate) fn fill<T: Send>(self, out: &mut [T], f: impl Fn(usize) -> T + Sync) {
+    pub fn fill<T: Send>(self, out: &mut [T], f: impl Fn(usize) -> T + Sync) {
         self.each_mut(out, |i, out| *out = f(i));
     }
 
     /// Calls `f` for every item and its number, in any order.
-    pub(crate) fn each_mut<T: Send>(self, items: &mut [T], f: impl Fn(usize, &mut T) + Sync) {
+    pub fn each_mut<T: Send>(self, items: &mut [T], f: impl Fn(usize, &mut T) + Sync) {
         match self.pool {
             Some(pool) if items.len() > 1 => pool.install(|| {
                 items.par_iter_mut().enumerate().with_max_len(1).for_each(|(i, item)| {
@@ -64,7 +64,7 @@ impl<'a> Workers<'a> {
     }
 
     /// Calls `f` for every number below `count`, in any order.
-    pub(crate) fn each(self, count: usize, f: impl Fn(usize) + Sync) {
+    pub fn each(self, count: usize, f: impl Fn(usize) + Sync) {
         match self.pool {
             Some(pool) if count > 1 => pool.install(|| {
                 (0..count).into_par_iter().with_max_len(1).for_each(|i| {

@@ -46,7 +46,7 @@ struct Every {
 }
 
 /// Name of the array of gathered gradients.
-pub(crate) const SUM: &str = "sum";
+pub const SUM: &str = "sum";
 
 /// Places in the array `kept`: the sum of losses, the newest validation loss and whether there is one, and the inner
 /// optimizer's iteration less the updates that there were (it may count validation calls).

@@ -52,7 +52,7 @@ impl GradRange {
 }
 
 /// The power of two, at most 1, that brings a largest element of `largest` to at most `bound`, itself a power of two.
-pub(crate) fn factor_to(bound: f32, largest: f32) -> f32 {
+pub fn factor_to(bound: f32, largest: f32) -> f32 {
     let exponent = |x: f32| (x.to_bits() >> 23).cast_signed();
     let excess = exponent(largest) - exponent(bound) + 1;
     f32::from_bits((127 - excess.clamp(0, 126)).cast_unsigned() << 23)

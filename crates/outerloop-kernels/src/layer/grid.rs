@@ -47,32 +47,32 @@ impl Grid {
     }
 
     /// The same activations in the other order.
-    pub fn turned(self) -> Self {
+    pub fn transposed(self) -> Self {
         let order = if self.is_by_example() { Order::ByFeature } else { Order::ByExample };
         Self { order, ..self }
     }
 
     /// Writes `from`, which is arranged like this, to `to` in the other order; gaps of `to` stay as they are.
-    pub fn turn(self, cpu: Cpu, from: &[f32], to: &mut [f32]) {
+    pub fn transpose(self, cpu: Cpu, from: &[f32], to: &mut [f32]) {
         let lines = [self.batch, self.features];
         let shape = if self.is_by_example() { lines } else { [lines[1], lines[0]] };
-        cpu.run(transpose(from, self.row(), shape, to, self.turned().row()));
+        cpu.run(transpose(from, self.row(), shape, to, self.transposed().row()));
     }
 
-    /// `data`, which is arranged like this, in the given order: as it is, or turned into `turned`; and the distance between
+    /// `data`, which is arranged like this, in the given order: as it is, or transposed into `transposed`; and the distance between
     /// its rows.
     pub(super) fn ordered<'a>(
         self,
         cpu: Cpu,
         order: Order,
         data: &'a [f32],
-        turned: &'a mut [f32],
+        transposed: &'a mut [f32],
     ) -> (&'a [f32], usize) {
         if self.order == order {
             return (data, self.row());
         }
-        self.turn(cpu, data, turned);
-        (turned, self.turned().row())
+        self.transpose(cpu, data, transposed);
+        (transposed, self.transposed().row())
     }
 
     /// Distances between examples and between features.

@@ -187,7 +187,7 @@ impl Kernel for FoldSide<'_> {
         let padded = len.next_multiple_of(LANES);
         assert!(stride >= padded && out.len() >= hidden * stride && weights.len() >= 2 * DECAYS * hidden);
         assert!((0..DECAYS).all(|k| accumulators[k].len() >= padded && side.root[k].len() >= padded));
-        // Units inside: of loops with few turns, those that always turn equally often are foreseen.
+        // Units inside: a CPU predicts the end of a short loop that always has the same number of passes.
         for group in (0..padded).step_by(LANES) {
             let mut x = [[s.splat(0.0); 2]; 2 * DECAYS];
             for half in 0..LANES / S::WIDTH {

@@ -6,7 +6,7 @@ use super::features::{Arrays, Decay, Features};
 use super::mlp::ParamMlp;
 use super::rule::{Rule, Span, Wanted, spans_of};
 use super::sides::{SideRule, SideWeights, Sides};
-use super::turned::{Turned, state_shape, turn, worked_shape};
+use super::transposed::{Transposed, state_shape, transpose_to, worked_shape};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{LANES, Workers};
 use crate::tensor::{Factoring, Run, blocks_of, clip, places_of, runs_of};
@@ -26,7 +26,7 @@ pub(super) struct TensorPlan {
     /// Parts that are normalised by themselves.
     pub(super) spans: Vec<Span>,
     /// Rows and columns of a matrix that is worked on as its transpose.
-    turned: Option<[usize; 2]>,
+    transposed: Option<[usize; 2]>,
 }
 
 impl TensorPlan {
@@ -51,7 +51,7 @@ impl TensorPlan {
             [.., rows, cols] if by_matrix => rows * cols,
             _ => spec.len(),
         };
-        let turned = match spec.shape[..] {
+        let transposed = match spec.shape[..] {
             [rows, cols] if worked != spec.shape => Some([rows, cols]),
             _ => None,
         };
@@ -66,7 +66,7 @@ impl TensorPlan {
             factoring,
             places,
             spans,
-            turned,
+            transposed,
         }
     }
 }
@@ -121,7 +121,7 @@ pub(super) struct FactoredRule<F, P> {
     factored: Rule<F>,
     plain: Rule<P>,
     sides: Sides,
-    turned: Turned,
+    transposed: Transposed,
 }
 
 impl<F: Features, P: Features> FactoredRule<F, P> {
@@ -144,7 +144,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
             factored: Rule::new(elementwise, ours, floor, mlp(F::CHANNELS), longest(true)),
             plain: Rule::new(&all, others, floor, mlp(P::CHANNELS), longest(false)),
             sides: Sides::new(plans.clone().filter_map(|p| p.factoring.as_ref()), side_rule),
-            turned: Turned::new(plans.filter_map(|p| p.turned)),
+            transposed: Transposed::new(plans.filter_map(|p| p.transposed)),
         }
     }
 
@@ -178,7 +178,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
             let wanted = wanted.within(0..plan.spans[0].len);
             return self.plain.run(workers, &mut arrays, (&plan.runs, &plan.spans[0]), None, bias, wanted);
         };
-        let Some(shape) = plan.turned else {
+        let Some(shape) = plan.transposed else {
             return self.run_factored(
                 workers,
                 plan,
@@ -188,24 +188,24 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
                 wanted,
             );
         };
-        let mut turned = std::mem::take(&mut self.turned);
-        turned.take(cpu, shape, params, grads);
+        let mut transposed = std::mem::take(&mut self.transposed);
+        transposed.take(cpu, shape, params, grads);
         let [rows, cols] = shape;
         let n = rows * cols;
-        let Turned { params: p, grads: g, directions } = &mut turned;
+        let Transposed { params: p, grads: g, directions } = &mut transposed;
         let arrays = Arrays { params: &mut p[..n], grads: &mut g[..n], state };
         match wanted {
             Wanted::Step { .. } | Wanted::Nominal { .. } => {
                 self.run_factored(workers, plan, factoring, arrays, bias, wanted);
-                turn(cpu, [cols, rows], p, params);
+                transpose_to(cpu, [cols, rows], p, params);
             }
             Wanted::Direction { out, exp_mult } => {
                 let wanted = Wanted::Direction { out: &mut directions[..n], exp_mult };
                 self.run_factored(workers, plan, factoring, arrays, bias, wanted);
-                turn(cpu, [cols, rows], directions, out);
+                transpose_to(cpu, [cols, rows], directions, out);
             }
         }
-        self.turned = turned;
+        self.transposed = transposed;
     }
 
     fn run_factored(

@@ -15,7 +15,7 @@ mod weight_decay;
 mod wrapper;
 
 pub use accumulate::Accumulate;
-pub(crate) use accumulate::SUM;
+pub use accumulate::SUM;
 pub use clip_gradients::{ClipBy, ClipGradients};
 pub use graft::Graft;
 pub use scaled::{Scaled, TensorFactor};

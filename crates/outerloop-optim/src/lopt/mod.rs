@@ -37,7 +37,7 @@ mod param_rnn_bound;
 mod rms_mlp;
 mod rule;
 mod sides;
-mod turned;
+mod transposed;
 mod velo;
 mod velo_features;
 
