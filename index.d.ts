@@ -103,6 +103,9 @@ export declare function datasetFromArrays(images: Uint8Array, labels: Uint16Arra
 /** Reads a safetensors file. */
 export declare function decodeTensors(bytes: Uint8Array): NativeTensorFile
 
+/** All optimizers with the table of their options, as JSON: what the build makes schemas, types and documentation of. */
+export declare function describeOptimizers(): string
+
 /** Looks at the machine, and at which backend `cpu` names. */
 export declare function doctor(cpu?: string | undefined | null): NativeDoctor
 

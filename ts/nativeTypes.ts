@@ -1,25 +1,34 @@
 /** What goes into the native engine and comes out of it. */
+import type {
+  NativeAdvanceResult,
+  NativeDatasetInfo,
+  NativeDoctor,
+  NativeLeaf,
+  NativePerturbationSum,
+  NativePyloModule,
+  NativeTensor,
+  NativeTensorSpec,
+  NativeUnrollerState,
+} from '../index.js'
 import type { CpuName } from './config/fields.js'
 import type { MetaLossConfig } from './config/metaLossConfig.js'
-import type { OptimizerConfig } from './config/optimizerConfig.js'
-import type { TaskConfig } from './config/taskConfig.js'
+import type { UnrollerOptions as EngineOptions, Split } from './nativePlan.js'
 
-/** A part of a data set. */
-export type Split = 'train' | 'innerValid' | 'outerValid' | 'test'
+export type {
+  AdvancePlan,
+  Carry,
+  CurveJob,
+  ParticlePlan,
+  PerturbationTerm,
+  Restart,
+  Segment,
+  Split,
+} from './nativePlan.js'
 
 /** What is in a data set. */
-export interface DatasetInfo {
-  name: string
-  numExamples: number
-  height: number
-  width: number
-  channels: number
-  numClasses: number
+export interface DatasetInfo extends Omit<NativeDatasetInfo, 'splitLengths'> {
+  /** Examples of each split. */
   splits: Record<Split, number>
-  /** Memory that its examples take. */
-  memoryBytes: number
-  /** What a person should know of it, a sentence each, such as rare classes that train lacks. */
-  notes: string[]
 }
 
 /** What arrays are a data set of. */
@@ -48,12 +57,6 @@ export interface LoadOptions {
   maxMemoryBytes?: number
 }
 
-/** Name and shape of one tensor. */
-export interface ThetaLeaf {
-  name: string
-  shape: number[]
-}
-
 /** How long work is watched and stopped. */
 export interface JobOptions {
   /** CPU threads, at least 1. Default: as many as the machine has. Results do not depend on it. */
@@ -68,21 +71,6 @@ export interface JobOptions {
   onProgress?: (progress: { done: number; total: number }) => void
 }
 
-/** One training run. */
-export interface CurveJob {
-  task: TaskConfig
-  optimizer: OptimizerConfig
-  /** Which of the thetas, for a learned optimizer. */
-  theta?: number
-  seed: number
-  /** Runs of one seed and task that differ in initial params and minibatches. */
-  replica: number
-  innerSteps: number
-  evalEvery: number
-  evalBatches: number
-  splits: Split[]
-}
-
 /** A finished run. */
 export interface Curve {
   /** Inner steps of the evaluations: 0, `evalEvery`, … and the last. */
@@ -94,103 +82,9 @@ export interface Curve {
   status: 'ok' | 'diverged'
 }
 
-/** What a particle keeps after a truncation: both halves, or one state that the next pair starts from. */
-export type Carry = 'both' | 'unperturbed' | 'pos'
-
-/** One truncation of the planned particles. */
-export interface AdvancePlan {
-  std: number
-  particles: ParticlePlan[]
-}
-
-/** One particle's part of a plan. */
-export interface ParticlePlan {
-  particle: number
-  segments: Segment[]
-}
-
-/** Inner steps under one perturbation, measured together. */
-export interface Segment {
-  innerSteps: number
-  /** Number of the perturbation within the particle's stream; none: both halves run under theta itself. */
-  perturbation?: number
-  restart?: Restart
-}
-
-/** A new inner problem of `numSteps` inner steps. `episode`, and `instance` if it is not the particle, name its randomness. */
-export interface Restart {
-  task: TaskConfig
-  episode: number
-  numSteps: number
-  instance?: number
-}
-
-/** Meta-losses of one truncation, one entry a planned segment, in the plan's order. */
-export interface AdvanceResult {
-  pos: Float64Array
-  neg: Float64Array
-  /** Bit 1: the positive half has diverged; bit 2: the negative one. */
-  diverged: Uint8Array
-}
-
-/** `weight` times the sum of a particle's perturbations `first..=last`. */
-export interface PerturbationTerm {
-  particle: number
-  first: number
-  last: number
-  weight: number
-}
-
-/** A weighted sum of perturbations. */
-export interface PerturbationSum {
-  sum: Float32Array
-  /** Sum of the squared norms of the terms. */
-  squares: number
-}
-
-/** The inner problems between two truncations. */
-export interface UnrollerState {
-  description: string
-  numbers: Float32Array
-}
-
-/** What an unroller is built from. */
-export interface UnrollerOptions {
-  optimizer: OptimizerConfig
-  seed: number
-  numParticles: number
-  threads: number
-  /** Instruction set. Default `auto`. Results do not depend on it. */
-  cpu?: CpuName
-  carry: Carry
-  metaLoss: MetaLossConfig
-  /** Leaves of theta that are not perturbed. Default: none. */
-  frozen?: string[]
-  /** Most bytes of memory that data sets and inner problems may take, by an estimate. Default 8 GiB. */
-  maxMemoryBytes?: number
-}
-
 /** A named array as bytes. */
-export interface TensorBytes {
-  name: string
-  shape: number[]
+export interface TensorBytes extends NativeTensor {
   dtype: 'F32' | 'F64' | 'U8'
-  data: Uint8Array
-}
-
-/** A named array of a weight file. */
-export interface WeightLeaf extends ThetaLeaf {
-  data: Float32Array
-}
-
-/** A module of PyLO's as its two files have it. */
-export interface PyloModule {
-  /** Where the files are inside the target; empty: there. */
-  directory: string
-  /** Text of `config.json`. */
-  config: string
-  /** Bytes of `model.safetensors`. */
-  weights: Uint8Array
 }
 
 /** Offsets of the decays of `adafac_mlp`. */
@@ -212,16 +106,34 @@ export interface InferredOptimizer {
 }
 
 /** What this machine and build have. */
-export interface Doctor {
-  version: string
+export interface Doctor extends NativeDoctor {
   arch: string
   os: string
   cpuModel: string
-  cpuFeatures: string[]
-  /** Instruction set that the engine uses. */
-  backend: string
-  /** All that it could use on this machine, best first. */
-  backends: string[]
-  threads: number
-  profile: string
+}
+
+/** Meta-losses of one truncation, one entry a planned segment, in the plan's order. */
+export type AdvanceResult = NativeAdvanceResult
+
+/** A weighted sum of perturbations. */
+export type PerturbationSum = NativePerturbationSum
+
+/** The inner problems between two truncations. */
+export type UnrollerState = NativeUnrollerState
+
+/** Name and shape of one tensor. */
+export type ThetaLeaf = NativeTensorSpec
+
+/** A named array of a weight file. */
+export type WeightLeaf = NativeLeaf
+
+/** A module of PyLO's as its two files have it. */
+export type PyloModule = NativePyloModule
+
+/** What an unroller is built from. */
+export interface UnrollerOptions extends Omit<EngineOptions, 'metaLoss'> {
+  /** What is measured. */
+  metaLoss: MetaLossConfig
+  /** Instruction set. Default `auto`. Results do not depend on it. */
+  cpu?: CpuName
 }

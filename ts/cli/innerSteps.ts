@@ -18,7 +18,11 @@ export function expectedInnerSteps(config: TrainConfig): number {
 }
 
 /** Inner steps of an outer step: whole problems for full ES, else truncations. */
-export function lengthsOf({ truncationSchedule, unrollLength, estimator }: TrainConfig): Lengths {
+export function lengthsOf({
+  truncationSchedule,
+  unrollLength,
+  estimator,
+}: Pick<TrainConfig, 'truncationSchedule' | 'unrollLength' | 'estimator'>): Lengths {
   if (estimator.name === 'fullEs') return unrollLength
   return truncationSchedule ?? { kind: 'constant', innerSteps: estimator.truncationLength }
 }

@@ -7,7 +7,7 @@ import { readRunConfig } from '../outer/runDirectory.js'
 import type { StepRecord } from '../outer/train.js'
 
 /** Where a run goes if nothing else is said. */
-export function defaultRunDirectory({ preset, seed }: TrainConfig): string {
+export function defaultRunDirectory({ preset, seed }: Pick<TrainConfig, 'preset' | 'seed'>): string {
   return join('runs', `${preset ?? 'custom'}-${seed}`)
 }
 

@@ -46,6 +46,17 @@ export function probability() {
   return z.number({ error }).gte(0, { error }).lte(1, { error })
 }
 
+/** A number from `min` to `max`, both included. */
+export function between(min: number, max: number) {
+  const error = `a number from ${min} to ${max}`
+  return z.number({ error }).gte(min, { error }).lte(max, { error })
+}
+
+/** A number from `min` that f32 holds. */
+export function atLeast(min: number) {
+  return finite().gte(min, { error: `a finite number >= ${min}` })
+}
+
 /** An integer from `min` to `max`, both included. */
 export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER) {
   const error = max === Number.MAX_SAFE_INTEGER ? `an integer >= ${min}` : `an integer from ${min} to ${max}`

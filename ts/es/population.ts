@@ -1,6 +1,14 @@
 /** All pairs of a worker at one truncation, and what names their randomness. */
+
+import type { EstimatorConfig } from '../config/estimatorConfig.js'
+import type {
+  InitialOffsetConfig,
+  ResetsConfig,
+  TruncationScheduleConfig,
+  UnrollLengthConfig,
+} from '../config/scheduleConfig.js'
 import type { TaskConfig } from '../config/taskConfig.js'
-import type { TrainConfig } from '../config/trainConfig.js'
+import type { TaskMixture } from '../config/taskMixture.js'
 import type { Carry, Restart } from '../native.js'
 import { type TaskFamily, taskFamilies } from '../tasks/families.js'
 import { Key, purposes } from '../tasks/key.js'
@@ -15,10 +23,15 @@ import type {
 } from './estimator.js'
 
 /** What the life of pairs depends on. */
-export type PopulationConfig = Pick<
-  TrainConfig,
-  'seed' | 'tasks' | 'estimator' | 'unrollLength' | 'truncationSchedule' | 'resets' | 'initialOffset'
->
+export interface PopulationConfig {
+  seed: number
+  tasks: TaskMixture
+  estimator: EstimatorConfig
+  unrollLength: UnrollLengthConfig
+  truncationSchedule?: TruncationScheduleConfig | undefined
+  resets: ResetsConfig
+  initialOffset: InitialOffsetConfig
+}
 
 /** The state of pairs that have not started. */
 export function freshParticles(numPairs: number, firstParticle: number): EstimatorState {

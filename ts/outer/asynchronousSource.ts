@@ -6,7 +6,7 @@
  * losses wait until the clock reaches its end, so the same config gives the same bits, and what is under way fits into a
  * checkpoint as a few losses.
  */
-import type { AsynchronousConfig, TrainConfig } from '../config/trainConfig.js'
+import type { AsynchronousConfig } from '../config/trainConfig.js'
 import {
   advancePlan,
   type Estimator,
@@ -14,6 +14,7 @@ import {
   type GradientEstimate,
   type PlannedTruncation,
 } from '../es/estimator.js'
+import type { PopulationConfig } from '../es/population.js'
 import { createEstimator } from '../es/registry.js'
 import type { AdvanceResult } from '../native.js'
 import { Key, purposes } from '../tasks/key.js'
@@ -58,7 +59,7 @@ export class AsynchronousSource implements GradientSource {
   readonly #key: Key
   readonly #state: AsynchronousState
 
-  constructor(config: TrainConfig, options: AsynchronousConfig, transport: Transport, saved: unknown) {
+  constructor(config: PopulationConfig, options: AsynchronousConfig, transport: Transport, saved: unknown) {
     this.#options = options
     this.#estimator = createEstimator(config)
     this.#transport = transport

@@ -21,7 +21,10 @@ export function describeGiven(datasets: readonly Dataset[]): GivenDataset[] {
  * @throws {OuterloopError} `INVALID_OPTION` if one of them is not given, or one is given that the config does not name;
  *  `DATA_INVALID` if one has another content than the run began with.
  */
-export function takeGiven({ datasets: specs }: TrainConfig, given: readonly Dataset[]): Dataset[] {
+export function takeGiven(
+  { datasets: specs }: Pick<TrainConfig, 'datasets'>,
+  given: readonly Dataset[],
+): Dataset[] {
   const described = describeGiven(given)
   const wanted = specs.filter((spec) => spec.kind === 'given')
   const stray = described.find(({ name }) => !wanted.some((spec) => spec.name === name))

@@ -1,5 +1,6 @@
 /** The gradient sources by config. */
-import type { TrainConfig } from '../config/trainConfig.js'
+import type { AsynchronousConfig } from '../config/trainConfig.js'
+import type { PopulationConfig } from '../es/population.js'
 import type { Transport } from '../transport/transport.js'
 import { AsynchronousSource } from './asynchronousSource.js'
 import type { GradientSource } from './gradientSource.js'
@@ -7,7 +8,7 @@ import { SynchronousSource } from './synchronousSource.js'
 
 /** The source that a config names. `saved`: what its `state` gave. */
 export function createGradientSource(
-  config: TrainConfig,
+  config: PopulationConfig & { asynchronous?: AsynchronousConfig | undefined },
   transport: Transport,
   saved?: unknown,
 ): GradientSource {

@@ -14,7 +14,7 @@ const EVAL_BATCHES = 4
  * better. A run that diverges counts 1.
  */
 export async function heldOutLoss(
-  { optimizer, seed }: TrainConfig,
+  { optimizer, seed }: Pick<TrainConfig, 'optimizer' | 'seed'>,
   evaluation: TrainEvaluationConfig,
   theta: Float32Array,
   datasets: Dataset[],

@@ -55,7 +55,7 @@ export function resumedConfig(directory: string, own: TrainConfig, changes: unkn
  */
 export function checkLength(
   directory: string,
-  { outerSteps }: TrainConfig,
+  { outerSteps }: Pick<TrainConfig, 'outerSteps'>,
   done: number,
   before: number,
 ): void {

@@ -55,7 +55,7 @@ export async function beginRunDirectory(
 }
 
 /** Files that a run reads weights from. */
-function weightsOf({ start, outerOptimizer }: TrainConfig): string[] {
+function weightsOf({ start, outerOptimizer }: Pick<TrainConfig, 'start' | 'outerOptimizer'>): string[] {
   const applied = outerOptimizer.name === 'apply' ? outerOptimizer.weights : undefined
   return [start.theta, applied].filter((path) => path !== undefined)
 }

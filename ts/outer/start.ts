@@ -27,6 +27,9 @@ export interface Start {
   innerSteps: number
 }
 
+/** What the choice of a start depends on. */
+type StartConfig = Pick<TrainConfig, 'seed' | 'tasks' | 'optimizer' | 'start' | 'maxMemoryBytes'>
+
 /**
  * Draws `start.candidates` thetas and keeps the one with the lowest mean train loss over unrolls of
  * `start.innerSteps` inner steps on eight tasks, the same for all. A theta from a file is the only candidate.
@@ -35,7 +38,7 @@ export interface Start {
  *  `INVALID_OPTION` if it needs `start.decayOffsets` and they are not given, or the other way round.
  */
 export async function chooseStart(
-  config: TrainConfig,
+  config: StartConfig,
   datasets: Dataset[],
   options: JobOptions,
 ): Promise<Start> {
@@ -69,7 +72,7 @@ export async function chooseStart(
   return { theta: thetas[best]!, meanLoss: losses[best]!, innerSteps: jobs.length * innerSteps }
 }
 
-async function candidateThetas(config: TrainConfig): Promise<Float32Array[]> {
+async function candidateThetas(config: StartConfig): Promise<Float32Array[]> {
   const { optimizer, seed, start, maxMemoryBytes } = config
   if (start.theta === undefined) {
     const length = thetaLayout(optimizer).reduce((sum, leaf) => sum + numElements(leaf), 0)

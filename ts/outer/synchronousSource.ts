@@ -1,6 +1,6 @@
 /** Gradients of all pairs in step: each comes from the theta that it moves. */
-import type { TrainConfig } from '../config/trainConfig.js'
 import { advancePlan, type Estimator, type EstimatorState } from '../es/estimator.js'
+import type { PopulationConfig } from '../es/population.js'
 import { createEstimator } from '../es/registry.js'
 import type { Transport } from '../transport/transport.js'
 import type { GradientSource, SourcedGradient } from './gradientSource.js'
@@ -11,7 +11,7 @@ export class SynchronousSource implements GradientSource {
   readonly #transport: Transport
   #state: EstimatorState
 
-  constructor(config: TrainConfig, transport: Transport, saved: unknown) {
+  constructor(config: PopulationConfig, transport: Transport, saved: unknown) {
     this.#estimator = createEstimator(config)
     this.#transport = transport
     // A checkpoint's checksum vouches for what we wrote ourselves.

@@ -353,7 +353,7 @@ function localTransport(config: TrainConfig, datasets: Dataset[], frozen: Frozen
   )
 }
 
-function named({ tasks }: TrainConfig, losses: readonly number[]): Record<string, number> {
+function named({ tasks }: Pick<TrainConfig, 'tasks'>, losses: readonly number[]): Record<string, number> {
   return Object.fromEntries(taskFamilies(tasks).map(({ name }, i) => [name, losses[i]!]))
 }
 
@@ -361,7 +361,7 @@ function ages({ numStale, staleness }: SourcedGradient): { numStale: number; sta
   return { numStale, staleness }
 }
 
-function threadsOf({ threads, cpu }: TrainConfig): number {
+function threadsOf({ threads, cpu }: Pick<TrainConfig, 'threads' | 'cpu'>): number {
   return threads === 'auto' ? doctor({ cpu }).threads : threads
 }
 

@@ -5,6 +5,7 @@
 
 mod golden;
 mod tasks;
+mod zoo;
 
 use outerloop_core::memory::MemoryLimit;
 use outerloop_core::rng::{Key, Purpose};
@@ -46,31 +47,6 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const OPTIMIZERS: &[&str] = &[
-    r#"{"name":"adam","lr":0.01}"#,
-    r#"{"name":"nadamw","lr":0.01,"minLrMult":0,"warmupFraction":0.1}"#,
-    r#"{"name":"mlp_lopt"}"#,
-    r#"{"name":"celo2"}"#,
-    r#"{"name":"adafac_mlp"}"#,
-    r#"{"name":"hierarchical","variant":"paper"}"#,
-    r#"{"name":"hierarchical","variant":"library"}"#,
-    r#"{"name":"adafac_nominal","nominalLr":0.001,"weightDecay":0.001}"#,
-    r#"{"name":"learnable_adam"}"#,
-    r#"{"name":"nn_adam"}"#,
-    r#"{"name":"l2l_gru","hidden":5}"#,
-    r#"{"name":"param_lstm","hidden":5}"#,
-    r#"{"name":"rms_mlp"}"#,
-    r#"{"name":"lamb","lr":0.01}"#,
-    r#"{"name":"adafactor","lr":0.01,"minDimSizeToFactor":2,"momentum":0.9}"#,
-    r#"{"name":"sm3","lr":0.01}"#,
-    r#"{"name":"muon","dialect":"celo2","lr":0.01}"#,
-    r#"{"name":"shampoo","lr":0.01,"maxDim":16}"#,
-    r#"{"name":"clip_gradients","by":"globalNorm","max":0.5,"inner":{"name":"weight_decay","weightDecay":0.01,"inner":{"name":"schedule","factor":{"kind":"cosine"},"inner":{"name":"scaled","tensors":[{"pattern":"b$","factor":0.5}],"inner":{"name":"adafac_mlp"}}}}}"#,
-    r#"{"name":"sum","first":{"name":"accumulate","steps":2,"inner":{"name":"adam","lr":0.01}},"second":{"name":"graft","magnitude":{"name":"sgd","lr":0.01},"direction":{"name":"adafac_mlp"}}}"#,
-    r#"{"name":"velo","lstmHidden":24,"paramInits":5,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
-    r#"{"name":"celo","phase":2,"paramInits":2}"#,
-    r#"{"name":"celo_adam"}"#,
-];
 const TASKS: [&str; 4] = [
     r#"{"family":"mlp","dataset":"grey","hidden":[32],"labelNoise":0.1}"#,
     r#"{"family":"mlp","dataset":"grey","hidden":[32],"paramScale":[3,0.2,1,5]}"#,
@@ -147,7 +123,7 @@ fn inner_steps_allocate_nothing() {
     const QUEUES: u64 = 8;
     let outer_valid = MetaLoss { source: LossSource::OuterValid, every: Some(5), ..MetaLoss::TRAIN };
     for task in TASKS {
-        for &optimizer in OPTIMIZERS {
+        for &(optimizer, _) in zoo::OPTIMIZERS {
             for meta_loss in [MetaLoss::TRAIN, outer_valid] {
                 let [short, long] = [10, 60].map(|steps| advance(task, optimizer, meta_loss, steps));
                 println!("{optimizer} {meta_loss:?}: {short} allocations in 10 steps, {long} in 60");

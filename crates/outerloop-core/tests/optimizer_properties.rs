@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod twin;
+mod zoo;
 
 use outerloop_core::params::TensorSpec;
 use outerloop_core::reference::Constants;
@@ -10,7 +11,8 @@ use outerloop_core::simd::{Backend, Cpu, FlushDenormals};
 use outerloop_core::zoo::{OptimizerConfig, build_optimizer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use twin::{Fast, tensors, twin_of};
+use twin::{Fast, has_twin, tensors, twin_of};
+use zoo::OPTIMIZERS;
 
 fn normal(key: Key, len: usize, scale: f32) -> Vec<f32> {
     let mut out = vec![0.0; len];
@@ -171,29 +173,10 @@ proptest! {
     }
 }
 
-const ALL: &[&str] = &[
-    r#"{"name":"sgd","lr":0.1}"#,
-    r#"{"name":"momentum","lr":0.1}"#,
-    r#"{"name":"adam","lr":0.01}"#,
-    r#"{"name":"mlp_lopt","stepMult":0.01}"#,
-    r#"{"name":"adafac_mlp","stepMult":0.01}"#,
-    r#"{"name":"celo2","stepMult":0.01,"orthogonalize":false,"adamPattern":null}"#,
-    r#"{"name":"celo2","stepMult":0.01,"adamPattern":"p0"}"#,
-    r#"{"name":"hierarchical","variant":"library","stepMult":0.01}"#,
-    r#"{"name":"hierarchical","variant":"paper","stepMult":0.01}"#,
-    r#"{"name":"adafac_nominal","stepMult":0.01,"nominalLr":0.01,"weightDecay":0.01,"nominalController":true,"decayController":true}"#,
-    r#"{"name":"learnable_sgd"}"#,
-    r#"{"name":"learnable_sgdm"}"#,
-    r#"{"name":"learnable_adam"}"#,
-    r#"{"name":"nn_adam"}"#,
-    r#"{"name":"l2l_gru","hidden":9,"stepMult":0.1}"#,
-    r#"{"name":"l2l_lstm","hidden":9,"stepMult":0.1}"#,
-    r#"{"name":"param_lstm","hidden":9,"stepMult":0.1}"#,
-    r#"{"name":"rms_mlp","stepMult":0.01}"#,
-    r#"{"name":"velo","lstmHidden":9,"paramInits":5,"stepMult":0.01,"buggedLossFeatures":false,"buggedNextLstmState":false}"#,
-    r#"{"name":"celo","phase":2,"stepMult":0.01}"#,
-    r#"{"name":"celo_adam","stepMult":0.01}"#,
-];
+/// Every optimizer that has a twin.
+fn all() -> impl Iterator<Item = &'static str> {
+    OPTIMIZERS.iter().map(|(json, _)| *json).filter(|json| has_twin(&twin::config(json)))
+}
 
 fn start(json: &str, cpu: Cpu) -> (Fast, Vec<TensorSpec>, Vec<f32>) {
     let key = Key::new(3, Purpose::Unroll);
@@ -212,7 +195,7 @@ fn start(json: &str, cpu: Cpu) -> (Fast, Vec<TensorSpec>, Vec<f32>) {
 /// Tolerance: of the step's scale 1e-4 (the gradient's channels are now rounded at very different sizes).
 #[test]
 fn extreme_gradients_follow_the_twin() {
-    for json in ALL {
+    for json in all() {
         for values in
             [&[0.0f32][..], &[1e-40], &[1e-30], &[1e8], &[0.0, 1e-30, -1e8, 1e-3], &[1e-40, 1.0, -1e4]]
         {
@@ -254,7 +237,7 @@ fn extreme_gradients_follow_the_twin() {
 /// Infinite, undefined and overflowing gradients: never a panic, and the same outcome on every backend.
 #[test]
 fn wild_gradients_have_one_outcome() {
-    for json in ALL {
+    for json in all() {
         for wild in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e30, f32::MAX] {
             let outcomes = Backend::ALL.into_iter().filter_map(|b| Cpu::new(b).ok()).map(|cpu| {
                 let (mut fast, specs, _) = start(json, cpu);

@@ -1,7 +1,7 @@
 //! Layouts of theta and of task parameters.
 
 use crate::dataset::{NativeDataset, collect};
-use crate::error::{Result, guard, to_js};
+use crate::error::{Result, error, guard, to_js};
 use napi::bindgen_prelude::{ClassInstance, Float32Array};
 use napi_derive::napi;
 use outerloop_core::error::ErrorCode;
@@ -65,4 +65,13 @@ pub fn task_params(
 /// The optimizer of a JSON config.
 pub fn build(optimizer: &str) -> Result<std::sync::Arc<dyn outerloop_core::optim::Optimizer>> {
     OptimizerConfig::from_json(optimizer).and_then(|config| build_optimizer(&config)).map_err(to_js)
+}
+
+/// All optimizers with the table of their options, as JSON: what the build makes schemas, types and documentation of.
+#[napi]
+pub fn describe_optimizers() -> Result<String> {
+    guard(|| {
+        serde_json::to_string(&OptimizerConfig::describe_all())
+            .map_err(|e| error(ErrorCode::Internal, e.to_string()))
+    })
 }

@@ -18,7 +18,14 @@ import { OuterSgd } from './sgd.js'
  *  of other weights.
  */
 export async function createOuterOptimizer(
-  { outerOptimizer, optimizer, outerSteps, accumulate, threads, cpu }: TrainConfig,
+  {
+    outerOptimizer,
+    optimizer,
+    outerSteps,
+    accumulate,
+    threads,
+    cpu,
+  }: Pick<TrainConfig, 'outerOptimizer' | 'optimizer' | 'outerSteps' | 'accumulate' | 'threads' | 'cpu'>,
   frozen: readonly WeightRange[],
   theta: Float32Array,
   saved?: OuterOptimizerState,

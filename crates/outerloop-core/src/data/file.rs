@@ -70,11 +70,12 @@ impl DataFile {
     pub fn open(path: &Path) -> Result<Self> {
         let mut name = FileName { path: path.display().to_string(), is_gzip: false };
         // Asked before opening: opening a pipe would wait for its writer.
-        let metadata = std::fs::metadata(path).map_err(|e| name.error(0, "a readable file", e))?;
+        let metadata =
+            std::fs::metadata(path).map_err(|e| name.error(0, "a readable file", &e).caused_by(e))?;
         if !metadata.is_file() {
             return Err(name.error(0, "a regular file", "a folder or device"));
         }
-        let unreadable = |e: io::Error| name.error(0, "a readable file", e);
+        let unreadable = |e: io::Error| name.error(0, "a readable file", &e).caused_by(e);
         let mut file = File::open(path).map_err(unreadable)?;
         let mut magic = Vec::new();
         (&mut file).take(2).read_to_end(&mut magic).map_err(unreadable)?;

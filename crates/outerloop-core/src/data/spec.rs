@@ -134,8 +134,9 @@ impl DatasetSpec {
     /// # Errors
     /// `InvalidOption` if `json` is not a spec, or is one that [`DatasetSpec::validate`] refuses.
     pub fn parse(json: &str) -> Result<Self> {
-        let spec: Self = serde_json::from_str(json)
-            .map_err(|e| Error::option(format!("dataset: expected a data set spec, got an error: {e}")))?;
+        let spec: Self = serde_json::from_str(json).map_err(|e| {
+            Error::option(format!("dataset: expected a data set spec, got an error: {e}")).caused_by(e)
+        })?;
         spec.validate()?;
         Ok(spec)
     }

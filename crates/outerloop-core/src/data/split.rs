@@ -5,6 +5,7 @@ use std::ops::Range;
 
 /// One of the four disjoint parts of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Split {
     /// What inner steps train on.

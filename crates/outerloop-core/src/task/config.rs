@@ -111,8 +111,8 @@ impl TaskConfig {
     /// # Errors
     /// `InvalidOption` naming what is wrong.
     pub fn from_json(json: &str) -> Result<Self> {
-        let config: Self =
-            serde_json::from_str(json).map_err(|e| Error::option(format!("task config: {e}")))?;
+        let config: Self = serde_json::from_str(json)
+            .map_err(|e| Error::option(format!("task config: {e}")).caused_by(e))?;
         config.validate()?;
         Ok(config)
     }

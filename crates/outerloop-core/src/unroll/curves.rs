@@ -19,24 +19,33 @@ const EVALUATION_BATCHES: u64 = 1 << 40;
 
 /// One training run.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CurveJob {
     /// The inner problem.
+    #[cfg_attr(test, ts(type = "TaskConfig"))]
     pub task: TaskConfig,
     /// What trains it.
+    #[cfg_attr(test, ts(type = "OptimizerConfig"))]
     pub optimizer: OptimizerConfig,
     /// Which theta, for a learned optimizer.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, type = "number"))]
     pub theta: Option<usize>,
     /// Names the randomness, with `replica`.
+    #[cfg_attr(test, ts(type = "number"))]
     pub seed: u64,
     /// Runs of one seed and task that differ in initial parameters and minibatches.
+    #[cfg_attr(test, ts(type = "number"))]
     pub replica: u64,
     /// Updates, at least 1.
+    #[cfg_attr(test, ts(type = "number"))]
     pub inner_steps: u64,
     /// Inner steps from one evaluation to the next, at least 1.
+    #[cfg_attr(test, ts(type = "number"))]
     pub eval_every: u64,
     /// Minibatches an evaluation averages, at least 1.
+    #[cfg_attr(test, ts(type = "number"))]
     pub eval_batches: u64,
     /// What is evaluated.
     pub splits: Vec<Split>,

@@ -44,5 +44,7 @@ pub fn thread_pool(threads: usize) -> Result<rayon::ThreadPool> {
         .num_threads(threads)
         .thread_name(|i| format!("outerloop-{i}"))
         .build()
-        .map_err(|e| Error::new(ErrorCode::Internal, format!("cannot start {threads} threads: {e}")))
+        .map_err(|e| {
+            Error::new(ErrorCode::Internal, format!("cannot start {threads} threads: {e}")).caused_by(e)
+        })
 }

@@ -5,6 +5,8 @@
 //! then each goes on with a part of the lanes. Results do not depend on the number of threads. An abort leaves the state as it
 //! was before the call.
 
+#[cfg(test)]
+mod border;
 mod curves;
 mod job;
 mod lane;

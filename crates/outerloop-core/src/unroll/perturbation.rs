@@ -73,13 +73,16 @@ pub fn perturb(theta: &[f32], seed: u64, particle: u32, perturbation: u64, std: 
 
 /// One particle's share of a gradient: `weight` times the sum of its perturbations `first..=last`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PerturbationTerm {
     /// Number of the particle.
     pub particle: u32,
     /// First perturbation of the sum.
+    #[cfg_attr(test, ts(type = "number"))]
     pub first: u64,
     /// Last perturbation of the sum.
+    #[cfg_attr(test, ts(type = "number"))]
     pub last: u64,
     /// Factor, finite.
     pub weight: f64,

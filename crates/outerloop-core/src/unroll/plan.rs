@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One truncation of every particle.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AdvancePlan {
     /// Standard deviation of the perturbations, above 0.
@@ -16,6 +17,7 @@ pub struct AdvancePlan {
 
 /// One particle's part of a plan.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ParticlePlan {
     /// Number of the particle.
@@ -33,36 +35,46 @@ impl ParticlePlan {
 
 /// Inner steps under one perturbation, measured together.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Segment {
     /// Inner steps of every lane, 1 to 2³².
+    #[cfg_attr(test, ts(type = "number"))]
     pub inner_steps: u64,
     /// Number of the perturbation within the particle's stream; none: all lanes run under theta itself.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, type = "number"))]
     pub perturbation: Option<u64>,
     /// A new inner problem to begin with; needed where a particle has none yet.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional))]
     pub restart: Option<Restart>,
 }
 
 /// A new inner problem of a particle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Restart {
     /// The problem.
+    #[cfg_attr(test, ts(type = "TaskConfig"))]
     pub task: TaskConfig,
     /// Number of the problem within the particle: names its randomness.
+    #[cfg_attr(test, ts(type = "number"))]
     pub episode: u64,
     /// Inner steps that the problem lasts: what the optimizer is told.
+    #[cfg_attr(test, ts(type = "number"))]
     pub num_steps: u64,
     /// The particle whose randomness the problem has; none: its own. Particles that share one differ in their
     /// perturbations alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     pub instance: Option<u32>,
 }
 
 /// Which state a particle keeps after a truncation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Carry {
     /// Each half its own (PES).
@@ -75,26 +87,34 @@ pub enum Carry {
 
 /// What the outer loop minimises.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetaLoss {
     /// Where losses come from.
     pub source: LossSource,
     /// What of a minibatch is taken.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<Target>"))]
     pub target: Target,
-    /// Inner steps from one measurement to the next, at least 1; none: one at the end of every segment. `Train` is measured
+    /// Inner steps from one measurement to the next, 1 to 1,000,000; none: one at the end of every segment. `Train` is measured
     /// at every step.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, type = "number"))]
     pub every: Option<u64>,
-    /// Minibatches a measurement, at least 1. `Train` and `SameData` have one.
+    /// Minibatches a measurement, 1 to 1,000,000. `Train` and `SameData` have one.
     #[serde(default = "one")]
+    #[cfg_attr(test, ts(optional, as = "Option<f64>"))]
     pub batches: u64,
     /// How the measurements of a segment become one number.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<Reduce>"))]
     pub reduce: Reduce,
 }
 
 impl MetaLoss {
+    /// Largest [`MetaLoss::every`] and [`MetaLoss::batches`].
+    pub const MOST: u64 = 1_000_000;
+
     /// Mean over a segment of the train loss before each update.
     pub const TRAIN: Self = Self {
         source: LossSource::Train,
@@ -111,6 +131,7 @@ fn one() -> u64 {
 
 /// Where measured losses come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum LossSource {
     /// The training minibatch, before the update: costs nothing.
@@ -129,6 +150,7 @@ pub enum LossSource {
 
 /// What is measured on a minibatch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Target {
     /// The loss, through the task's normaliser.
@@ -140,6 +162,7 @@ pub enum Target {
 
 /// How the measurements of a segment become one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Reduce {
     /// Their mean.

@@ -59,8 +59,8 @@ pub(super) fn read(
     numbers: &[f32],
 ) -> Result<Vec<Option<Particle>>> {
     let invalid = |what: String| Error::checkpoint(format!("inner problems: {what}"));
-    let saved: Vec<Option<SavedParticle>> =
-        serde_json::from_str(description).map_err(|e| invalid(format!("unreadable description: {e}")))?;
+    let saved: Vec<Option<SavedParticle>> = serde_json::from_str(description)
+        .map_err(|e| invalid(format!("unreadable description: {e}")).caused_by(e))?;
     if saved.len() != num_particles {
         return Err(invalid(format!("expected {num_particles} particles, got {}", saved.len())));
     }

@@ -21,25 +21,31 @@ const MAX_PARTICLES: u32 = 1 << 20;
 
 /// What an unroller is built from, besides data.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UnrollerOptions {
     /// The optimizer that the inner problems are trained with.
+    #[cfg_attr(test, ts(type = "OptimizerConfig"))]
     pub optimizer: OptimizerConfig,
     /// Names all randomness, below 2⁵³.
+    #[cfg_attr(test, ts(type = "number"))]
     pub seed: u64,
     /// Number of antithetic pairs, 1 to 2²⁰.
     pub num_particles: u32,
     /// Threads of the private pool, 1 to 1,024.
+    #[cfg_attr(test, ts(type = "number"))]
     pub threads: usize,
     /// What a particle keeps after a truncation.
     pub carry: Carry,
     /// What is measured.
     pub meta_loss: MetaLoss,
     /// Leaves of theta that are not perturbed.
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<String>>"))]
     #[serde(default)]
     pub frozen: Vec<String>,
     /// Most bytes that data sets, theta's perturbations and inner problems may take. Default 8 GiB.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<f64>"))]
     pub max_memory_bytes: MemoryLimit,
 }
 
@@ -64,10 +70,13 @@ impl Unroller {
             )));
         }
         let MetaLoss { every, batches, .. } = options.meta_loss;
-        if every == Some(0) || !(1..=1 << 20).contains(&batches) {
-            return Err(Error::option(format!(
-                "expected `metaLoss.every` to be at least 1 and `metaLoss.batches` to be 1 to 2^20, got {every:?} and {batches}"
-            )));
+        for (name, value) in [("every", every.unwrap_or(1)), ("batches", batches)] {
+            if !(1..=MetaLoss::MOST).contains(&value) {
+                let most = MetaLoss::MOST;
+                return Err(Error::option(format!(
+                    "expected `metaLoss.{name}` to be 1 to {most}, got {value}"
+                )));
+            }
         }
         let optimizer = build_optimizer(&options.optimizer)?;
         let theta = optimizer.theta_spec();

@@ -139,7 +139,7 @@ pub fn write_flax(leaves: &[Leaf<'_>]) -> Result<Vec<u8>> {
         tree.insert(&keys(&leaf.spec.name), leaf)?;
     }
     let mut out = Vec::with_capacity(leaves.iter().map(|leaf| 4 * leaf.data.len() + 100).sum());
-    tree.write(&mut out).map_err(|e| Error::checkpoint(format!("msgpack: {e}")))?;
+    tree.write(&mut out).map_err(|e| Error::checkpoint(format!("msgpack: {e}")).caused_by(e))?;
     Ok(out)
 }
 

@@ -21,7 +21,8 @@ pub struct PlainLeaves {
 /// # Errors
 /// `CheckpointInvalid` if it is damaged, or naming a leaf that is of another dtype, not finite or beyond f32.
 pub fn read_safetensors(bytes: &[u8]) -> Result<PlainLeaves> {
-    let file = SafeTensors::deserialize(bytes).map_err(|e| Error::checkpoint(format!("safetensors: {e}")))?;
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|e| Error::checkpoint(format!("safetensors: {e}")).caused_by(e))?;
     let mut views = file.tensors();
     views.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut converted = [Dtype::F16, Dtype::BF16, Dtype::F64].map(|dtype| Converted { dtype, ..NOTHING });

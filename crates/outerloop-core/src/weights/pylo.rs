@@ -115,9 +115,9 @@ fn invalid(text: impl std::fmt::Display) -> Error {
 
 fn read_module(module: &PyloModule<'_>) -> Result<(Class, Vec<Leaf<'static>>)> {
     let config: Value = serde_json::from_str(module.config)
-        .map_err(|e| invalid(format!("config.json: expected JSON, got {e}")))?;
-    let file =
-        SafeTensors::deserialize(module.weights).map_err(|e| invalid(format!("model.safetensors: {e}")))?;
+        .map_err(|e| invalid(format!("config.json: expected JSON, got {e}")).caused_by(e))?;
+    let file = SafeTensors::deserialize(module.weights)
+        .map_err(|e| invalid(format!("model.safetensors: {e}")).caused_by(e))?;
     let mut views: HashMap<_, _> = file.tensors().into_iter().collect();
     let (class, entries) = class_of(&config, &views)?;
     let mut leaves = vec![];

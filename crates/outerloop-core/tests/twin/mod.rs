@@ -9,7 +9,7 @@ mod twins;
 mod velo;
 
 #[allow(unused_imports, reason = "not every test has a twin")]
-pub use twins::twin_of;
+pub use twins::{has_twin, twin_of};
 #[allow(unused_imports, reason = "as above")]
 pub use velo::set_num_steps;
 

@@ -20,6 +20,15 @@ use outerloop_core::reference::{Constants, ReferenceOptimizer};
 use outerloop_core::zoo::OptimizerConfig;
 use regex::Regex;
 
+/// Whether an optimizer has a twin of its own: all but wrappers, which `tests/optimizer_wrappers.rs` judges.
+pub fn has_twin(config: &OptimizerConfig) -> bool {
+    use OptimizerConfig::{Accumulate, ClipGradients, Graft, Scaled, Schedule, Sum, WeightDecay};
+    !matches!(
+        config,
+        Accumulate(_) | ClipGradients(_) | Graft(_) | Scaled(_) | Schedule(_) | Sum(_) | WeightDecay(_)
+    )
+}
+
 /// The twin of `config`, whose literals are as `constants` says.
 pub fn twin_of(
     config: &OptimizerConfig,

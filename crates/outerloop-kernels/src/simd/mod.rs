@@ -58,6 +58,8 @@ pub trait Simd: Copy + 'static {
     const WIDTH: usize;
     /// Number of registers.
     const REGISTERS: usize;
+    /// Whether large kernels are worth tiles of several registers, each code of its own; without them they are short.
+    const IS_TILED: bool = true;
 
     /// Loads `WIDTH` floats.
     /// # Safety

@@ -27,6 +27,7 @@ impl Simd for Portable {
     type M = [bool; 8];
     const WIDTH: usize = 8;
     const REGISTERS: usize = 16;
+    const IS_TILED: bool = false;
 
     unsafe fn load(self, p: *const f32) -> F32x8 {
         // SAFETY: the caller's promise.

@@ -17,14 +17,13 @@ use super::mlp::ParamMlp;
 use super::nominal::NominalScales;
 use super::rule::Wanted;
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, positive, size, size_4, thousandth};
+use crate::optim::options::options;
 use crate::optim::rounding::{exp, ln};
 use crate::optim::{
     Config, Cost, GradRange, LeafInit, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update,
 };
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{AlignedVec, Simd, rsqrt};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 const MOMENTUM_DECAYS: [f32; DECAYS] = [0.9, 0.99, 0.999];
@@ -170,29 +169,19 @@ impl Features for DiagonalFeatures {
     }
 }
 
-/// Sizes and scales of `adafac_mlp`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AdafacMlpConfig {
-    /// Width of both hidden layers, 1 to 1,024.
-    #[serde(default = "size_4")]
-    pub hidden: usize,
-    /// Factor of every step, above 0.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
-    /// Factor of the output inside the exponential, at least 0.
-    #[serde(default = "thousandth")]
-    pub exp_mult: f64,
+options! {
+    /// Per-parameter MLP over momentum, second-moment and factored second-moment features.
+    pub struct AdafacMlpConfig {
+        /// Width of both hidden layers.
+        hidden: usize = 4 => Range::integer(1, 1024);
+        /// Factor of every step. Too large diverges at the start of meta-training, too small never moves.
+        step_mult: f64 = 0.001 => Range::Positive;
+        /// Factor inside the exponential that sets a step's magnitude; 0 switches that output off.
+        exp_mult: f64 = 0.001 => Range::NonNegative;
+    }
 }
 
 impl Config for AdafacMlpConfig {
-    fn checked(self) -> Result<Self> {
-        size("hidden", self.hidden, 1024)?;
-        positive("stepMult", self.step_mult)?;
-        at_least_0("expMult", self.exp_mult)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(AdafacMlp::new(self)))
     }

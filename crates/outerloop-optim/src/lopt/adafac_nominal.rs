@@ -14,52 +14,35 @@
 use super::adafac_mlp::{Bound, Nominal, cost, state_layout, theta_spec};
 use super::nominal::NominalScales;
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, positive, size, size_4, thousandth};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, Theta, ThetaSpec, Update};
 use crate::params::ParamLayout;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Outputs: direction, magnitude, and the magnitudes of nominal step and decay.
 const OUTPUTS: usize = 4;
 
-/// Sizes and scales of `adafac_nominal`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AdafacNominalConfig {
-    /// Width of both hidden layers, 1 to 1,024.
-    #[serde(default = "size_4")]
-    pub hidden: usize,
-    /// Factor of every learned step, above 0.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
-    /// Factor of the outputs inside the exponentials, at least 0.
-    #[serde(default = "thousandth")]
-    pub exp_mult: f64,
-    /// Factor of the nominal step, at least 0.
-    #[serde(default)]
-    pub nominal_lr: f64,
-    /// Share of a parameter that is lost in every step, at least 0.
-    #[serde(default)]
-    pub weight_decay: f64,
-    /// Whether the third output is the nominal step's magnitude.
-    #[serde(default)]
-    pub nominal_controller: bool,
-    /// Whether the fourth output is the decay's magnitude.
-    #[serde(default)]
-    pub decay_controller: bool,
+options! {
+    /// `adafac_mlp` with a nominal step and a weight decay beside the learned step; by default they are off.
+    pub struct AdafacNominalConfig {
+        /// Width of both hidden layers.
+        hidden: usize = 4 => Range::integer(1, 1024);
+        /// Factor of every step. Too large diverges at the start of meta-training, too small never moves.
+        step_mult: f64 = 0.001 => Range::Positive;
+        /// Factor inside the exponential that sets a step's magnitude; 0 switches that output off.
+        exp_mult: f64 = 0.001 => Range::NonNegative;
+        /// Factor of the nominal step, the mean over three decays of m / √(v + 1e-6).
+        nominal_lr: f64 = 0.0 => Range::NonNegative;
+        /// Share of a parameter that is lost in every step.
+        weight_decay: f64 = 0.0 => Range::NonNegative;
+        /// Whether the network's third output is the nominal step's magnitude.
+        nominal_controller: bool = false => Range::Flag;
+        /// Whether the network's fourth output is the decay's magnitude.
+        decay_controller: bool = false => Range::Flag;
+    }
 }
 
 impl Config for AdafacNominalConfig {
-    fn checked(self) -> Result<Self> {
-        size("hidden", self.hidden, 1024)?;
-        positive("stepMult", self.step_mult)?;
-        at_least_0("expMult", self.exp_mult)?;
-        at_least_0("nominalLr", self.nominal_lr)?;
-        at_least_0("weightDecay", self.weight_decay)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(AdafacNominal::new(self)))
     }

@@ -13,50 +13,28 @@ use super::hyper_lstm::SHARED;
 use super::velo::{Bound, Kind, Sizes};
 use super::velo::{COST, state_layout, theta_spec};
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, expect, positive, size, thousandth};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::ParamLayout;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Sizes and scales of Celo.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CeloConfig {
-    /// 1: the MLP alone, as it is trained first. 2: with the schedule.
-    pub phase: u8,
-    /// State size of the LSTM, 1 to 4,096.
-    #[serde(default = "size_64")]
-    pub lstm_hidden: usize,
-    /// Networks in the bank, 1 to 4,096.
-    #[serde(default = "size_1")]
-    pub param_inits: usize,
-    /// Factor of every step, above 0.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
-    /// Factor of the second output inside the exponential, at least 0.
-    #[serde(default = "thousandth")]
-    pub exp_mult: f64,
-}
-
-pub(super) fn size_64() -> usize {
-    64
-}
-
-fn size_1() -> usize {
-    1
+options! {
+    /// Celo (Moudgil et al. 2025, arXiv:2501.12670): VeLO's MLP with one set of weights, and a learned schedule.
+    pub struct CeloConfig {
+        /// 1: the MLP alone, as it is trained first; 2: with the schedule.
+        phase: u8 => Range::integer(1, 2);
+        /// State size of the LSTM.
+        lstm_hidden: usize = 64 => Range::integer(1, 4096);
+        /// Networks in the bank; with more than one, the LSTM mixes them.
+        param_inits: usize = 1 => Range::integer(1, 4096);
+        /// Factor of every step.
+        step_mult: f64 = 0.001 => Range::Positive;
+        /// Factor inside the exponential that sets a step's magnitude; 0 switches that output off.
+        exp_mult: f64 = 0.001 => Range::NonNegative;
+    }
 }
 
 impl Config for CeloConfig {
-    fn checked(self) -> Result<Self> {
-        expect(matches!(self.phase, 1 | 2), "phase", "1 or 2", self.phase)?;
-        size("lstmHidden", self.lstm_hidden, 4096)?;
-        size("paramInits", self.param_inits, 4096)?;
-        positive("stepMult", self.step_mult)?;
-        at_least_0("expMult", self.exp_mult)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(Celo::new(self)))
     }

@@ -7,43 +7,33 @@
 //! arXiv:2501.12670. Reference implementation: amoudgl/celo, celo/optimizers/celo_adam.py, 66d9761. Differences: time
 //! features are computed in f64; the factored second moments that are kept there and never read are left out.
 
-use super::celo::size_64;
 use super::hyper_lstm::{self, HyperLstm, SHARED};
 use super::velo_features::GRADIENT_BOUND;
 use crate::error::Result;
-use crate::optim::checks::{positive, size, thousandth};
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS, sweep_all};
 use crate::optim::mean_decay::MeanDecay;
+use crate::optim::options::options;
 use crate::optim::rounding::exp;
 use crate::optim::{Config, Cost, Moments, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 const BETAS: [f32; 2] = [0.9, 0.999];
 const EPS: f32 = 1e-8;
 const EPS_ROOT: f32 = 1e-10;
 
-/// Size and scale of Celo-Adam.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CeloAdamConfig {
-    /// State size of the LSTM, 1 to 4,096.
-    #[serde(default = "size_64")]
-    pub lstm_hidden: usize,
-    /// Factor of every step, above 0.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
+options! {
+    /// Celo-Adam: Adam whose learning rate Celo's LSTM schedules.
+    pub struct CeloAdamConfig {
+        /// State size of the LSTM.
+        lstm_hidden: usize = 64 => Range::integer(1, 4096);
+        /// Factor of every step.
+        step_mult: f64 = 0.001 => Range::Positive;
+    }
 }
 
 impl Config for CeloAdamConfig {
-    fn checked(self) -> Result<Self> {
-        size("lstmHidden", self.lstm_hidden, 4096)?;
-        positive("stepMult", self.step_mult)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(CeloAdam::new(self)))
     }

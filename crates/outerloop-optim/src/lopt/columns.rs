@@ -18,6 +18,8 @@ pub(super) trait Columns {
     const HIDDEN: Option<usize>;
     /// See [`Features::OUTPUTS`].
     const OUTPUTS: usize;
+    /// Whether the second hidden layer may be summed.
+    const IS_SUMMED: bool = false;
 
     /// Makes ready `V` registers of columns from `at`; `scratch` holds `V` registers of every computed channel. Returns
     /// where the first of these channels lies and how far apart they are.

@@ -15,10 +15,9 @@ use super::param_cell::{Cell, INPUTS, Layer, state_layout};
 use super::param_rnn::Move;
 use super::param_rnn_bound::{Bound, Weights, macs};
 use crate::error::Result;
-use crate::optim::checks::{between, positive, size};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Recurrent layers.
@@ -27,30 +26,20 @@ const LAYERS: usize = 2;
 const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 
 macro_rules! config {
-    ($(#[$doc:meta])* $name:ident, $cell:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        pub struct $name {
-            /// Width of both layers, 1 to 256.
-            #[serde(default = "hidden")]
-            pub hidden: usize,
-            /// Factor of every step, above 0.
-            #[serde(default = "step_mult")]
-            pub step_mult: f64,
-            /// Gradients from e^−this on are seen by their logarithms; 0.1 to 80.
-            #[serde(default = "log_range")]
-            pub log_range: f64,
+    ($(#[doc = $doc:expr])* $name:ident, $cell:expr) => {
+        options! {
+            $(#[doc = $doc])*
+            pub struct $name {
+                /// Width of both layers. The state has two (GRU) or four (LSTM) floats a parameter for each.
+                hidden: usize = 20 => Range::integer(1, 256);
+                /// Factor of every step.
+                step_mult: f64 = 0.01 => Range::Positive;
+                /// Gradients from e^−logRange on are seen by their logarithms, smaller ones as they are.
+                log_range: f64 = 10.0 => Range::between(0.1, 80.0);
+            }
         }
 
         impl Config for $name {
-            fn checked(self) -> Result<Self> {
-                size("hidden", self.hidden, 256)?;
-                positive("stepMult", self.step_mult)?;
-                between("logRange", self.log_range, 0.1, 80.0)?;
-                Ok(self)
-            }
-
             fn build(self) -> Result<Arc<dyn Optimizer>> {
                 let Self { hidden, step_mult, log_range } = self;
                 Ok(Arc::new(L2l { cell: $cell, hidden, step_mult, log_range, theta: theta_spec($cell, hidden) }))
@@ -60,22 +49,12 @@ macro_rules! config {
 }
 
 config! {
-    /// Options of `l2l_gru`.
+    /// Two GRU layers for every parameter (Andrychowicz et al. 2016, arXiv:1606.04474, with other cells).
     L2lGruConfig, Cell::Gru
 }
 config! {
-    /// Options of `l2l_lstm`.
+    /// Two LSTM layers for every parameter (Andrychowicz et al. 2016, arXiv:1606.04474).
     L2lLstmConfig, Cell::Lstm
-}
-
-fn hidden() -> usize {
-    20
-}
-fn step_mult() -> f64 {
-    0.01
-}
-pub(super) fn log_range() -> f64 {
-    10.0
 }
 
 /// The optimizer as an immutable value.

@@ -10,27 +10,27 @@
 
 use crate::error::Result;
 use crate::optim::elementwise::{ElementwiseOptimizer, Rule};
+use crate::optim::options::options;
 use crate::optim::rounding::exp;
 use crate::optim::{Adam, Config, Cost, LeafInit, Momentum, Needs, Optimizer, Sgd, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Gradient descent with a learned rate; it has no options.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LearnableSgdConfig {}
+options! {
+    /// Gradient descent whose rate is theta.
+    pub struct LearnableSgdConfig {}
+}
 
-/// Momentum with learned rate and decay; it has no options.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LearnableSgdmConfig {}
+options! {
+    /// Momentum whose rate and decay are theta.
+    pub struct LearnableSgdmConfig {}
+}
 
-/// Adam with learned rate, decays and ε; it has no options.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LearnableAdamConfig {}
+options! {
+    /// Adam whose rate, decays and ε are theta.
+    pub struct LearnableAdamConfig {}
+}
 
 /// How theta becomes the options of a hand-designed rule.
 trait Constants: Send + Sync + 'static {
@@ -132,10 +132,6 @@ impl<C: Constants> Optimizer for Learnable<C> {
 macro_rules! configs {
     ($($config:ty,)*) => {
         $(impl Config for $config {
-            fn checked(self) -> Result<Self> {
-                Ok(self)
-            }
-
             fn build(self) -> Result<Arc<dyn Optimizer>> {
                 Ok(Arc::new(Learnable::<Self>::new()))
             }

@@ -122,24 +122,27 @@ impl ParamMlp {
         assert!(scratch.h1.len() == self.hidden * VECTORS * WIDEST);
         assert!(scratch.features.len() == self.num_features * STRIDE);
         let num_outputs = self.num_outputs;
-        if C::OUTPUTS == 4 && num_outputs == 4 {
+        // Every form is code of its own on every backend: what columns never want is not compiled for them.
+        if const { C::OUTPUTS == 4 } && num_outputs == 4 {
             assert!(sums.is_none() && sink.is_for_four());
             let sums = std::ptr::null_mut();
             return cpu.run(Forward::<C, 4, false> { net: self, scratch, columns, sums, sink });
         }
-        assert!(num_outputs <= 2);
-        let Some(sums) = sums else {
-            let sums = std::ptr::null_mut();
+        assert!(num_outputs <= 2 && (C::IS_SUMMED || sums.is_none()));
+        if const { C::IS_SUMMED }
+            && let Some(sums) = sums
+        {
+            assert!(sums.len() >= self.hidden * LANES);
+            let sums = sums.as_mut_ptr();
             return match num_outputs {
-                1 => cpu.run(Forward::<C, 1, false> { net: self, scratch, columns, sums, sink }),
-                _ => cpu.run(Forward::<C, 2, false> { net: self, scratch, columns, sums, sink }),
+                1 => cpu.run(Forward::<C, 1, true> { net: self, scratch, columns, sums, sink }),
+                _ => cpu.run(Forward::<C, 2, true> { net: self, scratch, columns, sums, sink }),
             };
-        };
-        assert!(sums.len() >= self.hidden * LANES);
-        let sums = sums.as_mut_ptr();
+        }
+        let sums = std::ptr::null_mut();
         match num_outputs {
-            1 => cpu.run(Forward::<C, 1, true> { net: self, scratch, columns, sums, sink }),
-            _ => cpu.run(Forward::<C, 2, true> { net: self, scratch, columns, sums, sink }),
+            1 => cpu.run(Forward::<C, 1, false> { net: self, scratch, columns, sums, sink }),
+            _ => cpu.run(Forward::<C, 2, false> { net: self, scratch, columns, sums, sink }),
         }
     }
 }
@@ -184,6 +187,12 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Kernel for Forward<'_, 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let vectors = self.sink.len().div_ceil(S::WIDTH);
+        if const { !S::IS_TILED } {
+            if vectors > 0 {
+                self.columns::<S, 1>(s, 0, vectors);
+            }
+            return;
+        }
         let count = vectors / VECTORS;
         if count > 0 {
             self.columns::<S, VECTORS>(s, 0, count);
@@ -247,13 +256,13 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
     fn first_layer<S: Simd, const V: usize>(&mut self, s: S, at: usize, made: (*const f32, usize)) {
         let hidden = self.hidden();
         let mut h = 0;
-        if S::REGISTERS >= 32 {
+        if const { S::REGISTERS >= 32 } {
             while h + 8 <= hidden {
                 self.first::<S, 8, V>(s, h, at, made);
                 h += 8;
             }
         }
-        while h + 4 <= hidden {
+        while const { S::IS_TILED } && h + 4 <= hidden {
             self.first::<S, 4, V>(s, h, at, made);
             h += 4;
         }
@@ -272,13 +281,13 @@ impl<C: Columns, const OUTPUTS: usize, const SUMS: bool> Forward<'_, '_, C, OUTP
             out[o] = [s.splat(self.net.b2[o]); V];
         }
         let mut h = 0;
-        if S::REGISTERS >= 32 {
+        if const { S::REGISTERS >= 32 } {
             while h + 8 <= hidden {
                 self.second::<S, 8, V>(s, h, at, &mut out);
                 h += 8;
             }
         }
-        while h + 4 <= hidden {
+        while const { S::IS_TILED } && h + 4 <= hidden {
             self.second::<S, 4, V>(s, h, at, &mut out);
             h += 4;
         }

@@ -11,12 +11,11 @@ use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass,
 use super::mlp::{ParamMlp, mlp_leaves};
 use super::rule::{Rule, Span, Wanted, spans_of};
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, positive, size, size_32, thousandth};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
 use crate::tensor::{Run, runs_of};
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -63,29 +62,19 @@ impl Features for Momenta {
     }
 }
 
-/// Size and scales of `mlp_lopt`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct MlpLoptConfig {
-    /// Width of both hidden layers, 1 to 1,024.
-    #[serde(default = "size_32")]
-    pub hidden: usize,
-    /// Factor of every step, above 0.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
-    /// Factor of the output inside the exponential, at least 0.
-    #[serde(default = "thousandth")]
-    pub exp_mult: f64,
+options! {
+    /// Per-parameter MLP over six momenta (Metz et al. 2019, arXiv:1810.10180).
+    pub struct MlpLoptConfig {
+        /// Width of both hidden layers.
+        hidden: usize = 32 => Range::integer(1, 1024);
+        /// Factor of every step. Too large diverges at the start of meta-training, too small never moves.
+        step_mult: f64 = 0.001 => Range::Positive;
+        /// Factor inside the exponential that sets a step's magnitude; 0 switches that output off.
+        exp_mult: f64 = 0.001 => Range::NonNegative;
+    }
 }
 
 impl Config for MlpLoptConfig {
-    fn checked(self) -> Result<Self> {
-        size("hidden", self.hidden, 1024)?;
-        positive("stepMult", self.step_mult)?;
-        at_least_0("expMult", self.exp_mult)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(MlpLopt::new(self)))
     }

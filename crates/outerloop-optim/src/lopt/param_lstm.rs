@@ -7,51 +7,33 @@
 //! direction and magnitude. Inputs and initialisers are not published and ours; no published numbers exist: an f64 twin
 //! only.
 
-use super::l2l::log_range;
 use super::param_cell::{Cell, INPUTS, Layer, state_layout};
 use super::param_rnn::Move;
 use super::param_rnn_bound::{Bound, Weights, macs};
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, between, positive, size, thousandth};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Direction and magnitude.
 const OUTPUTS: usize = 2;
 
-/// Size and scales of `param_lstm`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ParamLstmConfig {
-    /// Units of the LSTM, 1 to 256.
-    #[serde(default = "hidden")]
-    pub hidden: usize,
-    /// Factor of every step, above 0.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
-    /// Factor of the output inside the exponential, at least 0.
-    #[serde(default = "thousandth")]
-    pub exp_mult: f64,
-    /// Gradients from e^−this on are seen by their logarithms; 0.1 to 80.
-    #[serde(default = "log_range")]
-    pub log_range: f64,
-}
-
-fn hidden() -> usize {
-    64
+options! {
+    /// An LSTM for every parameter, with direction and magnitude ("LSTM" of Metz et al. 2020, figure 2a).
+    pub struct ParamLstmConfig {
+        /// Units of the LSTM; the state has two floats a parameter for each.
+        hidden: usize = 64 => Range::integer(1, 256);
+        /// Factor of every step. Too large diverges at the start of meta-training, too small never moves.
+        step_mult: f64 = 0.001 => Range::Positive;
+        /// Factor inside the exponential that sets a step's magnitude; 0 switches that output off.
+        exp_mult: f64 = 0.001 => Range::NonNegative;
+        /// Gradients from e^−this on are seen by their logarithms.
+        log_range: f64 = 10.0 => Range::between(0.1, 80.0);
+    }
 }
 
 impl Config for ParamLstmConfig {
-    fn checked(self) -> Result<Self> {
-        size("hidden", self.hidden, 256)?;
-        positive("stepMult", self.step_mult)?;
-        at_least_0("expMult", self.exp_mult)?;
-        between("logRange", self.log_range, 0.1, 80.0)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ParamLstm::new(self)))
     }

@@ -16,12 +16,11 @@ use super::hierarchical_features::{DECAYS, KEPT, OLD, TensorArrays, accumulate, 
 use super::lstm::Linear;
 use super::mlp::{ParamMlp, Scratch, mlp_leaves};
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, positive, size, size_32, thousandth};
+use crate::optim::options::options;
 use crate::optim::rounding::ln;
 use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::AlignedVec;
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -33,29 +32,20 @@ const NORMALIZER_FLOOR: f32 = 1e-5;
 /// core's caches.
 const MOST_KEPT: usize = 32_768;
 
-/// Size and scales of `rms_mlp`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RmsMlpConfig {
-    /// Width of both hidden layers, 1 to 1,024.
-    #[serde(default = "size_32")]
-    pub hidden: usize,
-    /// Factor of every step, above 0.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
-    /// Factor of the output inside the exponential, at least 0.
-    #[serde(default = "thousandth")]
-    pub exp_mult: f64,
+options! {
+    /// Per-parameter MLP on the hierarchical optimizer's features, without LSTMs ("FF" of Metz et al. 2020, figure
+    /// 2a).
+    pub struct RmsMlpConfig {
+        /// Width of both hidden layers.
+        hidden: usize = 32 => Range::integer(1, 1024);
+        /// Factor of every step. Too large diverges at the start of meta-training, too small never moves.
+        step_mult: f64 = 0.001 => Range::Positive;
+        /// Factor inside the exponential that sets a step's magnitude; 0 switches that output off.
+        exp_mult: f64 = 0.001 => Range::NonNegative;
+    }
 }
 
 impl Config for RmsMlpConfig {
-    fn checked(self) -> Result<Self> {
-        size("hidden", self.hidden, 1024)?;
-        positive("stepMult", self.step_mult)?;
-        at_least_0("expMult", self.exp_mult)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(RmsMlp::new(self)))
     }

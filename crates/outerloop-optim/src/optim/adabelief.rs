@@ -5,36 +5,28 @@
 //! Zhuang et al. 2020, arXiv:2010.07468. As optax's `adabelief` (google-deepmind/optax 0.2.4) through the wrapper of
 //! google/learned_optimization at 32186aa: `eps_root` is added into the state at every step.
 
-use super::checks::{point_9, point_999};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
+use super::options::options;
 use super::{Adam, Config, GradRange, Moments, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of AdaBelief.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AdaBelief {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// Decay of the mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// Decay of the mean square, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Added to the root, at least 0.
-    #[serde(default = "eps16")]
-    pub eps: f64,
-    /// Added to the mean square at every step, at least 0.
-    #[serde(default = "eps16")]
-    pub eps_root: f64,
-}
-
-fn eps16() -> f64 {
-    1e-16
+options! {
+    /// AdaBelief (Zhuang et al. 2020, arXiv:2010.07468): Adam whose v is the decaying mean of (g − m)², plus
+    /// `epsRoot` a step.
+    pub struct AdaBelief {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of the mean square.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// Added to the root.
+        eps: f64 = 1e-16 => Range::NonNegative;
+        /// Added to the mean square at every step.
+        eps_root: f64 = 1e-16 => Range::NonNegative;
+    }
 }
 
 impl AdaBelief {
@@ -45,11 +37,6 @@ impl AdaBelief {
 }
 
 impl Config for AdaBelief {
-    fn checked(self) -> Result<Self> {
-        self.adam().checked()?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }

@@ -4,43 +4,26 @@
 //! Duchi, Hazan, Singer 2011, JMLR 12, 2121–2159. As optax's `adagrad` (google-deepmind/optax 0.2.4) through the wrapper of
 //! google/learned_optimization at 32186aa.
 
-use super::checks::{at_least_0, positive};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
+use super::options::options;
 use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of AdaGrad.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AdaGrad {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// The sum of squares at first, at least 0.
-    #[serde(default = "tenth")]
-    pub initial_accumulator: f64,
-    /// Added inside the root, at least 0.
-    #[serde(default = "eps7")]
-    pub eps: f64,
-}
-
-fn tenth() -> f64 {
-    0.1
-}
-fn eps7() -> f64 {
-    1e-7
+options! {
+    /// AdaGrad (Duchi et al. 2011): a ← a + g²; p ← p − lr·g/√(a + eps).
+    pub struct AdaGrad {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// a at first.
+        initial_accumulator: f64 = 0.1 => Range::NonNegative;
+        /// Added inside the root.
+        eps: f64 = 1e-7 => Range::NonNegative;
+    }
 }
 
 impl Config for AdaGrad {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        at_least_0("initialAccumulator", self.initial_accumulator)?;
-        at_least_0("eps", self.eps)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }

@@ -4,45 +4,31 @@
 //! Kingma, Ba 2014, arXiv:1412.6980. As optax's `adam`: 1−β is rounded to f32 after the subtraction in f64,
 //! βᵗ before the subtraction, which at t = 2 moves a second moment by 1.5e-5.
 
-use super::checks::{at_least_0, eps8, fraction, point_9, point_999, positive};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
 use super::mean_decay::MeanDecay;
+use super::options::options;
 use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of Adam.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Adam {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// Decay of the mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// Decay of the mean square, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Added to the root, at least 0.
-    #[serde(default = "eps8")]
-    pub eps: f64,
-    /// Added inside the root, at least 0.
-    #[serde(default)]
-    pub eps_root: f64,
+options! {
+    /// Adam with bias correction; the step is lr·m̂ / (√(v̂ + epsRoot) + eps).
+    pub struct Adam {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of the mean square.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// Added to the root.
+        eps: f64 = 1e-8 => Range::NonNegative;
+        /// Added inside the root.
+        eps_root: f64 = 0.0 => Range::NonNegative;
+    }
 }
 
 impl Config for Adam {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("beta1", self.beta1)?;
-        fraction("beta2", self.beta2)?;
-        at_least_0("eps", self.eps)?;
-        at_least_0("epsRoot", self.eps_root)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }

@@ -8,12 +8,11 @@
 //! four-parameter families (Adam with eps beside the uncorrected root) are NAdamW without Nesterov, decay and schedule.
 //! No published numbers are at hand: judged by the f64 twin alone.
 
-use super::checks::{at_least_0, eps8, point_9, point_999};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule, sign};
+use super::options::options;
 use super::{Adam, Config, GradRange, Moments, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Added inside the root.
@@ -21,36 +20,30 @@ const EPS_ROOT: f64 = 1e-10;
 /// Steps of the runs that the decays are meant for.
 const STEPS: f64 = 10_000.0;
 
-/// Options of the eight-parameter Adam.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Adam8p {
-    /// Learning rate at first, above 0.
-    pub lr: f64,
-    /// Decay of the mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// Decay of the mean square, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Added to the root, at least 0.
-    #[serde(default = "eps8")]
-    pub eps: f64,
-    /// Factor of Σ|p| in the loss, at least 0.
-    #[serde(default)]
-    pub l1: f64,
-    /// Factor of Σp² in the loss, at least 0.
-    #[serde(default)]
-    pub l2: f64,
-    /// What the rate loses a step, as a share of the first rate, at least 0.
-    #[serde(default)]
-    pub linear_decay: f64,
-    /// Exponent of the rate's decay a step, at least 0.
-    #[serde(default)]
-    pub exponential_decay: f64,
-    /// Whether a step of the decays is a ten-thousandth of the run.
-    #[serde(default)]
-    pub rescale_time: bool,
+options! {
+    /// TaskSet's Adam of eight hyperparameters (Metz et al. 2020, arXiv:2002.11887): Adam on the loss + l2·Σp² +
+    /// l1·Σ|p|, whose rate after s updates is lr·max(1 − linearDecay·s, 0)·exp(−exponentialDecay·s).
+    pub struct Adam8p {
+        /// Learning rate at first.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of the mean square.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// Added to the root.
+        eps: f64 = 1e-8 => Range::NonNegative;
+        /// Factor of Σ|p| in the loss.
+        l1: f64 = 0.0 => Range::NonNegative;
+        /// Factor of Σp² in the loss.
+        l2: f64 = 0.0 => Range::NonNegative;
+        /// What the rate loses a step, as a share of the first rate.
+        linear_decay: f64 = 0.0 => Range::NonNegative;
+        /// Exponent of the rate's decay a step.
+        exponential_decay: f64 = 0.0 => Range::NonNegative;
+        /// Whether s counts ten-thousandths of the run instead of updates, as in TaskSet's family of six
+        /// hyperparameters.
+        rescale_time: bool = false => Range::Flag;
+    }
 }
 
 impl Adam8p {
@@ -72,15 +65,6 @@ impl Adam8p {
 }
 
 impl Config for Adam8p {
-    fn checked(self) -> Result<Self> {
-        self.adam().checked()?;
-        at_least_0("l1", self.l1)?;
-        at_least_0("l2", self.l2)?;
-        at_least_0("linearDecay", self.linear_decay)?;
-        at_least_0("exponentialDecay", self.exponential_decay)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(if self.rescale_time {
             ElementwiseOptimizer::with_num_steps(self)

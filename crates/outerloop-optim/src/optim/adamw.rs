@@ -4,39 +4,29 @@
 //! Loshchilov, Hutter 2017, arXiv:1711.05101. As optax's `adamw` (google-deepmind/optax 0.2.4) through the wrapper of
 //! google/learned_optimization at 32186aa: all tensors decay, by lr·wd.
 
-use super::checks::{at_least_0, eps8, point_9, point_999};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
+use super::options::options;
 use super::{Adam, Config, GradRange, Moments, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of AdamW.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AdamW {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// Decay of the mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// Decay of the mean square, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Added to the root, at least 0.
-    #[serde(default = "eps8")]
-    pub eps: f64,
-    /// Added inside the root, at least 0.
-    #[serde(default)]
-    pub eps_root: f64,
-    /// Share of the rate by which weights shrink, at least 0.
-    #[serde(default = "decay")]
-    pub weight_decay: f64,
-}
-
-fn decay() -> f64 {
-    1e-4
+options! {
+    /// AdamW (Loshchilov, Hutter 2017, arXiv:1711.05101): p ← p − lr·(m̂/(√(v̂ + epsRoot) + eps) + weightDecay·p).
+    pub struct AdamW {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of the mean square.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// Added to the root.
+        eps: f64 = 1e-8 => Range::NonNegative;
+        /// Added inside the root.
+        eps_root: f64 = 0.0 => Range::NonNegative;
+        /// Share of the rate by which weights shrink.
+        weight_decay: f64 = 1e-4 => Range::NonNegative;
+    }
 }
 
 impl AdamW {
@@ -47,12 +37,6 @@ impl AdamW {
 }
 
 impl Config for AdamW {
-    fn checked(self) -> Result<Self> {
-        self.adam().checked()?;
-        at_least_0("weightDecay", self.weight_decay)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }

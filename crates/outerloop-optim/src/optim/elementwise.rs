@@ -9,6 +9,7 @@ use super::{Cost, GradRange, Needs, Optimizer, Scale, StateMut, Step, Tensors, T
 use crate::error::Result;
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Kernel, Simd, Workers};
+use std::marker::PhantomData;
 
 /// Most arrays of state.
 pub(crate) const MAX_ARRAYS: usize = 4;
@@ -136,9 +137,8 @@ pub(crate) fn sweep_all<K: Elementwise>(
     }
 }
 
-/// A rule and the padded arrays that it works on.
-#[derive(Clone, Copy)]
-struct Arrays<K> {
+/// A rule and the padded arrays that it works on, borrowed for `'a`.
+struct Arrays<'a, K> {
     kernel: K,
     params: *mut f32,
     grads: *mut f32,
@@ -146,19 +146,26 @@ struct Arrays<K> {
     state: *mut f32,
     stride: usize,
     len: usize,
+    borrowed: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: the arrays are borrowed for as long as they are used, and threads get disjoint ranges of them.
-unsafe impl<K: Send> Send for Arrays<K> {}
+// SAFETY: the arrays are borrowed for `'a`, and threads get disjoint ranges of them.
+unsafe impl<K: Send> Send for Arrays<'_, K> {}
 // SAFETY: as above.
-unsafe impl<K: Sync> Sync for Arrays<K> {}
+unsafe impl<K: Sync> Sync for Arrays<'_, K> {}
 
-impl<K: Elementwise> Arrays<K> {
-    /// On `len` elements, whole registers.
-    fn new(kernel: K, [params, grads]: [*mut f32; 2], len: usize, state: &mut [f32], stride: usize) -> Self {
+impl<'a, K: Elementwise> Arrays<'a, K> {
+    /// On `len` elements, whole registers. Both pointers are of arrays of that length that live for `'a`.
+    fn new(
+        kernel: K,
+        [params, grads]: [*mut f32; 2],
+        len: usize,
+        state: &'a mut [f32],
+        stride: usize,
+    ) -> Self {
         assert!(K::ARRAYS <= MAX_ARRAYS);
         assert!(K::ARRAYS == 0 || state.len() >= (K::ARRAYS - 1) * stride + len);
-        Self { kernel, params, grads, state: state.as_mut_ptr(), stride, len }
+        Self { kernel, params, grads, state: state.as_mut_ptr(), stride, len, borrowed: PhantomData }
     }
 
     /// Moves the parameters by `rate` times the directions, or makes the gradients directions.
@@ -170,15 +177,15 @@ impl<K: Elementwise> Arrays<K> {
 }
 
 /// Parameters that a rule moves along its directions.
-pub(crate) struct Sweep<K>(Arrays<K>);
+pub(crate) struct Sweep<'a, K>(Arrays<'a, K>);
 
-impl<K: Elementwise> Sweep<K> {
+impl<'a, K: Elementwise> Sweep<'a, K> {
     /// On arrays of whole registers; those of the state start `stride` apart.
     pub(crate) fn new(
         kernel: K,
-        params: &mut [f32],
-        grads: &[f32],
-        state: &mut [f32],
+        params: &'a mut [f32],
+        grads: &'a [f32],
+        state: &'a mut [f32],
         stride: usize,
     ) -> Self {
         let len = params.len();
@@ -194,15 +201,15 @@ impl<K: Elementwise> Sweep<K> {
 }
 
 /// Gradients that are overwritten by the directions that a rule makes of them.
-pub(crate) struct Directions<K>(Arrays<K>);
+pub(crate) struct Directions<'a, K>(Arrays<'a, K>);
 
-impl<K: Elementwise> Directions<K> {
+impl<'a, K: Elementwise> Directions<'a, K> {
     /// Of arrays as those of a [`Sweep`].
     pub(crate) fn new(
         kernel: K,
-        params: &[f32],
-        grads: &mut [f32],
-        state: &mut [f32],
+        params: &'a [f32],
+        grads: &'a mut [f32],
+        state: &'a mut [f32],
         stride: usize,
     ) -> Self {
         let len = params.len();
@@ -218,7 +225,7 @@ impl<K: Elementwise> Directions<K> {
 }
 
 struct Part<'a, K, const MOVES: bool> {
-    arrays: &'a Arrays<K>,
+    arrays: &'a Arrays<'a, K>,
     from: usize,
     to: usize,
     rate: f32,
@@ -229,7 +236,7 @@ impl<K: Elementwise, const MOVES: bool> Kernel for Part<'_, K, MOVES> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Arrays { kernel, params, grads, state, stride, len } = *self.arrays;
+        let Arrays { kernel, params, grads, state, stride, len, .. } = *self.arrays;
         assert!(self.to <= len);
         let rate = s.splat(self.rate);
         let mut at = self.from;

@@ -5,35 +5,24 @@
 //! −lr·k·ratio·g and (k − 1)·p with k = 1/√(1 + lr²) in f32: at lr 0.01 the rounding of k is 1e-3 of k − 1. No
 //! differences but rounding.
 
-use super::checks::{at_least_0, positive};
+use super::options::options;
 use super::tensorwise::{Decayed, Plain, TensorRule, TensorwiseOptimizer};
 use super::{Config, Optimizer};
 use crate::error::Result;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of Fromage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Fromage {
-    /// Learning rate, above 0: the length of a step relative to that of the parameters.
-    pub lr: f64,
-    /// Smallest norm of parameters and gradients, at least 0.
-    #[serde(default = "millionth")]
-    pub min_norm: f64,
-}
-
-fn millionth() -> f64 {
-    1e-6
+options! {
+    /// Fromage (Bernstein et al. 2020, arXiv:2002.03432): p ← (p − lr·(‖p‖/‖g‖)·g)/√(1 + lr²) for every tensor, norms
+    /// being at least minNorm.
+    pub struct Fromage {
+        /// Length of a step relative to that of the parameters.
+        lr: f64 => Range::Positive;
+        /// Smallest norm of parameters and gradients.
+        min_norm: f64 = 1e-6 => Range::NonNegative;
+    }
 }
 
 impl Config for Fromage {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        at_least_0("minNorm", self.min_norm)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(TensorwiseOptimizer::new(self)))
     }

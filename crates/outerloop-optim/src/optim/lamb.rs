@@ -5,53 +5,34 @@
 //! is 0, and 1−β is rounded to f32 after the subtraction in f64. No differences but rounding.
 
 use super::adam::{Adam, Moments};
-use super::checks::{at_least_0, fraction, point_9, point_999, positive};
 use super::elementwise::{Elementwise, MAX_ARRAYS, Rule};
+use super::options::options;
 use super::tensorwise::{Plain, TensorRule, TensorwiseOptimizer, trust_ratio};
 use super::{Config, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of LAMB.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Lamb {
-    /// Learning rate, above 0: the length of a step relative to that of the parameters.
-    pub lr: f64,
-    /// Decay of the mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// Decay of the mean square, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Added to the root, at least 0.
-    #[serde(default = "millionth")]
-    pub eps: f64,
-    /// Added inside the root, at least 0.
-    #[serde(default)]
-    pub eps_root: f64,
-    /// Parameters in the direction, at least 0.
-    #[serde(default)]
-    pub weight_decay: f64,
-}
-
-fn millionth() -> f64 {
-    1e-6
+options! {
+    /// LAMB (You et al. 2019, arXiv:1904.00962): r = Adam's direction + weightDecay·p; p ← p − lr·(‖p‖/‖r‖)·r for
+    /// every tensor.
+    pub struct Lamb {
+        /// Length of a step relative to that of the parameters.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of the mean square.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// Added to the root.
+        eps: f64 = 1e-6 => Range::NonNegative;
+        /// Added inside the root.
+        eps_root: f64 = 0.0 => Range::NonNegative;
+        /// Factor of the parameters in the direction.
+        weight_decay: f64 = 0.0 => Range::NonNegative;
+    }
 }
 
 impl Config for Lamb {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("beta1", self.beta1)?;
-        fraction("beta2", self.beta2)?;
-        at_least_0("eps", self.eps)?;
-        at_least_0("epsRoot", self.eps_root)?;
-        at_least_0("weightDecay", self.weight_decay)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(TensorwiseOptimizer::new(self)))
     }

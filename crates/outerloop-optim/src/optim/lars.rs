@@ -6,45 +6,32 @@
 //! 0 the ratio is 1 and not `trust`, so that such a tensor steps a thousand times further. No differences but rounding;
 //! Nesterov's form is left out.
 
-use super::checks::{at_least_0, fraction, point_9, positive, thousandth};
 use super::elementwise::{Elementwise, MAX_ARRAYS};
+use super::options::options;
 use super::tensorwise::{Decayed, TensorRule, TensorwiseOptimizer, trust_ratio};
 use super::{Config, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of LARS.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Lars {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// In [0, 1).
-    #[serde(default = "point_9")]
-    pub momentum: f64,
-    /// Parameters in the direction, at least 0.
-    #[serde(default)]
-    pub weight_decay: f64,
-    /// Length of a step relative to that of the parameters, in units of `lr`; above 0.
-    #[serde(default = "thousandth")]
-    pub trust_coefficient: f64,
-    /// Added to the norm of the direction, at least 0.
-    #[serde(default)]
-    pub eps: f64,
+options! {
+    /// LARS (You et al. 2017, arXiv:1708.03888): u = g + weightDecay·p; τ ← momentum·τ − lr·trustCoefficient·‖p‖/(‖u‖
+    /// + eps)·u for every tensor; p ← p + τ. A tensor whose parameters or gradients are all 0 steps by lr·u.
+    pub struct Lars {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the sum of steps.
+        momentum: f64 = 0.9 => Range::Fraction;
+        /// Factor of the parameters in the direction.
+        weight_decay: f64 = 0.0 => Range::NonNegative;
+        /// Length of a step relative to that of the parameters, in units of `lr`.
+        trust_coefficient: f64 = 0.001 => Range::Positive;
+        /// Added to the norm of the direction.
+        eps: f64 = 0.0 => Range::NonNegative;
+    }
 }
 
 impl Config for Lars {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("momentum", self.momentum)?;
-        at_least_0("weightDecay", self.weight_decay)?;
-        positive("trustCoefficient", self.trust_coefficient)?;
-        at_least_0("eps", self.eps)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(TensorwiseOptimizer::new(self)))
     }

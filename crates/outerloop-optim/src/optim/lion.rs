@@ -3,41 +3,30 @@
 //! # References
 //! Chen et al. 2023, arXiv:2302.06675. As optax's `lion` (google-deepmind/optax 0.2.4).
 
-use super::checks::{at_least_0, fraction, point_9, point_99, positive, thousandth};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule, sign};
 use super::mean_decay::MeanDecay;
+use super::options::options;
 use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of Lion.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Lion {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// Share of the mean in what gives the sign, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// Decay of the mean, in [0, 1).
-    #[serde(default = "point_99")]
-    pub beta2: f64,
-    /// Share of the rate by which weights shrink, at least 0.
-    #[serde(default = "thousandth")]
-    pub weight_decay: f64,
+options! {
+    /// Lion (Chen et al. 2023, arXiv:2302.06675): p ← p − lr·(sign(β₁m + (1−β₁)g) + weightDecay·p); m decays by
+    /// `beta2`.
+    pub struct Lion {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Share of the mean in what gives the sign.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of the mean.
+        beta2: f64 = 0.99 => Range::Fraction;
+        /// Share of the rate by which weights shrink.
+        weight_decay: f64 = 1e-3 => Range::NonNegative;
+    }
 }
 
 impl Config for Lion {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("beta1", self.beta1)?;
-        fraction("beta2", self.beta2)?;
-        at_least_0("weightDecay", self.weight_decay)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }

@@ -25,6 +25,7 @@ mod momentum;
 mod muon;
 mod nadamw;
 pub(crate) mod newton_schulz;
+pub mod options;
 mod radam;
 mod rmsprop;
 pub(crate) mod rounding;

@@ -1,34 +1,25 @@
 //! Heavy-ball momentum: τ ← g + μτ; p ← p − lr·τ, or with Nesterov p ← p − lr·(g + μτ).
 
-use super::checks::{fraction, point_9, positive};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
+use super::options::options;
 use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of gradient descent with momentum.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Momentum {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// In [0, 1).
-    #[serde(default = "point_9")]
-    pub momentum: f64,
-    /// Look-ahead form.
-    #[serde(default)]
-    pub nesterov: bool,
+options! {
+    /// τ ← g + momentum·τ; p ← p − lr·τ (with `nesterov`: p ← p − lr·(g + momentum·τ)).
+    pub struct Momentum {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the sum of gradients.
+        momentum: f64 = 0.9 => Range::Fraction;
+        /// Look-ahead form.
+        nesterov: bool = false => Range::Flag;
+    }
 }
 
 impl Config for Momentum {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("momentum", self.momentum)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }

@@ -18,11 +18,11 @@
 //! to f32 after the subtraction in f64.
 
 use super::adam::{Adam, Moments};
-use super::checks::{at_least_0, eps8, fraction, pattern, point_9, point_95, point_999, positive};
 use super::elementwise::{Directions, Elementwise, MAX_ARRAYS, Rule, Sweep};
 use super::lamb::DecayedMoments;
 use super::mean_decay::MeanDecay;
 use super::newton_schulz::NewtonSchulz;
+use super::options::{checked_elsewhere, options};
 use super::squares::{norm_of, sum_squares};
 use super::tensorwise::Decayed;
 use super::{
@@ -46,59 +46,37 @@ pub enum MuonDialect {
     Optax,
 }
 
-/// Options of Muon.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Muon {
-    /// Whose form of it.
-    pub dialect: MuonDialect,
-    /// Learning rate of matrices, above 0.
-    pub lr: f64,
-    /// Decay of the mean of gradients, in [0, 1).
-    #[serde(default = "point_95")]
-    pub beta: f64,
-    /// Decay of matrices in units of lr, at least 0.
-    #[serde(default)]
-    pub weight_decay: f64,
-    /// Matrices whose name this regular expression finds take Adam; `null`: none.
-    #[serde(default = "embed")]
-    pub adam_pattern: Option<String>,
-    /// Learning rate of tensors under Adam, above 0; `null`: lr.
-    #[serde(default)]
-    pub adam_lr: Option<f64>,
-    /// Decay of Adam's mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub adam_beta1: f64,
-    /// Decay of Adam's mean square, in [0, 1).
-    #[serde(default = "point_999")]
-    pub adam_beta2: f64,
-    /// Added to Adam's root, at least 0.
-    #[serde(default = "eps8")]
-    pub adam_eps: f64,
-    /// Decay of tensors under Adam in units of their learning rate, at least 0.
-    #[serde(default)]
-    pub adam_weight_decay: f64,
-}
+checked_elsewhere!(MuonDialect);
 
-#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
-fn embed() -> Option<String> {
-    Some("embed".into())
+options! {
+    /// Muon (Jordan et al. 2024): m ← beta·m + (1 − beta)·g; p ← p − lr·(√max(1, cols/rows)·NewtonSchulz(m̂) +
+    /// weightDecay·p) for matrices, with bias-corrected m̂. Tensors of rank below 2 take Adam.
+    pub struct Muon {
+        /// `celo2`: without Nesterov, and tensors of rank above 2 matrix by matrix over their last two axes. `optax`:
+        /// with Nesterov, and tensors of rank above 2 under Adam.
+        dialect: MuonDialect => Range::choice(&["celo2", "optax"]);
+        /// Learning rate of matrices.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean of gradients.
+        beta: f64 = 0.95 => Range::Fraction;
+        /// Decay of matrices, in units of lr.
+        weight_decay: f64 = 0.0 => Range::NonNegative;
+        /// Matrices whose name this regular expression finds take Adam too; null: none.
+        adam_pattern: Option<String> = Some("embed".into()) => Range::Pattern;
+        /// Learning rate of tensors under Adam; null: lr.
+        adam_lr: Option<f64> = None => Range::Positive;
+        /// Decay of Adam's mean.
+        adam_beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of Adam's mean square.
+        adam_beta2: f64 = 0.999 => Range::Fraction;
+        /// Added to Adam's root.
+        adam_eps: f64 = 1e-8 => Range::NonNegative;
+        /// Decay of tensors under Adam, in units of their learning rate.
+        adam_weight_decay: f64 = 0.0 => Range::NonNegative;
+    }
 }
 
 impl Config for Muon {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("beta", self.beta)?;
-        at_least_0("weightDecay", self.weight_decay)?;
-        self.adam_pattern.as_deref().map_or(Ok(()), |p| pattern("adamPattern", p))?;
-        self.adam_lr.map_or(Ok(()), |lr| positive("adamLr", lr))?;
-        fraction("adamBeta1", self.adam_beta1)?;
-        fraction("adamBeta2", self.adam_beta2)?;
-        at_least_0("adamEps", self.adam_eps)?;
-        at_least_0("adamWeightDecay", self.adam_weight_decay)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         // A wrong pattern was refused before.
         let adam = self.adam_pattern.as_deref().and_then(|p| Regex::new(p).ok());

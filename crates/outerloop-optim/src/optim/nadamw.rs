@@ -14,62 +14,47 @@
 //! `array_betas` says where 1 − β comes from, 1.3e-5 of it at β₂ = 0.999: in opt_list decays are f32 arrays, elsewhere
 //! literals. The published switch for bias correction has no effect there and is absent here.
 
-use super::checks::{at_least_0, eps8, expect, fraction, point_9, point_999, positive, yes};
 use super::cosine::CosineSchedule;
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
 use super::mean_decay::MeanDecay;
+use super::options::options;
 use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of NAdamW.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NAdamW {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// Decay of the mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// Decay of the mean square, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Added to the root, at least 0.
-    #[serde(default = "eps8")]
-    pub eps: f64,
-    /// Share of the bias-corrected rate by which weights shrink, at least 0.
-    #[serde(default)]
-    pub weight_decay: f64,
-    /// Factor of the weights in the gradient, at least 0.
-    #[serde(default)]
-    pub l2: f64,
-    /// Look-ahead form of the mean.
-    #[serde(default = "yes")]
-    pub nesterov: bool,
-    /// The last rate in units of `lr`, at least 0; at 1 there is no cosine.
-    #[serde(default = "one")]
-    pub min_lr_mult: f64,
-    /// Share of the steps before the rate falls, in [0, 1).
-    #[serde(default)]
-    pub constant_fraction: f64,
-    /// Share of the steps that the rate takes to rise, in [0, 1]; see the header for a `constant_fraction` beside it.
-    #[serde(default)]
-    pub warmup_fraction: f64,
-    /// Whether `l2` pulls weights to 0 instead of pushing them away.
-    #[serde(default)]
-    pub l2_fixed: bool,
-    /// Whether a warm-up ends at the smaller of both fractions instead of the larger.
-    #[serde(default)]
-    pub warmup_min: bool,
-    /// Whether 1 − β is taken in f32.
-    #[serde(default)]
-    pub array_betas: bool,
-}
-
-fn one() -> f64 {
-    1.0
+options! {
+    /// NAdamW with a cosine schedule, as google/learned_optimization has it (Metz et al. 2020, arXiv:2002.11887).
+    /// `optList` gives the 1,000 settings that were searched for it.
+    pub struct NAdamW {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of the mean square.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// Added to √v before bias correction.
+        eps: f64 = 1e-8 => Range::NonNegative;
+        /// Share of the bias-corrected rate by which weights shrink.
+        weight_decay: f64 = 0.0 => Range::NonNegative;
+        /// Factor of the weights that the gradient loses: as published, it pushes them away from 0; see `l2Fixed`.
+        l2: f64 = 0.0 => Range::NonNegative;
+        /// Look-ahead form of the mean.
+        nesterov: bool = true => Range::Flag;
+        /// The last rate in units of `lr`, reached by half a cosine; at 1 there is no cosine.
+        min_lr_mult: f64 = 1.0 => Range::NonNegative;
+        /// Share of the run after which the rate begins to fall.
+        constant_fraction: f64 = 0.0 => Range::Fraction;
+        /// Share of the run during which the rate rises from 0, if it is more than `constantFraction`; 0: it does not
+        /// rise.
+        warmup_fraction: f64 = 0.0 => Range::Probability;
+        /// Whether `l2` pulls weights to 0.
+        l2_fixed: bool = false => Range::Flag;
+        /// Whether a warm-up lasts for the smaller of both fractions instead of the larger.
+        warmup_min: bool = false => Range::Flag;
+        /// Whether 1 − β is taken in single precision, as in runs of opt_list.
+        array_betas: bool = false => Range::Flag;
+    }
 }
 
 impl NAdamW {
@@ -85,20 +70,6 @@ impl NAdamW {
 }
 
 impl Config for NAdamW {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("beta1", self.beta1)?;
-        fraction("beta2", self.beta2)?;
-        at_least_0("eps", self.eps)?;
-        at_least_0("weightDecay", self.weight_decay)?;
-        at_least_0("l2", self.l2)?;
-        at_least_0("minLrMult", self.min_lr_mult)?;
-        fraction("constantFraction", self.constant_fraction)?;
-        let share = self.warmup_fraction;
-        expect((0.0..=1.0).contains(&share), "warmupFraction", "from 0 to 1", share)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(if self.schedule().is_constant() {
             ElementwiseOptimizer::new(self)

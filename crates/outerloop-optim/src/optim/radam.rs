@@ -7,37 +7,28 @@
 //! google/learned_optimization at 32186aa: βᵗ is rounded to f32 and 1 − βᵗ taken in f32, which at β₂ = 0.999 moves ρ by
 //! hundredths. Difference: the rest of ρ and r is f64 here and f32 there.
 
-use super::checks::{eps8, expect, point_9, point_999};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
 use super::mean_decay::MeanDecay;
+use super::options::options;
 use super::{Adam, Config, GradRange, Moments, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of RAdam.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RAdam {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// Decay of the mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// Decay of the mean square, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Added to the root, at least 0.
-    #[serde(default = "eps8")]
-    pub eps: f64,
-    /// Length of the second moment's memory from which it is used, at least 4.
-    #[serde(default = "five")]
-    pub threshold: f64,
-}
-
-fn five() -> f64 {
-    5.0
+options! {
+    /// RAdam (Liu et al. 2019, arXiv:1908.03265): momentum at first, then Adam with a rectified rate.
+    pub struct RAdam {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of the mean square.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// Added to the root.
+        eps: f64 = 1e-8 => Range::NonNegative;
+        /// Length of v's memory from which v is used.
+        threshold: f64 = 5.0 => Range::AtLeast { min: 4.0 };
+    }
 }
 
 impl RAdam {
@@ -58,14 +49,6 @@ impl RAdam {
 }
 
 impl Config for RAdam {
-    fn checked(self) -> Result<Self> {
-        self.adam().checked()?;
-        // Below 4 the root would be of a negative number.
-        let ok = self.threshold >= 4.0 && (self.threshold as f32).is_finite();
-        expect(ok, "threshold", "finite and >= 4", self.threshold)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }

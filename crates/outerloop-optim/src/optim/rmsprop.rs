@@ -6,44 +6,32 @@
 //! wrapper of google/learned_optimization at 32186aa: eps is inside the root, the rate inside the trace. Difference:
 //! without momentum no trace is kept, where the wrapper keeps one that nothing reads.
 
-use super::checks::{at_least_0, eps8, fraction, point_9, positive};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
 use super::mean_decay::MeanDecay;
+use super::options::options;
 use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of RMSProp.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RmsProp {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// Decay of the mean square, in [0, 1).
-    #[serde(default = "point_9")]
-    pub decay: f64,
-    /// Added inside the root, at least 0.
-    #[serde(default = "eps8")]
-    pub eps: f64,
-    /// Decay of the sum of steps, in [0, 1); at 0 there is none.
-    #[serde(default)]
-    pub momentum: f64,
-    /// Look-ahead form of the momentum.
-    #[serde(default)]
-    pub nesterov: bool,
+options! {
+    /// RMSProp: u = lr·g/√(v + eps); p ← p − u. With `momentum`: τ ← momentum·τ − u; p ← p + τ (with `nesterov`: p ←
+    /// p + momentum·τ − u).
+    pub struct RmsProp {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean square.
+        decay: f64 = 0.9 => Range::Fraction;
+        /// Added inside the root.
+        eps: f64 = 1e-8 => Range::NonNegative;
+        /// Decay of the sum of steps; at 0 there is none.
+        momentum: f64 = 0.0 => Range::Fraction;
+        /// Look-ahead form of the momentum.
+        nesterov: bool = false => Range::Flag;
+    }
 }
 
 impl Config for RmsProp {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("decay", self.decay)?;
-        at_least_0("eps", self.eps)?;
-        fraction("momentum", self.momentum)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(if self.momentum == 0.0 {
             Arc::new(ElementwiseOptimizer::new(self))

@@ -1,27 +1,21 @@
 //! Gradient descent: p ← p − lr·g.
 
-use super::checks::positive;
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule};
+use super::options::options;
 use super::{Config, GradRange, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of gradient descent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sgd {
-    /// Learning rate, above 0.
-    pub lr: f64,
+options! {
+    /// p ← p − lr·g.
+    pub struct Sgd {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+    }
 }
 
 impl Config for Sgd {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }

@@ -6,40 +6,33 @@
 //! Anil, Gupta, Koren, Singer 2019, arXiv:1901.11150. As optax's `sm3` (google-deepmind/optax, 0.2.4) with b2 = 1, which
 //! is its default; a scalar counts as a vector of one. No differences but rounding; b2 below 1 is left out.
 
-use super::checks::{fraction, point_9, positive};
 use super::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
 use super::mean_decay::MeanDecay;
+use super::options::options;
 use super::{
     Config, Cost, GradRange, Needs, Optimizer, Overwrites, StateMut, Step, Theta, ThetaSpec, Update,
 };
 use crate::error::Result;
 use crate::params::{ALIGN, ParamLayout, TensorSpec};
 use crate::simd::{AlignedVec, Kernel, Simd, rsqrt};
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Added inside the root.
 const EPS: f32 = 1e-8;
 
-/// Options of SM3.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sm3 {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// Decay of the mean of directions, in [0, 1).
-    #[serde(default = "point_9")]
-    pub momentum: f64,
+options! {
+    /// SM3 (Anil et al. 2019, arXiv:1901.11150): second moments bounded by a vector for every axis; steps along the
+    /// mean over time of g/√bound.
+    pub struct Sm3 {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean of directions.
+        momentum: f64 = 0.9 => Range::Fraction;
+    }
 }
 
 impl Config for Sm3 {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("momentum", self.momentum)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(Sm3Optimizer { config: self, theta: ThetaSpec::default() }))
     }

@@ -5,36 +5,27 @@
 //! (google-deepmind/optax 0.2.4) through the wrapper of google/learned_optimization at 32186aa: both moments start at
 //! `initial_accumulator`, and both are bias corrected as if they had started at 0.
 
-use super::checks::{at_least_0, point_9, point_999, thousandth};
 use super::elementwise::{Elementwise, ElementwiseOptimizer, MAX_ARRAYS, Rule, sign};
+use super::options::options;
 use super::{Adam, Config, GradRange, Moments, Optimizer};
 use crate::error::Result;
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of Yogi.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Yogi {
-    /// Learning rate, above 0.
-    pub lr: f64,
-    /// Decay of the mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// One minus the speed of the mean square, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Added to the root, at least 0.
-    #[serde(default = "thousandth")]
-    pub eps: f64,
-    /// Both moments at first, at least 0.
-    #[serde(default = "millionth")]
-    pub initial_accumulator: f64,
-}
-
-fn millionth() -> f64 {
-    1e-6
+options! {
+    /// Yogi (Zaheer et al. 2018): Adam with v ← v − (1−β₂)·sign(v − g²)·g².
+    pub struct Yogi {
+        /// Learning rate.
+        lr: f64 => Range::Positive;
+        /// Decay of the mean.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// One minus the speed of the mean square.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// Added to the root.
+        eps: f64 = 1e-3 => Range::NonNegative;
+        /// m and v at first.
+        initial_accumulator: f64 = 1e-6 => Range::NonNegative;
+    }
 }
 
 impl Yogi {
@@ -45,12 +36,6 @@ impl Yogi {
 }
 
 impl Config for Yogi {
-    fn checked(self) -> Result<Self> {
-        self.adam().checked()?;
-        at_least_0("initialAccumulator", self.initial_accumulator)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ElementwiseOptimizer::new(self)))
     }

@@ -2,4 +2,4 @@
 
 mod registry;
 
-pub use registry::{OptimizerConfig, build_optimizer};
+pub use registry::{Described, OptimizerConfig, build_optimizer};

@@ -11,13 +11,10 @@ use crate::error::Result;
 use crate::lopt::factored::DECAYS;
 use crate::lopt::factored_rule::state_arrays;
 use crate::lopt::velo_features::GROUPS;
-use crate::optim::checks::{
-    at_least_0, expect, fraction, point_9, point_95, positive, size, thousandth, yes,
-};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use regex::Regex;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Width of both hidden layers of the published weights, whose kernels know it.
@@ -25,70 +22,34 @@ pub(super) const PUBLISHED_HIDDEN: usize = 8;
 /// Outputs of the network; the third has no use.
 pub(super) const OUTPUTS: usize = 3;
 
-/// Options of Celo2. Celo2-base is `orthogonalize: false` with `adamPattern: null`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Celo2Config {
-    /// Width of both hidden layers, 1 to 1024. Published weights have 8, which is the fastest.
-    #[serde(default = "published_hidden")]
-    pub hidden: usize,
-    /// Learning rate, above 0: the root mean square of a learned step.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
-    /// Factor of the second output inside the exponential, at least 0. At 0 that output has no effect.
-    #[serde(default)]
-    pub exp_mult: f64,
-    /// Decay of all parameters in units of their learning rate, at least 0.
-    #[serde(default)]
-    pub weight_decay: f64,
-    /// Whether directions of tensors of rank 2 and more are orthogonalised.
-    #[serde(default = "yes")]
-    pub orthogonalize: bool,
-    /// Tensors whose name this regular expression finds take Adam instead of the learned rule; `null`: none.
-    #[serde(default = "adam_pattern")]
-    pub adam_pattern: Option<String>,
-    /// Adam's learning rate in units of `stepMult`, above 0.
-    #[serde(default = "twenty")]
-    pub adam_mult: f64,
-    /// Decay of Adam's mean, in [0, 1).
-    #[serde(default = "point_9")]
-    pub adam_beta1: f64,
-    /// Decay of Adam's mean square, in [0, 1).
-    #[serde(default = "point_95")]
-    pub adam_beta2: f64,
-    /// Whether Adam's moments are divided by 1 − βᵗ.
-    #[serde(default)]
-    pub adam_bias_correction: bool,
-}
-
-fn published_hidden() -> usize {
-    PUBLISHED_HIDDEN
-}
-
-fn twenty() -> f64 {
-    20.0
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
-fn adam_pattern() -> Option<String> {
-    Some(r"(^|/)b$|bias|embed".into())
+options! {
+    /// Celo2 (Moudgil et al. 2026, arXiv:2602.19142): a tiny per-parameter MLP with normalised directions. Celo2-base
+    /// is `orthogonalize: false` with `adamPattern: null`.
+    pub struct Celo2Config {
+        /// Width of both hidden layers. Published weights have 8, which is the fastest.
+        hidden: usize = 8 => Range::integer(1, 1024);
+        /// Learning rate: the root mean square of a learned step.
+        step_mult: f64 = 0.001 => Range::Positive;
+        /// Factor of the second output inside the exponential; at 0 that output has no effect.
+        exp_mult: f64 = 0.0 => Range::NonNegative;
+        /// Decay of all parameters, in units of their learning rate.
+        weight_decay: f64 = 0.0 => Range::NonNegative;
+        /// Whether directions of tensors of rank 2 and more are orthogonalised (Newton–Schulz).
+        orthogonalize: bool = true => Range::Flag;
+        /// Tensors whose name this regular expression finds take Adam instead of the learned rule; null: none.
+        adam_pattern: Option<String> = Some(r"(^|/)b$|bias|embed".into()) => Range::Pattern;
+        /// Adam's learning rate in units of `stepMult`.
+        adam_mult: f64 = 20.0 => Range::Positive;
+        /// Decay of Adam's mean.
+        adam_beta1: f64 = 0.9 => Range::Fraction;
+        /// Decay of Adam's mean square.
+        adam_beta2: f64 = 0.95 => Range::Fraction;
+        /// Whether Adam's moments are divided by 1 − βᵗ.
+        adam_bias_correction: bool = false => Range::Flag;
+    }
 }
 
 impl Config for Celo2Config {
-    fn checked(self) -> Result<Self> {
-        size("hidden", self.hidden, 1024)?;
-        positive("stepMult", self.step_mult)?;
-        at_least_0("expMult", self.exp_mult)?;
-        at_least_0("weightDecay", self.weight_decay)?;
-        positive("adamMult", self.adam_mult)?;
-        fraction("adamBeta1", self.adam_beta1)?;
-        fraction("adamBeta2", self.adam_beta2)?;
-        let is_pattern = self.adam_pattern.as_deref().is_none_or(|p| Regex::new(p).is_ok());
-        let range = "null or a regular expression without look-around";
-        expect(is_pattern, "adamPattern", range, &self.adam_pattern)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(Celo2::new(self)))
     }

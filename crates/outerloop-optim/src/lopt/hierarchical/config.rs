@@ -2,7 +2,8 @@
 
 use super::optimizer::Hierarchical;
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, expect, fraction, positive, size, size_32, thousandth};
+use crate::optim::checks::expect;
+use crate::optim::options::{Ranges, checked_elsewhere, options};
 use crate::optim::{Config, Optimizer};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -28,46 +29,38 @@ pub enum OldParams {
     Exact,
 }
 
-/// Sizes, scales and variant of the hierarchical optimizer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HierarchicalConfig {
-    /// Which form.
-    pub variant: Variant,
-    /// Factor of every step, above 0.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
-    /// Factor of the output inside the exponential, at least 0.
-    #[serde(default = "thousandth")]
-    pub exp_mult: f64,
-    /// Width of the per-parameter MLP, 1 to 1,024.
-    #[serde(default = "size_32")]
-    pub hidden: usize,
-    /// Outputs of the MLP that the LSTM sees, 1 to 1,024.
-    #[serde(default = "from_mlp")]
-    pub from_mlp: usize,
-    /// Values that all tensors share, 1 to 1,024.
-    #[serde(default = "from_lstm")]
-    pub from_lstm: usize,
-    /// Values from the LSTM to the MLP, 1 to 1,024.
-    #[serde(default = "lstm_to_ff")]
-    pub lstm_to_ff: usize,
-    /// State size of the LSTM, 1 to 4,096.
-    #[serde(default = "lstm_hidden")]
-    pub lstm_hidden: usize,
-    /// Paper only: how old parameters are kept. Default `snapshot`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub old_params: Option<OldParams>,
-    /// Paper only: bound of the normalised features, above 0. Default 5.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub feature_clip: Option<f64>,
-    /// Paper only: decay of the train loss normaliser, in [0, 1). Default 0.9.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train_loss_decay: Option<f64>,
-    /// Paper only: decay of the validation loss normaliser, in [0, 1). Default 0.95.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub valid_loss_decay: Option<f64>,
+options! {
+    /// Per-tensor LSTM over per-parameter MLPs (Metz et al. 2020, arXiv:2009.11243), as in the library learned_optimization or
+    /// as in the paper.
+    pub struct HierarchicalConfig {
+        /// Which form: the library's, or the paper's.
+        variant: Variant => Range::choice(&["library", "paper"]);
+        /// Factor of every step. Too large diverges at the start of meta-training, too small never moves.
+        step_mult: f64 = 0.001 => Range::Positive;
+        /// Factor inside the exponential that sets a step's magnitude; 0 switches that output off.
+        exp_mult: f64 = 0.001 => Range::NonNegative;
+        /// Width of the per-parameter MLP.
+        hidden: usize = 32 => Range::integer(1, 1024);
+        /// Values each tensor's LSTM gets from its per-parameter MLPs (mean over the tensor).
+        from_mlp: usize = 16 => Range::integer(1, 1024);
+        /// Values each tensor's LSTM gets from all LSTMs (mean over the tensors).
+        from_lstm: usize = 18 => Range::integer(1, 1024);
+        /// Values the per-parameter MLP gets from its tensor's LSTM.
+        lstm_to_ff: usize = 17 => Range::integer(1, 1024);
+        /// State size of the per-tensor LSTM.
+        lstm_hidden: usize = 64 => Range::integer(1, 4096);
+        /// Which earlier parameters the features compare with: periodic snapshots, or the exact lagged values.
+        old_params: Option<OldParams> = None => Range::choice(&["snapshot", "exact"]), only variant = "paper", "snapshot";
+        /// Features are clipped to ± this after normalisation.
+        feature_clip: Option<f64> = None => Range::Positive, only variant = "paper", FEATURE_CLIP;
+        /// Decay of the running training loss, per inner step; the library's own.
+        train_loss_decay: Option<f64> = None => Range::Fraction, only variant = "paper", TRAIN_LOSS_DECAY;
+        /// Decay of the running validation loss, per validation batch; the library's own.
+        valid_loss_decay: Option<f64> = None => Range::Fraction, only variant = "paper", VALID_LOSS_DECAY;
+    }
 }
+
+checked_elsewhere!(Variant, OldParams);
 
 /// Default bound of the paper variant's normalised features.
 pub(super) const FEATURE_CLIP: f64 = 5.0;
@@ -76,31 +69,9 @@ pub(super) const TRAIN_LOSS_DECAY: f64 = 0.9;
 /// Default decay of the paper variant's validation loss normaliser; the library's own.
 pub(super) const VALID_LOSS_DECAY: f64 = 0.95;
 
-fn from_mlp() -> usize {
-    16
-}
-fn from_lstm() -> usize {
-    18
-}
-fn lstm_to_ff() -> usize {
-    17
-}
-fn lstm_hidden() -> usize {
-    64
-}
-
 impl Config for HierarchicalConfig {
     fn checked(mut self) -> Result<Self> {
-        size("hidden", self.hidden, 1024)?;
-        size("fromMlp", self.from_mlp, 1024)?;
-        size("fromLstm", self.from_lstm, 1024)?;
-        size("lstmToFf", self.lstm_to_ff, 1024)?;
-        size("lstmHidden", self.lstm_hidden, 4096)?;
-        positive("stepMult", self.step_mult)?;
-        at_least_0("expMult", self.exp_mult)?;
-        self.feature_clip.map_or(Ok(()), |x| positive("featureClip", x))?;
-        self.train_loss_decay.map_or(Ok(()), |x| fraction("trainLossDecay", x))?;
-        self.valid_loss_decay.map_or(Ok(()), |x| fraction("validLossDecay", x))?;
+        self.check_ranges()?;
         if self.variant == Variant::Paper {
             self.old_params.get_or_insert_default();
             self.feature_clip.get_or_insert(FEATURE_CLIP);

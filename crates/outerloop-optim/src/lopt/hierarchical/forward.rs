@@ -62,6 +62,7 @@ impl<const PAPER: bool> Columns for Channels<'_, PAPER> {
     const MADE: Option<usize> = Some(if PAPER { MAX_CHANNELS } else { OLD });
     const HIDDEN: Option<usize> = None;
     const OUTPUTS: usize = 2;
+    const IS_SUMMED: bool = true;
 
     #[inline(always)]
     unsafe fn begin<S: Simd, const V: usize>(

@@ -11,10 +11,9 @@
 
 use super::bound::Bound;
 use crate::error::Result;
-use crate::optim::checks::{between, eps8, fraction, point_9, point_999, positive, size, size_32};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Inputs of the LSTM.
@@ -23,52 +22,27 @@ pub(super) const INPUTS: usize = 19;
 pub(super) const CONTROLS: [&str; 4] =
     ["per_layer_lr", "per_layer_beta1", "per_layer_beta2", "per_layer_epsilon"];
 
-/// Options of NN-Adam.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NnAdamConfig {
-    /// Factor of what the LSTM adds to the constants, above 0.
-    #[serde(default = "output_scale")]
-    pub output_scale: f64,
-    /// Where the learned first rate starts, 1e-8 to 1,000.
-    #[serde(default = "initial_lr")]
-    pub initial_lr: f64,
-    /// Where the learned first decay of the mean starts, in [0, 1).
-    #[serde(default = "point_9")]
-    pub beta1: f64,
-    /// Where the learned first decay of the mean square starts, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Where the learned first ε starts, above 0.
-    #[serde(default = "eps8")]
-    pub eps: f64,
-    /// Share of their way back to the first ones that the constants go in every step, 0 to 1.
-    #[serde(default)]
-    pub decay_strength: f64,
-    /// State size of the LSTM, 1 to 4,096.
-    #[serde(default = "size_32")]
-    pub lstm_hidden: usize,
-}
-
-fn output_scale() -> f64 {
-    0.01
-}
-fn initial_lr() -> f64 {
-    1e-4
+options! {
+    /// Adam whose rate, decays and ε a per-tensor LSTM steers (NN-Adam; Metz et al. 2020, arXiv:2009.11243).
+    pub struct NnAdamConfig {
+        /// Factor of what the LSTM adds to the constants in a step.
+        output_scale: f64 = 0.01 => Range::Positive;
+        /// Where the learned first rate starts.
+        initial_lr: f64 = 1e-4 => Range::between(1e-8, 1e3);
+        /// Where the learned first decay of the mean starts.
+        beta1: f64 = 0.9 => Range::Fraction;
+        /// Where the learned first decay of the mean square starts.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// Where the learned first ε starts.
+        eps: f64 = 1e-8 => Range::Positive;
+        /// Share of their way back to the first ones that the constants go in every step.
+        decay_strength: f64 = 0.0 => Range::Probability;
+        /// State size of the per-tensor LSTM.
+        lstm_hidden: usize = 32 => Range::integer(1, 4096);
+    }
 }
 
 impl Config for NnAdamConfig {
-    fn checked(self) -> Result<Self> {
-        positive("outputScale", self.output_scale)?;
-        between("initialLr", self.initial_lr, 1e-8, 1e3)?;
-        fraction("beta1", self.beta1)?;
-        fraction("beta2", self.beta2)?;
-        positive("eps", self.eps)?;
-        between("decayStrength", self.decay_strength, 0.0, 1.0)?;
-        size("lstmHidden", self.lstm_hidden, 4096)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(NnAdam::new(self)))
     }

@@ -17,62 +17,36 @@ use super::bound::{Bound, Kind, Sizes};
 use crate::error::Result;
 use crate::lopt::factored::DECAYS;
 use crate::lopt::{factored_rule, hyper_lstm};
-use crate::optim::checks::{at_least_0, positive, size, thousandth};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Features of a tensor: shared ones, and its own.
 const INPUTS: usize = hyper_lstm::SHARED + super::statistics::FEATURES;
 
-/// Sizes and scales of VeLO, and the two bugs that published weights were trained with or without.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct VeloConfig {
-    /// State size of the LSTM, 1 to 4,096.
-    #[serde(default = "size_512")]
-    pub lstm_hidden: usize,
-    /// Networks in the bank, 1 to 4,096.
-    #[serde(default = "size_256")]
-    pub param_inits: usize,
-    /// Factor of every step, above 0.
-    #[serde(default = "thousandth")]
-    pub step_mult: f64,
-    /// Factor of the second output inside the exponential, at least 0.
-    #[serde(default = "thousandth")]
-    pub exp_mult: f64,
-    /// Factor of the mixed weights, above 0: 100 in the published weights, 1 in Celo's comparisons.
-    #[serde(default = "hundred")]
-    pub ff_mult: f64,
-    /// Whether the loss is averaged over ten steps ten times instead of over ten horizons.
-    pub bugged_loss_features: bool,
-    /// Whether the LSTM starts every step from its first state.
-    pub bugged_next_lstm_state: bool,
-}
-
-fn size_512() -> usize {
-    512
-}
-
-fn size_256() -> usize {
-    256
-}
-
-fn hundred() -> f64 {
-    100.0
+options! {
+    /// VeLO (Metz et al. 2022, arXiv:2211.09760): an LSTM over the tensors mixes the weights of a tiny per-parameter
+    /// MLP from a bank. Sizes are those of the released weights.
+    pub struct VeloConfig {
+        /// State size of the LSTM.
+        lstm_hidden: usize = 512 => Range::integer(1, 4096);
+        /// Networks in the bank.
+        param_inits: usize = 256 => Range::integer(1, 4096);
+        /// Factor of every step.
+        step_mult: f64 = 0.001 => Range::Positive;
+        /// Factor inside the exponential that sets a step's magnitude; 0 switches that output off.
+        exp_mult: f64 = 0.001 => Range::NonNegative;
+        /// Factor of the mixed weights: 100 in Google's weights, 1 in those that Celo was compared with.
+        ff_mult: f64 = 100.0 => Range::Positive;
+        /// Whether the loss is averaged over ten steps ten times instead of over ten horizons: weights depend on it.
+        bugged_loss_features: bool => Range::Flag;
+        /// Whether the LSTM starts every step from its first state: weights depend on it.
+        bugged_next_lstm_state: bool => Range::Flag;
+    }
 }
 
 impl Config for VeloConfig {
-    fn checked(self) -> Result<Self> {
-        size("lstmHidden", self.lstm_hidden, 4096)?;
-        size("paramInits", self.param_inits, 4096)?;
-        positive("stepMult", self.step_mult)?;
-        at_least_0("expMult", self.exp_mult)?;
-        positive("ffMult", self.ff_mult)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(Velo::new(self)))
     }

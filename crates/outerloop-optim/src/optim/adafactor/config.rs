@@ -10,76 +10,36 @@
 
 use super::bound::Bound;
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, expect, fraction, positive, size, yes};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::tensor::runs_of;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Largest `minDimSizeToFactor`.
-const MAX_DIM: usize = 1 << 30;
-/// Smallest `eps`: a square that f32 still holds, so that the root of a moment is never 0.
-const MIN_EPS: f64 = 1e-30;
-
-/// Options of Adafactor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Adafactor {
-    /// Learning rate, above 0: the root mean square of a step, relative to the parameters' if those count.
-    pub lr: f64,
-    /// Tensors whose second largest axis is at least this are factored; from 1.
-    #[serde(default = "size_128")]
-    pub min_dim_size_to_factor: usize,
-    /// In the decay 1 − t^(−decayRate), above 0.
-    #[serde(default = "point_8")]
-    pub decay_rate: f64,
-    /// Largest root mean square of a direction, above 0; `null`: any.
-    #[serde(default = "one")]
-    pub clipping_threshold: Option<f64>,
-    /// Whether a step is relative to the root mean square of its parameters, taken as at least 1e-3.
-    #[serde(default = "yes")]
-    pub multiply_by_parameter_scale: bool,
-    /// Decay of the mean of steps, in [0, 1); `null`: no such mean.
-    #[serde(default)]
-    pub momentum: Option<f64>,
-    /// Decay of the parameters a step, at least 0.
-    #[serde(default)]
-    pub weight_decay: f64,
-    /// Added to squared gradients, at least 1e-30.
-    #[serde(default = "min_eps")]
-    pub eps: f64,
-}
-
-fn size_128() -> usize {
-    128
-}
-
-fn point_8() -> f64 {
-    0.8
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
-fn one() -> Option<f64> {
-    Some(1.0)
-}
-
-fn min_eps() -> f64 {
-    MIN_EPS
+options! {
+    /// Adafactor (Shazeer, Stern 2018, arXiv:1804.04235): steps along g/√v, where v is a running mean of g² with
+    /// decay 1 − t^(−decayRate), kept of large matrices as means over rows and columns.
+    pub struct Adafactor {
+        /// Root mean square of a step, relative to the parameters' with `multiplyByParameterScale`.
+        lr: f64 => Range::Positive;
+        /// Tensors whose second largest axis is at least this are factored.
+        min_dim_size_to_factor: usize = 128 => Range::integer(1, 1 << 30);
+        /// In the decay 1 − t^(−decayRate).
+        decay_rate: f64 = 0.8 => Range::Positive;
+        /// Largest root mean square of a direction; null: any.
+        clipping_threshold: Option<f64> = Some(1.0) => Range::Positive;
+        /// Whether steps are relative to the root mean square of their parameters, taken as at least 1e-3.
+        multiply_by_parameter_scale: bool = true => Range::Flag;
+        /// Decay of the mean of steps; null: no such mean.
+        momentum: Option<f64> = None => Range::Fraction;
+        /// Decay of the parameters a step, not multiplied by lr.
+        weight_decay: f64 = 0.0 => Range::NonNegative;
+        /// Added to g².
+        eps: f64 = 1e-30 => Range::AtLeast { min: 1e-30 };
+    }
 }
 
 impl Config for Adafactor {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        size("minDimSizeToFactor", self.min_dim_size_to_factor, MAX_DIM)?;
-        positive("decayRate", self.decay_rate)?;
-        self.clipping_threshold.map_or(Ok(()), |x| positive("clippingThreshold", x))?;
-        self.momentum.map_or(Ok(()), |x| fraction("momentum", x))?;
-        at_least_0("weightDecay", self.weight_decay)?;
-        expect(self.eps >= MIN_EPS && (self.eps as f32).is_finite(), "eps", "finite and >= 1e-30", self.eps)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(AdafactorOptimizer { config: self, theta: ThetaSpec::default() }))
     }

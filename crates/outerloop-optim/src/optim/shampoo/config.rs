@@ -15,66 +15,34 @@
 
 use super::bound::Bound;
 use crate::error::Result;
-use crate::optim::checks::{fraction, point_9, point_999, positive, size};
+use crate::optim::options::options;
 use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of Shampoo.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Shampoo {
-    /// Learning rate, above 0: that of gradient descent with momentum, whose steps are as long.
-    pub lr: f64,
-    /// Decay of the sum of directions, in [0, 1).
-    #[serde(default = "point_9")]
-    pub momentum: f64,
-    /// Decay of the statistics, in [0, 1).
-    #[serde(default = "point_999")]
-    pub beta2: f64,
-    /// Added to the statistics in units of their largest eigenvalue, above 0.
-    #[serde(default = "millionth")]
-    pub matrix_eps: f64,
-    /// The first update that is preconditioned, counted from 1.
-    #[serde(default = "five")]
-    pub start: usize,
-    /// Updates from one computation of roots to the next, from 1.
-    #[serde(default = "one")]
-    pub every: usize,
-    /// Longest axis with a whole matrix, 1 to 1024.
-    #[serde(default = "size_128")]
-    pub max_dim: usize,
-}
-
-fn millionth() -> f64 {
-    1e-6
-}
-
-fn five() -> usize {
-    5
-}
-
-fn one() -> usize {
-    1
-}
-
-fn size_128() -> usize {
-    128
+options! {
+    /// Shampoo (Gupta et al. 2018, arXiv:1802.09568): u = (L + εI)^(−1/4)·G·(R + εI)^(−1/4), as long as the gradient
+    /// G, with running means L of GGᵀ and R of GᵀG; m ← momentum·m + u; p ← p − lr·(u + momentum·m). Roots of an axis
+    /// of n take about 70·n³ operations.
+    pub struct Shampoo {
+        /// Learning rate: that of gradient descent with momentum, whose steps are as long.
+        lr: f64 => Range::Positive;
+        /// Decay of the sum of directions.
+        momentum: f64 = 0.9 => Range::Fraction;
+        /// Decay of L and R.
+        beta2: f64 = 0.999 => Range::Fraction;
+        /// ε, in units of the largest eigenvalue.
+        matrix_eps: f64 = 1e-6 => Range::Positive;
+        /// The first update that is preconditioned, counted from 1; before it u is G.
+        start: usize = 5 => Range::integer(1, 1 << 30);
+        /// Updates from one computation of roots to the next.
+        every: usize = 1 => Range::integer(1, 1 << 30);
+        /// Longest axis with a whole matrix; longer ones have its diagonal.
+        max_dim: usize = 128 => Range::integer(1, 1024);
+    }
 }
 
 impl Config for Shampoo {
-    fn checked(self) -> Result<Self> {
-        positive("lr", self.lr)?;
-        fraction("momentum", self.momentum)?;
-        fraction("beta2", self.beta2)?;
-        positive("matrixEps", self.matrix_eps)?;
-        size("start", self.start, 1 << 30)?;
-        size("every", self.every, 1 << 30)?;
-        size("maxDim", self.max_dim, 1024)?;
-        Ok(self)
-    }
-
     fn build(self) -> Result<Arc<dyn Optimizer>> {
         Ok(Arc::new(ShampooOptimizer { config: self, theta: ThetaSpec::default() }))
     }

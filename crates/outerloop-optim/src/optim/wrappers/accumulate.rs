@@ -6,31 +6,27 @@
 
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
-use crate::optim::checks::size;
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS};
+use crate::optim::options::{Ranges, options};
 use crate::optim::tensorwise::direct_all;
 use crate::optim::{Config, Losses, Needs, Optimizer, Overwrites, StateMut, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Largest number of calls; sums of so many losses are still good to f32.
-const MAX_STEPS: usize = 1 << 20;
-
-/// Options of accumulated gradients.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Accumulate<C> {
-    /// What steps.
-    pub inner: Box<C>,
-    /// Calls an update, from 1.
-    pub steps: usize,
+options! {
+    /// Every n-th step updates, with the means of n gradients and losses; the inner optimizer is told numSteps/n steps.
+    pub struct Accumulate<C> {
+        /// What steps.
+        inner: Box<C> => Range::Optimizer;
+        /// n; up to 2²⁰, sums of so many losses are still good to f32.
+        steps: usize => Range::integer(1, 1 << 20);
+    }
 }
 
 impl<C: Config> Config for Accumulate<C> {
     fn checked(self) -> Result<Self> {
-        size("steps", self.steps, MAX_STEPS)?;
+        self.check_ranges()?;
         Ok(Self { inner: Box::new(self.inner.checked()?), ..self })
     }
 

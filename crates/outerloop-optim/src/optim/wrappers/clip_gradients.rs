@@ -7,8 +7,8 @@
 
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
-use crate::optim::checks::positive;
 use crate::optim::elementwise::{Directions, Elementwise, MAX_ARRAYS};
+use crate::optim::options::{Ranges, checked_elsewhere, options};
 use crate::optim::squares::Squares;
 use crate::optim::tensorwise::{Decayed, direct_all};
 use crate::optim::{Config, GradRange, Needs, Optimizer, Overwrites, Step, Update};
@@ -29,21 +29,24 @@ pub enum ClipBy {
     GlobalNorm,
 }
 
-/// Options of clipped gradients.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ClipGradients<C> {
-    /// What steps.
-    pub inner: Box<C>,
-    /// What is held to the bound.
-    pub by: ClipBy,
-    /// The bound, above 0.
-    pub max: f64,
+options! {
+    /// Gradients held to a bound before the inner optimizer sees them: elements to ±max, or the Euclidean norm of every tensor
+    /// or of all together to max.
+    pub struct ClipGradients<C> {
+        /// What steps.
+        inner: Box<C> => Range::Optimizer;
+        /// What is held to the bound.
+        by: ClipBy => Range::choice(&["element", "tensorNorm", "globalNorm"]);
+        /// The bound.
+        max: f64 => Range::Positive;
+    }
 }
+
+checked_elsewhere!(ClipBy);
 
 impl<C: Config> Config for ClipGradients<C> {
     fn checked(self) -> Result<Self> {
-        positive("max", self.max)?;
+        self.check_ranges()?;
         Ok(Self { inner: Box::new(self.inner.checked()?), ..self })
     }
 

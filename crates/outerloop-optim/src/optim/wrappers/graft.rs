@@ -8,21 +8,21 @@
 use super::pair::{Join, Pair, Tried};
 use crate::error::Result;
 use crate::optim::elementwise::{Directions, Elementwise, MAX_ARRAYS, Sweep};
+use crate::optim::options::options;
 use crate::optim::squares::Squares;
 use crate::optim::tensorwise::Plain;
 use crate::optim::{Config, Optimizer, Scale, Tensors};
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of a graft.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Graft<C> {
-    /// What says how far.
-    pub magnitude: Box<C>,
-    /// What says where to.
-    pub direction: Box<C>,
+options! {
+    /// The direction of one optimizer's step, as long as another one's over all tensors.
+    pub struct Graft<C> {
+        /// What says how far.
+        magnitude: Box<C> => Range::Optimizer;
+        /// What says where to.
+        direction: Box<C> => Range::Optimizer;
+    }
 }
 
 impl<C: Config> Config for Graft<C> {

@@ -8,29 +8,26 @@
 
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, pattern, positive};
+use crate::optim::options::{OptionValue, Range, Ranges, options};
 use crate::optim::{Config, Needs, Optimizer, Scale, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of scaled steps. The factors of a tensor multiply.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Scaled<C> {
-    /// What steps.
-    pub inner: Box<C>,
-    /// Factor of all steps, at least 0.
-    #[serde(default = "one")]
-    pub factor: f64,
-    /// Factors of some tensors.
-    #[serde(default)]
-    pub tensors: Vec<TensorFactor>,
-    /// Steps of hidden matrices are multiplied by this over their width, which is their last axis but one; above 0.
-    /// Hidden are tensors of rank 2 and more but the first and the last of them in leaf order. `null`: by nothing.
-    #[serde(default)]
-    pub mup_base_width: Option<f64>,
+options! {
+    /// Steps times constants; the factors of a tensor multiply.
+    pub struct Scaled<C> {
+        /// What steps.
+        inner: Box<C> => Range::Optimizer;
+        /// Of all tensors.
+        factor: f64 = 1.0 => Range::NonNegative;
+        /// Of tensors whose name a regular expression finds.
+        tensors: Vec<TensorFactor> = vec![] => Range::Nested { schema: "tensorFactors" };
+        /// Maximal update parametrisation: hidden matrices step by this over their width, the last axis but one. Hidden are
+        /// tensors of rank 2 and more but the first and the last of them in leaf order. null: no such factor.
+        mup_base_width: Option<f64> = None => Range::Positive;
+    }
 }
 
 /// A factor of the tensors whose name a pattern finds.
@@ -43,18 +40,16 @@ pub struct TensorFactor {
     pub factor: f64,
 }
 
-fn one() -> f64 {
-    1.0
+impl OptionValue for TensorFactor {
+    fn check(&self, _: &str, _: Range) -> Result<()> {
+        self.pattern.check("pattern", Range::Pattern)?;
+        self.factor.check("factor", Range::NonNegative)
+    }
 }
 
 impl<C: Config> Config for Scaled<C> {
     fn checked(self) -> Result<Self> {
-        at_least_0("factor", self.factor)?;
-        for tensor in &self.tensors {
-            pattern("pattern", &tensor.pattern)?;
-            at_least_0("factor", tensor.factor)?;
-        }
-        self.mup_base_width.map_or(Ok(()), |width| positive("mupBaseWidth", width))?;
+        self.check_ranges()?;
         Ok(Self { inner: Box::new(self.inner.checked()?), ..self })
     }
 

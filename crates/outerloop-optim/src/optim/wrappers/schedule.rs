@@ -18,20 +18,21 @@
 
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, expect, positive};
+use crate::optim::checks::expect;
+use crate::optim::options::{OptionValue, Range, Ranges, options};
 use crate::optim::{Config, Needs, Optimizer, Step, Update};
 use crate::params::{ParamLayout, TensorSpec};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of a schedule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Schedule<C> {
-    /// What steps.
-    pub inner: Box<C>,
-    /// Factor of its steps.
-    pub factor: StepFactor,
+options! {
+    /// Steps times a factor that changes with time.
+    pub struct Schedule<C> {
+        /// What steps.
+        inner: Box<C> => Range::Optimizer;
+        /// How the factor changes.
+        factor: StepFactor => Range::Nested { schema: "stepFactor" };
+    }
 }
 
 /// How a factor changes with time.
@@ -107,7 +108,7 @@ fn thousand_steps() -> u64 {
 
 impl<C: Config> Config for Schedule<C> {
     fn checked(self) -> Result<Self> {
-        self.factor.check()?;
+        self.check_ranges()?;
         Ok(Self { inner: Box::new(self.inner.checked()?), ..self })
     }
 
@@ -117,36 +118,37 @@ impl<C: Config> Config for Schedule<C> {
     }
 }
 
-impl StepFactor {
-    fn check(&self) -> Result<()> {
-        let count = |field, n: u64| expect(n > 0, field, "at least 1", n);
-        let share = |field, x: f64| expect((0.0..=1.0).contains(&x), field, "in [0, 1]", x);
+impl OptionValue for StepFactor {
+    fn check(&self, _: &str, _: Range) -> Result<()> {
+        const STEPS: Range = Range::integer(1, u64::MAX);
         match self {
-            Self::Constant { value } => at_least_0("value", *value),
+            Self::Constant { value } => value.check("value", Range::NonNegative),
             Self::LinearWarmup { warmup_steps, start } => {
-                count("warmupSteps", *warmup_steps)?;
-                share("start", *start)
+                warmup_steps.check("warmupSteps", STEPS)?;
+                start.check("start", Range::Probability)
             }
             Self::Cosine { warmup_steps, start, total_steps, end } => {
-                share("start", *start)?;
-                at_least_0("end", *end)?;
+                start.check("start", Range::Probability)?;
+                end.check("end", Range::NonNegative)?;
                 let is_longer = total_steps.is_none_or(|total| total > *warmup_steps);
                 expect(is_longer, "totalSteps", "null or more than `warmupSteps`", total_steps)
             }
             Self::Piecewise { breakpoints } => {
                 let is_sorted = breakpoints.windows(2).all(|w| w[0].step < w[1].step);
                 expect(is_sorted, "breakpoints", "in order of their steps", breakpoints)?;
-                breakpoints.iter().try_for_each(|b| at_least_0("factor", b.factor))
+                breakpoints.iter().try_for_each(|b| b.factor.check("factor", Range::NonNegative))
             }
             Self::Exponential { rate, every } => {
-                positive("rate", *rate)?;
-                share("rate", *rate)?;
-                count("every", *every)
+                rate.check("rate", Range::Positive)?;
+                rate.check("rate", Range::Probability)?;
+                every.check("every", STEPS)
             }
-            Self::InverseSqrt { warmup_steps } => count("warmupSteps", *warmup_steps),
+            Self::InverseSqrt { warmup_steps } => warmup_steps.check("warmupSteps", STEPS),
         }
     }
+}
 
+impl StepFactor {
     /// The factor after `t` updates of `num_steps`.
     pub fn at(&self, t: u64, num_steps: u64) -> f64 {
         let warmup = |start: f64, steps: u64| start + (1.0 - start) * (t as f64 / steps as f64).min(1.0);

@@ -7,19 +7,19 @@
 use super::pair::{Join, Pair, Tried};
 use crate::error::Result;
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
+use crate::optim::options::options;
 use crate::optim::{Config, Optimizer, Scale};
 use crate::simd::Simd;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Options of a sum.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sum<C> {
-    /// The first.
-    pub first: Box<C>,
-    /// The second.
-    pub second: Box<C>,
+options! {
+    /// The sum of two optimizers' steps from the same parameters.
+    pub struct Sum<C> {
+        /// The first.
+        first: Box<C> => Range::Optimizer;
+        /// The second.
+        second: Box<C> => Range::Optimizer;
+    }
 }
 
 impl<C: Config> Config for Sum<C> {

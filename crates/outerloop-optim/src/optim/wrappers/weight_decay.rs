@@ -8,8 +8,8 @@
 
 use super::wrapper::{Around, Wrap, Wrapper};
 use crate::error::Result;
-use crate::optim::checks::{at_least_0, pattern};
 use crate::optim::elementwise::{Directions, Sweep};
+use crate::optim::options::{Ranges, checked_elsewhere, options};
 use crate::optim::squares::Squares;
 use crate::optim::tensorwise::{Decayed, Plain};
 use crate::optim::{Config, Needs, Optimizer, Overwrites, Step, Update};
@@ -31,26 +31,27 @@ pub enum DecayKind {
     L2,
 }
 
-/// Options of weight decay.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct WeightDecay<C> {
-    /// What steps.
-    pub inner: Box<C>,
-    /// What decays.
-    #[serde(default)]
-    pub kind: DecayKind,
-    /// Share of the parameters that a step takes, or factor of their squares in the loss; at least 0.
-    pub weight_decay: f64,
-    /// Only tensors decay whose name this regular expression finds; `null`: all.
-    #[serde(default)]
-    pub pattern: Option<String>,
+options! {
+    /// Weight decay around any optimizer. `decoupled`: p ← (the inner step's p) − weightDecay·(p before it); a schedule or
+    /// factor outside applies to it. `l2`: the inner optimizer sees g + weightDecay·p and a loss larger by weightDecay·Σp² (as
+    /// published: the gradient is half of that loss').
+    pub struct WeightDecay<C> {
+        /// What steps.
+        inner: Box<C> => Range::Optimizer;
+        /// What decays: the parameters beside the inner step, or the gradient that the inner optimizer sees.
+        kind: DecayKind = DecayKind::Decoupled => Range::choice(&["decoupled", "l2"]);
+        /// Share of the parameters that a step takes, or factor of their squares in the loss.
+        weight_decay: f64 => Range::NonNegative;
+        /// Only tensors decay whose name this regular expression finds; null: all.
+        pattern: Option<String> = None => Range::Pattern;
+    }
 }
+
+checked_elsewhere!(DecayKind);
 
 impl<C: Config> Config for WeightDecay<C> {
     fn checked(self) -> Result<Self> {
-        at_least_0("weightDecay", self.weight_decay)?;
-        self.pattern.as_deref().map_or(Ok(()), |p| pattern("pattern", p))?;
+        self.check_ranges()?;
         Ok(Self { inner: Box::new(self.inner.checked()?), ..self })
     }
 
