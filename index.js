@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeApplied, NativeCancelToken, NativeDataset, NativeFileLock, NativeOptimizer, NativeUnroller, datasetFromArrays, decodeTensors, doctor, encodeTensors, engineVersion, flatTheta, fmaPeak, inferOptimizer, initTheta, loadDataset, muloDecayOffsets, perturbedTheta, randomWords, readFlax, readPylo, readSafetensors, runCurves, stateLayout, streamPeak, taskParams, tensorMetadata, thetaLayout, writeFlax, writePylo } = nativeBinding
+const { NativeApplied, NativeCancelToken, NativeDataset, NativeFileLock, NativeOptimizer, NativeUnroller, datasetFromArrays, decodeTensors, describeOptimizers, doctor, encodeTensors, engineVersion, flatTheta, fmaPeak, inferOptimizer, initTheta, loadDataset, muloDecayOffsets, perturbedTheta, randomWords, readFlax, readPylo, readSafetensors, runCurves, stateLayout, streamPeak, taskParams, tensorMetadata, thetaLayout, writeFlax, writePylo } = nativeBinding
 export { NativeApplied }
 export { NativeCancelToken }
 export { NativeDataset }
@@ -782,6 +782,7 @@ export { NativeOptimizer }
 export { NativeUnroller }
 export { datasetFromArrays }
 export { decodeTensors }
+export { describeOptimizers }
 export { doctor }
 export { encodeTensors }
 export { engineVersion }
