@@ -7,15 +7,15 @@
 //! everything constant over a row, a column or the tensor are folded into the first layer (rounding only); time
 //! features are computed in f64; hidden layers are always two.
 
-use super::embedding::fold_time;
-use super::factored::{DECAYS, FEATURE_FLOOR, ROOT_FLOOR};
-use super::factored_rule::{FactoredRule, Parts, TensorPlan, state_arrays};
-use super::features::{
+use super::engine::embedding::fold_time;
+use super::engine::factored::{DECAYS, FEATURE_FLOOR, ROOT_FLOOR};
+use super::engine::factored_rule::{FactoredRule, Parts, TensorPlan, state_arrays};
+use super::engine::features::{
     Arrays, Decay, Features, Inputs, MAX_CHANNELS, MAX_KEPT, MAX_MADE, Pass, Source, Square, Squares, squares,
 };
-use super::mlp::ParamMlp;
-use super::nominal::NominalScales;
-use super::rule::Wanted;
+use super::engine::mlp::ParamMlp;
+use super::engine::nominal::NominalScales;
+use super::engine::rule::Wanted;
 use crate::error::Result;
 use crate::optim::options::options;
 use crate::optim::rounding::{exp, ln};

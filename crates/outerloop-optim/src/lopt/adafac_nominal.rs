@@ -12,7 +12,7 @@
 //! With [`Scale`](crate::optim::Scale) all three parts are scaled.
 
 use super::adafac_mlp::{Bound, Nominal, cost, state_layout, theta_spec};
-use super::nominal::NominalScales;
+use super::engine::nominal::NominalScales;
 use crate::error::Result;
 use crate::optim::options::options;
 use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, Theta, ThetaSpec, Update};

@@ -9,7 +9,7 @@
 //! arXiv:2501.12670. Reference implementation: amoudgl/celo, celo/optimizers/celo.py, 66d9761. Differences: as
 //! [`super::Velo`].
 
-use super::hyper_lstm::SHARED;
+use super::engine::hyper_lstm::SHARED;
 use super::velo::{Bound, Kind, Sizes};
 use super::velo::{COST, state_layout, theta_spec};
 use crate::error::Result;

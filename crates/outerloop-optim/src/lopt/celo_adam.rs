@@ -7,8 +7,8 @@
 //! arXiv:2501.12670. Reference implementation: amoudgl/celo, celo/optimizers/celo_adam.py, 66d9761. Differences: time
 //! features are computed in f64; the factored second moments that are kept there and never read are left out.
 
-use super::hyper_lstm::{self, HyperLstm, SHARED};
-use super::velo_features::GRADIENT_BOUND;
+use super::engine::hyper_lstm::{self, HyperLstm, SHARED};
+use super::engine::velo_features::GRADIENT_BOUND;
 use crate::error::Result;
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS, sweep_all};
 use crate::optim::mean_decay::MeanDecay;

@@ -11,9 +11,9 @@
 //! added). stepMult is 0.1 in the first paper and 0.01, the default here, in its code (google-deepmind/learning-to-learn),
 //! which also has another preprocessing: that is left out.
 
-use super::param_cell::{Cell, INPUTS, Layer, state_layout};
-use super::param_rnn::Move;
-use super::param_rnn_bound::{Bound, Weights, macs};
+use super::engine::param_cell::{Cell, INPUTS, Layer, state_layout};
+use super::engine::param_rnn::Move;
+use super::engine::param_rnn_bound::{Bound, Weights, macs};
 use crate::error::Result;
 use crate::optim::options::options;
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Theta, ThetaSpec, Update};

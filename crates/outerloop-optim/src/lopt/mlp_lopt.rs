@@ -6,10 +6,10 @@
 //! learned_optimizers/mlp_lopt.py, 32186aa. Differences: normalisers and time features are folded into the first layer
 //! (rounding only); time features are computed in f64.
 
-use super::embedding::fold_time;
-use super::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
-use super::mlp::{ParamMlp, mlp_leaves};
-use super::rule::{Rule, Span, Wanted, spans_of};
+use super::engine::embedding::fold_time;
+use super::engine::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
+use super::engine::mlp::{ParamMlp, mlp_leaves};
+use super::engine::rule::{Rule, Span, Wanted, spans_of};
 use crate::error::Result;
 use crate::optim::options::options;
 use crate::optim::{Config, Cost, GradRange, Needs, Optimizer, StateMut, Step, Theta, ThetaSpec, Update};

@@ -7,9 +7,9 @@
 //! direction and magnitude. Inputs and initialisers are not published and ours; no published numbers exist: an f64 twin
 //! only.
 
-use super::param_cell::{Cell, INPUTS, Layer, state_layout};
-use super::param_rnn::Move;
-use super::param_rnn_bound::{Bound, Weights, macs};
+use super::engine::param_cell::{Cell, INPUTS, Layer, state_layout};
+use super::engine::param_rnn::Move;
+use super::engine::param_rnn_bound::{Bound, Weights, macs};
 use crate::error::Result;
 use crate::optim::options::options;
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Theta, ThetaSpec, Update};

@@ -9,12 +9,12 @@
 //! (google/learned_optimization, learned_optimizers/rnn_mlp_lopt.py, 32186aa) but for what comes from the LSTM. Gradients
 //! are not clipped. No published numbers exist: an f64 twin only.
 
-use super::embedding::sine_embedding;
+use super::engine::embedding::sine_embedding;
+use super::engine::hierarchical_features::{DECAYS, KEPT, OLD, TensorArrays, accumulate, share, shares};
+use super::engine::lstm::Linear;
+use super::engine::mlp::{ParamMlp, Scratch, mlp_leaves};
 use super::hierarchical::CONSTANTS;
 use super::hierarchical::Forward;
-use super::hierarchical_features::{DECAYS, KEPT, OLD, TensorArrays, accumulate, share, shares};
-use super::lstm::Linear;
-use super::mlp::{ParamMlp, Scratch, mlp_leaves};
 use crate::error::Result;
 use crate::optim::options::options;
 use crate::optim::rounding::ln;

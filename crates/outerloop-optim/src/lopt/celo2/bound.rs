@@ -1,12 +1,12 @@
 //! Celo2 at work: one step over all tensors of a lane.
 
 use super::config::{Celo2, Celo2Config, OUTPUTS, PUBLISHED_HIDDEN};
-use crate::lopt::factored::DECAYS;
-use crate::lopt::factored_rule::{FactoredRule, Parts, TensorPlan};
-use crate::lopt::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
-use crate::lopt::mlp::ParamMlp;
-use crate::lopt::rule::Wanted;
-use crate::lopt::velo_features::{
+use crate::lopt::engine::factored::DECAYS;
+use crate::lopt::engine::factored_rule::{FactoredRule, Parts, TensorPlan};
+use crate::lopt::engine::features::{Arrays, Decay, Features, Inputs, MAX_KEPT, MAX_MADE, Pass, Source};
+use crate::lopt::engine::mlp::ParamMlp;
+use crate::lopt::engine::rule::Wanted;
+use crate::lopt::engine::velo_features::{
     CHANNELS, DECAY_RATES, DIAGONAL_FLOOR, FactoredFeatures, GRADIENT_BOUND, Kind, MADE, RAW, SIDE_GROUPS,
     SQUARE_FLOOR, make, root,
 };

@@ -8,9 +8,9 @@
 
 use super::bound::{AnyWidth, Bound, PublishedWidth};
 use crate::error::Result;
-use crate::lopt::factored::DECAYS;
-use crate::lopt::factored_rule::state_arrays;
-use crate::lopt::velo_features::GROUPS;
+use crate::lopt::engine::factored::DECAYS;
+use crate::lopt::engine::factored_rule::state_arrays;
+use crate::lopt::engine::velo_features::GROUPS;
 use crate::optim::options::options;
 use crate::optim::{Config, Cost, LeafInit, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};

@@ -5,13 +5,13 @@ use super::forward::Forward;
 use super::optimizer::{Hierarchical, OLD_AGE};
 use super::tensor::{NUM_DECAYS, TensorPlan, arrays_of, statistics};
 use super::theta::{num_channels, num_lstm_inputs};
-use crate::lopt::embedding::sine_embedding;
-use crate::lopt::hierarchical_features::{
+use crate::lopt::engine::embedding::sine_embedding;
+use crate::lopt::engine::hierarchical_features::{
     KEPT, Limits, MAX_CHANNELS, OLD, Sums, TensorArrays, accumulate, share, shares,
 };
-use crate::lopt::loss_normalizer;
-use crate::lopt::lstm::{Linear, Lstm};
-use crate::lopt::mlp::{ParamMlp, Scratch};
+use crate::lopt::engine::loss_normalizer;
+use crate::lopt::engine::lstm::{Linear, Lstm};
+use crate::lopt::engine::mlp::{ParamMlp, Scratch};
 use crate::optim::{Losses, StateMut, Step, Tensors, Theta, Update, rounding};
 use crate::params::ParamLayout;
 use crate::simd::{AlignedVec, Cpu, LANES, Workers, sum_lanes};

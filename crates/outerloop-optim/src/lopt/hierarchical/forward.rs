@@ -1,8 +1,8 @@
 //! The per-parameter network of the hierarchical optimizer, over a tensor or the blocks that threads share it in.
 
-use crate::lopt::columns::{Columns, Sink, biases};
-use crate::lopt::hierarchical_features::{ArrayPointers, Limits, MAX_CHANNELS, OLD};
-use crate::lopt::mlp::{ParamMlp, Scratch};
+use crate::lopt::engine::columns::{Columns, Sink, biases};
+use crate::lopt::engine::hierarchical_features::{ArrayPointers, Limits, MAX_CHANNELS, OLD};
+use crate::lopt::engine::mlp::{ParamMlp, Scratch};
 use crate::simd::{Cpu, LANES, Simd};
 use std::ops::Range;
 

@@ -13,7 +13,7 @@ use super::config::{HierarchicalConfig, OldParams, Variant};
 use super::tensor::NUM_DECAYS;
 use super::theta::theta_spec;
 use crate::error::Result;
-use crate::lopt::loss_normalizer;
+use crate::lopt::engine::loss_normalizer;
 use crate::optim::{Cost, GradRange, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};
 

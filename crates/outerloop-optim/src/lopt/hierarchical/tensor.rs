@@ -1,7 +1,7 @@
 //! One tensor under the hierarchical optimizer: its arrays, and what its LSTM sees of it.
 
 use super::theta::STATISTICS;
-use crate::lopt::hierarchical_features::{DECAYS, KEPT, Sums, TensorArrays, deviation};
+use crate::lopt::engine::hierarchical_features::{DECAYS, KEPT, Sums, TensorArrays, deviation};
 use crate::optim::{Tensors, rounding};
 use crate::simd::Workers;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Theta of the hierarchical optimizer: leaves in the order of the published files.
 
 use super::config::{HierarchicalConfig, Variant};
-use crate::lopt::hierarchical_features::MAX_CHANNELS;
+use crate::lopt::engine::hierarchical_features::MAX_CHANNELS;
 use crate::optim::{LeafInit, ThetaSpec};
 use crate::params::TensorSpec;
 

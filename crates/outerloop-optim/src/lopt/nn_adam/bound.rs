@@ -1,9 +1,9 @@
 //! NN-Adam at work: the elementwise rule with a tensor's constants, its statistics, and the LSTM that moves the constants.
 
 use super::config::{CONTROLS, INPUTS, NnAdam};
+use crate::lopt::engine::hierarchical_features::{deviation, share, shares};
+use crate::lopt::engine::lstm::{Linear, Lstm};
 use crate::lopt::hierarchical::{clipped_log, sign};
-use crate::lopt::hierarchical_features::{deviation, share, shares};
-use crate::lopt::lstm::{Linear, Lstm};
 use crate::optim::elementwise::{Elementwise, MAX_ARRAYS, Sweep};
 use crate::optim::rounding::{exp, ln};
 use crate::optim::{StateMut, Step, Theta, Update};

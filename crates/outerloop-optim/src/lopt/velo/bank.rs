@@ -2,9 +2,9 @@
 //!
 //! W = factor·mean over the bank of controlᵢ·Wᵢ for every weight; all leaves of theta have the bank as their first axis.
 
-use crate::lopt::factored_rule::WeightsMut;
-use crate::lopt::features::Features;
-use crate::lopt::velo_features::{
+use crate::lopt::engine::factored_rule::WeightsMut;
+use crate::lopt::engine::features::Features;
+use crate::lopt::engine::velo_features::{
     CHANNELS, DiagonalFeatures, FactoredFeatures, GROUPS, HIDDEN, RAW, SIDE_GROUPS, Velo,
 };
 use crate::optim::{Leaf, LeafInit, Theta, ThetaSpec};

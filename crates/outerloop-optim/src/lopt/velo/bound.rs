@@ -2,14 +2,14 @@
 
 use super::bank::{Bank, OUTPUTS, no_weights};
 use super::statistics::{mean_square, write_features};
-use crate::lopt::factored::DECAYS;
-use crate::lopt::factored_rule::{FactoredRule, Parts, TensorPlan};
-use crate::lopt::features::{Arrays, Decay};
-use crate::lopt::hyper_lstm::{Dense, HyperLstm};
-use crate::lopt::mlp::ParamMlp;
-use crate::lopt::rule::Wanted;
-use crate::lopt::velo_features::HIDDEN;
-use crate::lopt::velo_features::{
+use crate::lopt::engine::factored::DECAYS;
+use crate::lopt::engine::factored_rule::{FactoredRule, Parts, TensorPlan};
+use crate::lopt::engine::features::{Arrays, Decay};
+use crate::lopt::engine::hyper_lstm::{Dense, HyperLstm};
+use crate::lopt::engine::mlp::ParamMlp;
+use crate::lopt::engine::rule::Wanted;
+use crate::lopt::engine::velo_features::HIDDEN;
+use crate::lopt::engine::velo_features::{
     DECAY_RATES, DiagonalFeatures, FactoredFeatures, GRADIENT_BOUND, SQUARE_FLOOR, Velo,
 };
 use crate::optim::{StateMut, Step, Tensors, Theta, ThetaSpec, Update, rounding};

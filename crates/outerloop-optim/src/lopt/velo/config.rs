@@ -15,8 +15,8 @@
 use super::bank::{self, MACS};
 use super::bound::{Bound, Kind, Sizes};
 use crate::error::Result;
-use crate::lopt::factored::DECAYS;
-use crate::lopt::{factored_rule, hyper_lstm};
+use crate::lopt::engine::factored::DECAYS;
+use crate::lopt::engine::{factored_rule, hyper_lstm};
 use crate::optim::options::options;
 use crate::optim::{Config, Cost, Needs, Optimizer, Overwrites, Theta, ThetaSpec, Update};
 use crate::params::{ParamLayout, TensorSpec};

@@ -1,6 +1,6 @@
 //! What VeLO's LSTM sees of a tensor: statistics of parameters, momenta and second moment (spec: learned_optimizers §2 f).
 
-use crate::lopt::factored::DECAYS;
+use crate::lopt::engine::factored::DECAYS;
 use crate::optim::rounding::ln;
 use crate::optim::squares::sum_in_range;
 use crate::simd::{Kernel, LANES, LaneSum, Simd, Workers, totals};

@@ -10,24 +10,24 @@ const SECOND_MOMENT_FLOOR: f32 = 1e-6;
 
 /// Factors of the step's parts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct NominalScales {
+pub(in crate::lopt) struct NominalScales {
     /// Factor of the outputs inside the exponentials.
-    pub(super) exp_mult: f32,
+    pub(in crate::lopt) exp_mult: f32,
     /// Of the network's direction.
-    pub(super) step_mult: f32,
+    pub(in crate::lopt) step_mult: f32,
     /// Of the nominal direction.
-    pub(super) nominal_lr: f32,
+    pub(in crate::lopt) nominal_lr: f32,
     /// Of the parameter.
-    pub(super) weight_decay: f32,
+    pub(in crate::lopt) weight_decay: f32,
     /// Whether the third output is the nominal direction's magnitude, which is 1 otherwise.
-    pub(super) has_nominal_magnitude: bool,
+    pub(in crate::lopt) has_nominal_magnitude: bool,
     /// Whether the fourth output is the decay's magnitude, which is 0 otherwise.
-    pub(super) has_decay_magnitude: bool,
+    pub(in crate::lopt) has_decay_magnitude: bool,
 }
 
 /// p ← p·(1 − weight_decay·exp(exp_mult·o₃)) − step_mult·d − nominal_lr·exp(exp_mult·o₂)·ĝ for the d, o₂ and o₃ that the
 /// network wrote; ĝ = (mean of the momenta)·rsqrt(v + 1e-6).
-pub(super) struct NominalStep<'a> {
+pub(in crate::lopt) struct NominalStep<'a> {
     arrays: Pointers<'a>,
     momenta: usize,
     len: usize,
@@ -39,7 +39,11 @@ pub(super) struct NominalStep<'a> {
 
 impl<'a> NominalStep<'a> {
     /// For the elements of a tensor whose second moment follows its momenta, and whose four outputs went to `sink`.
-    pub(super) fn new<F: Features>(arrays: Pointers<'a>, sink: &Sink<'a>, scales: NominalScales) -> Self {
+    pub(in crate::lopt) fn new<F: Features>(
+        arrays: Pointers<'a>,
+        sink: &Sink<'a>,
+        scales: NominalScales,
+    ) -> Self {
         let (len, (outputs, plane)) = (sink.len(), sink.planes());
         assert!(F::SQUARES > 0 && sink.is_for_four() && len <= arrays.padded);
         Self { arrays, momenta: F::MOMENTA, len, outputs, plane, scales }

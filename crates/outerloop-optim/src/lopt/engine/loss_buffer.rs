@@ -8,17 +8,17 @@ use crate::simd::LANES;
 
 /// Horizons, and features.
 const HORIZONS: usize = 10;
-pub(super) const FEATURES: usize = HORIZONS - 1;
+pub(in crate::lopt) const FEATURES: usize = HORIZONS - 1;
 /// Names of the arrays of state.
-pub(super) const ARRAYS: [&str; 3] = ["loss_means", "loss_minima", "loss_decays"];
+pub(in crate::lopt) const ARRAYS: [&str; 3] = ["loss_means", "loss_minima", "loss_decays"];
 /// Floats of an array, and of all with padding.
-pub(super) const ARRAY_LEN: usize = HORIZONS;
-pub(super) const PADDED_LEN: usize = ARRAYS.len() * HORIZONS.next_multiple_of(LANES);
+pub(in crate::lopt) const ARRAY_LEN: usize = HORIZONS;
+pub(in crate::lopt) const PADDED_LEN: usize = ARRAYS.len() * HORIZONS.next_multiple_of(LANES);
 /// What the minima start from.
 const FIRST_MINIMUM: f32 = 999_999_999_999.0;
 
 /// Means m with decays d, and the smallest that the corrected means b = m/(1 − dᵏ) ever were.
-pub(super) struct LossBuffer<'a> {
+pub(in crate::lopt) struct LossBuffer<'a> {
     means: &'a mut [f32],
     minima: &'a mut [f32],
     decays: &'a mut [f32],
@@ -26,7 +26,7 @@ pub(super) struct LossBuffer<'a> {
 
 impl<'a> LossBuffer<'a> {
     /// The buffer in [`PADDED_LEN`] floats of the state.
-    pub(super) fn new(state: &'a mut [f32]) -> Self {
+    pub(in crate::lopt) fn new(state: &'a mut [f32]) -> Self {
         let (means, rest) = state.split_at_mut(PADDED_LEN / 3);
         let (minima, decays) = rest.split_at_mut(PADDED_LEN / 3);
         Self {
@@ -38,7 +38,7 @@ impl<'a> LossBuffer<'a> {
 
     /// Before the first loss: half-lives from 10 to `longest` in equal ratios, d = exp(−1/half-life), at most the largest f32
     /// below 1: of longer half-lives than 2²⁴ nothing would be left of 1 − d.
-    pub(super) fn init(self, longest: f64) {
+    pub(in crate::lopt) fn init(self, longest: f64) {
         self.minima.fill(FIRST_MINIMUM);
         for (i, decay) in self.decays.iter_mut().enumerate() {
             let share = i as f64 / FEATURES as f64;
@@ -54,7 +54,7 @@ impl<'a> LossBuffer<'a> {
 
     /// Feeds the loss that `before` losses came before, cut to twice the largest b. Returns, for all horizons but the last,
     /// clip((bᵢ − minᵢ)/max(1e-8, bᵢ₊₁ − minᵢ) − 1, ±1); zeros after the first two losses.
-    pub(super) fn feed(self, before: u64, loss: f32) -> [f32; FEATURES] {
+    pub(in crate::lopt) fn feed(self, before: u64, loss: f32) -> [f32; FEATURES] {
         let cap = if before == 0 {
             loss
         } else {

@@ -21,12 +21,12 @@ const NOTHING: Pass = Pass { state: (0, 0), kept: (0, 0), is_factored: false, ch
 /// The pass is cut into the parts that the optimizer names and each of them into the registers of a group of lanes, so that
 /// the sums under way fit into registers. Element i of the runs adds to lane i mod [`LANES`]; where rows and columns are
 /// factored, element j of a run adds to lane j mod [`LANES`].
-pub(super) struct Accumulate<'a, F> {
-    pub(super) arrays: Pointers<'a>,
-    pub(super) runs: &'a [Run],
-    pub(super) sides: SidePointers<'a>,
-    pub(super) decays: &'a [Decay; MAX_STATE],
-    pub(super) features: PhantomData<F>,
+pub(in crate::lopt) struct Accumulate<'a, F> {
+    pub(in crate::lopt) arrays: Pointers<'a>,
+    pub(in crate::lopt) runs: &'a [Run],
+    pub(in crate::lopt) sides: SidePointers<'a>,
+    pub(in crate::lopt) decays: &'a [Decay; MAX_STATE],
+    pub(in crate::lopt) features: PhantomData<F>,
 }
 
 impl<F: Features> Kernel for Accumulate<'_, F> {
@@ -60,16 +60,16 @@ impl<F: Features> Kernel for Accumulate<'_, F> {
 
 /// Folds the normalisers of the first `channels` channels into the first layer:
 /// `out[c, h] = weights[c, h] / √(floor + sums[c]/n)`.
-pub(super) struct Fold<'a> {
-    pub(super) sums: &'a [f32; MAX_CHANNELS],
+pub(in crate::lopt) struct Fold<'a> {
+    pub(in crate::lopt) sums: &'a [f32; MAX_CHANNELS],
     /// Elements summed.
-    pub(super) n: f32,
-    pub(super) floor: f32,
+    pub(in crate::lopt) n: f32,
+    pub(in crate::lopt) floor: f32,
     /// `[channels, hidden]`.
-    pub(super) weights: &'a [f32],
+    pub(in crate::lopt) weights: &'a [f32],
     /// `[channels, hidden]`.
-    pub(super) out: &'a mut [f32],
-    pub(super) channels: usize,
+    pub(in crate::lopt) out: &'a mut [f32],
+    pub(in crate::lopt) channels: usize,
 }
 
 impl Kernel for Fold<'_> {

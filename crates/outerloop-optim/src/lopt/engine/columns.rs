@@ -7,7 +7,7 @@ use crate::tensor::{load, store};
 use std::marker::PhantomData;
 
 /// The columns of a network, visited in order, a few registers at a time.
-pub(super) trait Columns {
+pub(in crate::lopt) trait Columns {
     /// Channels that are arrays, before those that are computed.
     const RAW: usize;
     /// Channels between those two whose weights the network does not read.
@@ -53,7 +53,7 @@ pub(super) trait Columns {
 /// # Safety
 /// `bias` is readable for `R` floats.
 #[inline(always)]
-pub(super) unsafe fn biases<S: Simd, const R: usize, const V: usize>(
+pub(in crate::lopt) unsafe fn biases<S: Simd, const R: usize, const V: usize>(
     s: S,
     bias: *const f32,
 ) -> [[S::V; V]; R] {
@@ -66,10 +66,10 @@ pub(super) unsafe fn biases<S: Simd, const R: usize, const V: usize>(
 }
 
 /// Columns whose channels were all written before, rows [`STRIDE`] apart.
-pub(super) struct Stored {
-    pub(super) features: *const f32,
+pub(in crate::lopt) struct Stored {
+    pub(in crate::lopt) features: *const f32,
     /// Where the first layer's sums start, `[hidden, STRIDE]`.
-    pub(super) start: *const f32,
+    pub(in crate::lopt) start: *const f32,
 }
 
 impl Columns for Stored {
@@ -105,7 +105,7 @@ impl Columns for Stored {
 /// Columns that are read from a tensor's arrays: only what is computed passes through memory. Either nothing is factored
 /// (`KIND` is [`PLAIN`]), or one side is constant along every run and runs have whole groups of lanes ([`ONE_CONSTANT`]).
 /// The first `LEFT_OUT` computed channels are left out.
-pub(super) struct Direct<'a, F, const KIND: u8, const LEFT_OUT: usize = 0> {
+pub(in crate::lopt) struct Direct<'a, F, const KIND: u8, const LEFT_OUT: usize = 0> {
     arrays: Pointers<'a>,
     rows: [*const f32; MAX_RAW],
     /// The first column's element.
@@ -119,7 +119,12 @@ pub(super) struct Direct<'a, F, const KIND: u8, const LEFT_OUT: usize = 0> {
 
 impl<'a, F: Features, const KIND: u8, const LEFT_OUT: usize> Direct<'a, F, KIND, LEFT_OUT> {
     /// Columns of the elements from `first`; `bias` is where the first layer starts if nothing is factored.
-    pub(super) fn new(arrays: Pointers<'a>, first: usize, sides: SidePointers<'a>, bias: &'a [f32]) -> Self {
+    pub(in crate::lopt) fn new(
+        arrays: Pointers<'a>,
+        first: usize,
+        sides: SidePointers<'a>,
+        bias: &'a [f32],
+    ) -> Self {
         assert!(sides.kind == KIND);
         let mut rows = [std::ptr::null(); MAX_RAW];
         for (row, source) in rows.iter_mut().zip(F::RAW) {
@@ -185,7 +190,7 @@ impl<F: Features, const KIND: u8, const LEFT_OUT: usize> Columns for Direct<'_, 
 }
 
 /// What becomes of the outputs, direction and magnitude, of every column.
-pub(super) struct Sink<'a> {
+pub(in crate::lopt) struct Sink<'a> {
     out: *mut f32,
     len: usize,
     /// Factor of the magnitude in the exponent; unused where there is but one output.
@@ -204,41 +209,41 @@ impl<'a> Sink<'a> {
     /// p ← p − direction·exp(exp_mult·magnitude)·step_mult; the network's channels may read the parameters too.
     /// # Safety
     /// `params` is writable for `len` floats while the sink lives.
-    pub(super) unsafe fn step(params: *mut f32, len: usize, exp_mult: f32, step_mult: f32) -> Self {
+    pub(in crate::lopt) unsafe fn step(params: *mut f32, len: usize, exp_mult: f32, step_mult: f32) -> Self {
         Self { out: params, len, exp_mult, step_mult: Some(step_mult), plane: 0, life: PhantomData }
     }
 
     /// `out` = direction·exp(exp_mult·magnitude).
-    pub(super) fn direction(out: &'a mut [f32], exp_mult: f32) -> Self {
+    pub(in crate::lopt) fn direction(out: &'a mut [f32], exp_mult: f32) -> Self {
         let (out, len) = (out.as_mut_ptr(), out.len());
         Self { out, len, exp_mult, step_mult: None, plane: 0, life: PhantomData }
     }
 
     /// Of four outputs: `out[0..len]` = direction·exp(exp_mult·magnitude); the third and the fourth as they are go to the
     /// second and the last third of `out`.
-    pub(super) fn four(out: &'a mut [f32], len: usize, exp_mult: f32) -> Self {
+    pub(in crate::lopt) fn four(out: &'a mut [f32], len: usize, exp_mult: f32) -> Self {
         let plane = out.len() / 3;
         assert!(len <= plane);
         Self { out: out.as_mut_ptr(), len, exp_mult, step_mult: None, plane, life: PhantomData }
     }
 
     /// Columns.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::lopt) fn len(&self) -> usize {
         self.len
     }
 
     /// Where the direction is, and how far the third output of four is behind it.
-    pub(super) fn planes(&self) -> (*const f32, usize) {
+    pub(in crate::lopt) fn planes(&self) -> (*const f32, usize) {
         (self.out, self.plane)
     }
 
     /// Whether it takes four outputs.
-    pub(super) fn is_for_four(&self) -> bool {
+    pub(in crate::lopt) fn is_for_four(&self) -> bool {
         self.plane > 0
     }
 
     /// The `n` columns from `at`.
-    pub(super) fn part(&mut self, at: usize, n: usize) -> Sink<'_> {
+    pub(in crate::lopt) fn part(&mut self, at: usize, n: usize) -> Sink<'_> {
         // SAFETY: no other part is in use while this one borrows the whole.
         unsafe { self.block(at, n) }
     }
@@ -246,14 +251,14 @@ impl<'a> Sink<'a> {
     /// [`Sink::part`] for threads that share the columns.
     /// # Safety
     /// Parts in use at the same time do not meet.
-    pub(super) unsafe fn block(&self, at: usize, n: usize) -> Sink<'_> {
+    pub(in crate::lopt) unsafe fn block(&self, at: usize, n: usize) -> Sink<'_> {
         assert!(at + n <= self.len);
         Sink { out: self.out.wrapping_add(at), len: n, ..*self }
     }
 
     /// Takes the outputs of `V` registers of columns from `at`.
     #[inline(always)]
-    pub(super) fn take<S: Simd, const V: usize, const OUTPUTS: usize>(
+    pub(in crate::lopt) fn take<S: Simd, const V: usize, const OUTPUTS: usize>(
         &mut self,
         s: S,
         at: usize,

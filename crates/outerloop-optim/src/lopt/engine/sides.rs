@@ -8,23 +8,23 @@ use crate::tensor::{Factoring, Run, sum_squares};
 use std::ops::Range;
 
 /// First layer's weights of the accumulators of rows and columns, then of their roots; `[DECAYS, hidden]` each.
-pub(super) type SideWeights = [[Vec<f32>; 2]; 2];
+pub(in crate::lopt) type SideWeights = [[Vec<f32>; 2]; 2];
 
 /// How both sides are updated, and what they weigh.
-pub(super) struct SideRule {
+pub(in crate::lopt) struct SideRule {
     /// Gradients are clipped to ± this.
-    pub(super) gradient_bound: Option<f32>,
+    pub(in crate::lopt) gradient_bound: Option<f32>,
     /// See [`features::Features::CLIP`].
-    pub(super) clip: Option<f32>,
+    pub(in crate::lopt) clip: Option<f32>,
     /// Decays of the accumulators and their complements.
-    pub(super) decays: [[f32; 2]; DECAYS],
-    pub(super) weights: SideWeights,
+    pub(in crate::lopt) decays: [[f32; 2]; DECAYS],
+    pub(in crate::lopt) weights: SideWeights,
     /// Added to the mean square of an accumulator or its root.
-    pub(super) floor: f32,
+    pub(in crate::lopt) floor: f32,
 }
 
 /// Rule and scratch of both sides, for any tensor of a lane.
-pub(super) struct Sides {
+pub(in crate::lopt) struct Sides {
     values: [Side; 2],
     rule: SideRule,
     /// One side's weights with normalisers, `[2 * DECAYS, hidden]`.
@@ -37,7 +37,7 @@ pub(super) struct Sides {
 
 impl Sides {
     /// Room for tensors factored in the given ways.
-    pub(super) fn new<'a>(factorings: impl Iterator<Item = &'a Factoring>, rule: SideRule) -> Self {
+    pub(in crate::lopt) fn new<'a>(factorings: impl Iterator<Item = &'a Factoring>, rule: SideRule) -> Self {
         let (row_len, col_len) =
             factorings.fold((0, 0), |(rows, cols), f| (rows.max(f.row_len), cols.max(f.col_len)));
         let stride = row_len.max(col_len).next_multiple_of(LANES);
@@ -53,18 +53,18 @@ impl Sides {
     }
 
     /// The weights, to be replaced.
-    pub(super) fn weights_mut(&mut self) -> &mut SideWeights {
+    pub(in crate::lopt) fn weights_mut(&mut self) -> &mut SideWeights {
         &mut self.rule.weights
     }
 
     /// What gradients are clipped to, ±.
-    pub(super) fn gradient_bound(&self) -> Option<f32> {
+    pub(in crate::lopt) fn gradient_bound(&self) -> Option<f32> {
         self.rule.gradient_bound
     }
 
     /// Clips a tensor's gradients and updates both sides' accumulators, `[rows, columns]`; returns for them what
     /// [`UpdateSide`] gives.
-    pub(super) fn update(
+    pub(in crate::lopt) fn update(
         &mut self,
         workers: Workers<'_>,
         grads: &mut [f32],
@@ -97,7 +97,7 @@ impl Sides {
     }
 
     /// Works out what both sides, and the bias, add in one span, from their mean squares there.
-    pub(super) fn fold(
+    pub(in crate::lopt) fn fold(
         &mut self,
         cpu: Cpu,
         bias: &[f32],
@@ -129,7 +129,7 @@ impl Sides {
     }
 
     /// What was worked out, for the passes over the elements.
-    pub(super) fn pointers<'a>(
+    pub(in crate::lopt) fn pointers<'a>(
         &'a self,
         factoring: &'a Factoring,
         places: &'a [[u32; 2]],
@@ -146,7 +146,7 @@ impl Sides {
 
     /// Mean squares of both sides' accumulators and their roots over a span of a tensor of rank above 2, where a place
     /// may count more than once: element by element, in f64.
-    pub(super) fn mean_squares(
+    pub(in crate::lopt) fn mean_squares(
         &self,
         runs: &[Run],
         span: &Span,

@@ -11,10 +11,14 @@ use crate::params::TensorSpec;
 use crate::simd::{AlignedVec, Cpu, GemmInit, LANES, MatMut, MatRef, gemm};
 
 /// Features that all tensors share: of time, then of the loss.
-pub(super) const SHARED: usize = 9 + loss_buffer::FEATURES;
+pub(in crate::lopt) const SHARED: usize = 9 + loss_buffer::FEATURES;
 
 /// Leaves of theta for so many inputs and units, in the order of the published files; `controls` are those of a bank.
-pub(super) fn leaves(inputs: usize, hidden: usize, controls: Option<usize>) -> Vec<(TensorSpec, LeafInit)> {
+pub(in crate::lopt) fn leaves(
+    inputs: usize,
+    hidden: usize,
+    controls: Option<usize>,
+) -> Vec<(TensorSpec, LeafInit)> {
     let mut leaves = vec![];
     for name in ["hidden", "cell"] {
         leaves.push((TensorSpec::new(format!("lstm_init_state/{name}"), [1, hidden]), LeafInit::Zero));
@@ -36,20 +40,20 @@ pub(super) fn leaves(inputs: usize, hidden: usize, controls: Option<usize>) -> V
 }
 
 /// A dense layer in theta.
-pub(super) struct Dense {
+pub(in crate::lopt) struct Dense {
     w: Leaf,
     b: Leaf,
 }
 
 impl Dense {
     /// Layer `rnn_params/name`.
-    pub(super) fn new(spec: &ThetaSpec, theta: &Theta, name: &str) -> Self {
+    pub(in crate::lopt) fn new(spec: &ThetaSpec, theta: &Theta, name: &str) -> Self {
         let leaf = |part: &str| spec.share(theta, &format!("rnn_params/{name}/{part}"));
         Self { w: leaf("w"), b: leaf("b") }
     }
 
     /// y = x·W + b for rows of `x` that are adjacent, to rows of `y` that start `stride` apart.
-    pub(super) fn apply(&self, cpu: Cpu, x: &[f32], y: &mut [f32], stride: usize) {
+    pub(in crate::lopt) fn apply(&self, cpu: Cpu, x: &[f32], y: &mut [f32], stride: usize) {
         let n = self.b.len();
         let k = self.w.len() / n;
         for row in y.chunks_mut(stride) {
@@ -66,14 +70,14 @@ impl Dense {
 }
 
 /// The arrays of state, in this order and each padded: hidden and cell, `[rows, hidden]`, and the loss buffer's.
-pub(super) fn state_arrays(rows: usize, hidden: usize) -> Vec<TensorSpec> {
+pub(in crate::lopt) fn state_arrays(rows: usize, hidden: usize) -> Vec<TensorSpec> {
     let rows = ["hidden", "cell"].map(|name| TensorSpec::new(name, [rows * hidden]));
     let losses = loss_buffer::ARRAYS.map(|name| TensorSpec::new(name, [loss_buffer::ARRAY_LEN]));
     rows.into_iter().chain(losses).collect()
 }
 
 /// The LSTM bound to theta, with its scratch.
-pub(super) struct HyperLstm {
+pub(in crate::lopt) struct HyperLstm {
     rows: usize,
     hidden: usize,
     initial: [Leaf; 2],
@@ -82,7 +86,7 @@ pub(super) struct HyperLstm {
     step_size: Dense,
     lstm: Lstm,
     /// `[rows, inputs]`, to be written before a step.
-    pub(super) x: AlignedVec,
+    pub(in crate::lopt) x: AlignedVec,
     mixed: AlignedVec,
     /// Largest of every column of `mixed`.
     largest: Vec<f32>,
@@ -92,7 +96,7 @@ pub(super) struct HyperLstm {
 
 impl HyperLstm {
     /// For so many rows; `spec` has the leaves of [`leaves`].
-    pub(super) fn new(spec: &ThetaSpec, theta: &Theta, rows: usize) -> Self {
+    pub(in crate::lopt) fn new(spec: &ThetaSpec, theta: &Theta, rows: usize) -> Self {
         let dense = |name: &str| Dense::new(spec, theta, name);
         let [w, b] = ["w", "b"].map(|part| spec.share(theta, &format!("rnn_params/rnn/linear/{part}")));
         let (mix, hidden) = (dense("linear_1"), b.len() / 4);
@@ -122,7 +126,7 @@ impl HyperLstm {
     }
 
     /// Writes the first state; the loss's longest half-life is `longest` steps.
-    pub(super) fn init(&self, state: &mut [f32], longest: f64) {
+    pub(in crate::lopt) fn init(&self, state: &mut [f32], longest: f64) {
         let (arrays, losses) = self.split(state);
         for (array, initial) in arrays.into_iter().zip(&self.initial) {
             array.chunks_exact_mut(self.hidden).for_each(|row| row.copy_from_slice(initial));
@@ -131,7 +135,7 @@ impl HyperLstm {
     }
 
     /// Feeds the loss of update `iteration`, counted from 0, and writes the features that all tensors share.
-    pub(super) fn observe(&mut self, state: &mut [f32], iteration: u64, num_steps: u64, loss: f32) {
+    pub(in crate::lopt) fn observe(&mut self, state: &mut [f32], iteration: u64, num_steps: u64, loss: f32) {
         let losses = self.split(state).1.feed(iteration, loss);
         let time = fraction_embedding(iteration, num_steps);
         let inputs = self.x.len() / self.rows;
@@ -142,13 +146,13 @@ impl HyperLstm {
     }
 
     /// The features of one tensor's own.
-    pub(super) fn own_features(&mut self, row: usize) -> &mut [f32] {
+    pub(in crate::lopt) fn own_features(&mut self, row: usize) -> &mut [f32] {
         let inputs = self.x.len() / self.rows;
         &mut self.x[row * inputs + SHARED..(row + 1) * inputs]
     }
 
     /// One step of all rows. The state becomes theirs, unless it `is_kept`.
-    pub(super) fn step(&mut self, cpu: Cpu, state: &mut [f32], is_kept: bool) {
+    pub(in crate::lopt) fn step(&mut self, cpu: Cpu, state: &mut [f32], is_kept: bool) {
         let size = self.hidden;
         self.mix.apply(cpu, &self.x, &mut self.mixed, size);
         self.largest.fill(0.0);
@@ -175,12 +179,12 @@ impl HyperLstm {
     }
 
     /// What the step gave, `[rows, hidden]`.
-    pub(super) fn outputs(&self) -> &[f32] {
+    pub(in crate::lopt) fn outputs(&self) -> &[f32] {
         &self.after[0]
     }
 
     /// A row's step size, as the layer gives it.
-    pub(super) fn step_size(&self, cpu: Cpu, row: usize) -> f32 {
+    pub(in crate::lopt) fn step_size(&self, cpu: Cpu, row: usize) -> f32 {
         let (x, mut y) = (&self.outputs()[row * self.hidden..][..self.hidden], [0.0]);
         cpu.run(Linear { x, w: &self.step_size.w, b: &self.step_size.b, y: &mut y });
         y[0]

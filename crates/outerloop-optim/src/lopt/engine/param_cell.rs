@@ -5,11 +5,11 @@ use crate::params::{ParamLayout, TensorSpec};
 use crate::simd::{Simd, ln};
 
 /// Numbers that a gradient becomes.
-pub(super) const INPUTS: usize = 2;
+pub(in crate::lopt) const INPUTS: usize = 2;
 
 /// What a layer is made of; x̂ = [x, h].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(in crate::lopt) enum Cell {
     /// z, r = σ(x̂·W + b); a = tanh([x, r·h]·W + b); h ← (1−z)·h + z·a. W has columns z, r, a.
     Gru,
     /// i, g, f, o = x̂·W + b; c ← σ(f+1)·c + σ(i)·tanh(g); h ← σ(o)·tanh(c).
@@ -18,7 +18,7 @@ pub(super) enum Cell {
 
 impl Cell {
     /// Columns of its weights for every unit.
-    pub(super) fn gates(self) -> usize {
+    pub(in crate::lopt) fn gates(self) -> usize {
         match self {
             Self::Gru => 3,
             Self::Lstm => 4,
@@ -26,7 +26,7 @@ impl Cell {
     }
 
     /// Arrays of the state for every unit.
-    pub(super) fn arrays(self) -> usize {
+    pub(in crate::lopt) fn arrays(self) -> usize {
         match self {
             Self::Gru => 1,
             Self::Lstm => 2,
@@ -36,7 +36,7 @@ impl Cell {
 
 /// Arrays of the state in the order in which [`super::param_rnn`] reads them: of every layer `hidden<layer>_<unit>`, then for an
 /// LSTM `cell<layer>_<unit>`.
-pub(super) fn state_layout(
+pub(in crate::lopt) fn state_layout(
     params: &ParamLayout,
     cell: Cell,
     layers: usize,
@@ -53,14 +53,14 @@ pub(super) fn state_layout(
 }
 
 /// Weights of a layer: `w: [inputs + hidden, gates * hidden]`.
-pub(super) struct Layer {
-    pub(super) w: Vec<f32>,
-    pub(super) b: Vec<f32>,
+pub(in crate::lopt) struct Layer {
+    pub(in crate::lopt) w: Vec<f32>,
+    pub(in crate::lopt) b: Vec<f32>,
 }
 
 /// A gradient as sign and magnitude: (ln|g|/range, sign g) where |g| ≥ e^−range, else (−1, e^range·g).
 #[derive(Clone, Copy)]
-pub(super) struct Preprocess {
+pub(in crate::lopt) struct Preprocess {
     range: f32,
     /// e^−range.
     small: f32,
@@ -69,12 +69,12 @@ pub(super) struct Preprocess {
 }
 
 impl Preprocess {
-    pub(super) fn new(range: f32) -> Self {
+    pub(in crate::lopt) fn new(range: f32) -> Self {
         Self { range, small: rounding::exp(-range), large: rounding::exp(range) }
     }
 
     #[inline(always)]
-    pub(super) fn of<S: Simd>(self, s: S, g: S::V) -> [S::V; 2] {
+    pub(in crate::lopt) fn of<S: Simd>(self, s: S, g: S::V) -> [S::V; 2] {
         let size = s.abs(g);
         let sign = s.or(s.xor(g, size), s.splat(1.0));
         // What is not a number is not smaller, and its logarithm is not a number.

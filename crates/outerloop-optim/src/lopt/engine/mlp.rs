@@ -8,19 +8,19 @@ use crate::simd::{AlignedVec, Cpu, Kernel, LANES, Simd, Terms, relu};
 use std::marker::PhantomData;
 
 /// Widest register, in floats.
-pub(super) const WIDEST: usize = 16;
+pub(in crate::lopt) const WIDEST: usize = 16;
 
 /// Features → ReLU → ReLU → outputs, one column a parameter.
 ///
 /// What is constant over a tensor, row or column is not a feature: the caller adds it to the first layer's start instead.
 /// The hidden layers never leave the first-level cache: a few registers of columns pass through the whole network before
 /// the next ones.
-pub(super) struct ParamMlp {
-    pub(super) num_features: usize,
-    pub(super) hidden: usize,
+pub(in crate::lopt) struct ParamMlp {
+    pub(in crate::lopt) num_features: usize,
+    pub(in crate::lopt) hidden: usize,
     num_outputs: usize,
     /// First layer for this tensor, `[num_features, hidden]`: the caller folds normalisers into it.
-    pub(super) w0: AlignedVec,
+    pub(in crate::lopt) w0: AlignedVec,
     w1: Vec<f32>,
     b1: Vec<f32>,
     /// Output layer, `[num_outputs, hidden]`.
@@ -29,7 +29,7 @@ pub(super) struct ParamMlp {
 }
 
 /// Leaves of a network with two hidden layers and two outputs, as Haiku names them.
-pub(super) fn mlp_leaves(inputs: usize, hidden: usize) -> Vec<(TensorSpec, LeafInit)> {
+pub(in crate::lopt) fn mlp_leaves(inputs: usize, hidden: usize) -> Vec<(TensorSpec, LeafInit)> {
     let mut leaves = vec![];
     for (layer, (rows, cols)) in [(inputs, hidden), (hidden, hidden), (hidden, 2)].into_iter().enumerate() {
         let weights = LeafInit::TruncatedNormal(1.0 / (rows as f64).sqrt());
@@ -40,11 +40,11 @@ pub(super) fn mlp_leaves(inputs: usize, hidden: usize) -> Vec<(TensorSpec, LeafI
 }
 
 /// What a thread that runs the network needs for itself.
-pub(super) struct Scratch {
+pub(in crate::lopt) struct Scratch {
     /// Features of a block, `[num_features, STRIDE]`; or of the columns under way, and behind them of the next ones.
-    pub(super) features: AlignedVec,
+    pub(in crate::lopt) features: AlignedVec,
     /// Where every unit and column of the first layer starts, `[hidden, STRIDE]`; for [`ParamMlp::run`].
-    pub(super) start: AlignedVec,
+    pub(in crate::lopt) start: AlignedVec,
     /// First hidden layer of the columns under way.
     h1: AlignedVec,
 }
@@ -52,7 +52,7 @@ pub(super) struct Scratch {
 impl ParamMlp {
     /// A network with the given second and third layer; of the output layer only the first `num_outputs` (1, 2 or 4) of
     /// the `w2_cols` columns are computed. `layers` are w1, b1, w2, b2.
-    pub(super) fn new(
+    pub(in crate::lopt) fn new(
         num_features: usize,
         hidden: usize,
         layers: [&[f32]; 4],
@@ -75,7 +75,7 @@ impl ParamMlp {
     }
 
     /// Room for one thread.
-    pub(super) fn scratch(&self) -> Scratch {
+    pub(in crate::lopt) fn scratch(&self) -> Scratch {
         Scratch {
             features: AlignedVec::zeros(self.num_features * STRIDE),
             start: AlignedVec::zeros(self.hidden * STRIDE),
@@ -84,7 +84,7 @@ impl ParamMlp {
     }
 
     /// Replaces the second and third layer.
-    pub(super) fn set_layers(&mut self, [w1, b1, w2, b2]: [&[f32]; 4], w2_cols: usize) {
+    pub(in crate::lopt) fn set_layers(&mut self, [w1, b1, w2, b2]: [&[f32]; 4], w2_cols: usize) {
         self.w1.copy_from_slice(w1);
         self.b1.copy_from_slice(b1);
         self.b2.copy_from_slice(&b2[..self.num_outputs]);
@@ -94,14 +94,14 @@ impl ParamMlp {
     }
 
     /// Adds the first layer's weights of one channel to those of another: the channels are equal.
-    pub(super) fn add_weights(&mut self, of: usize, to: usize) {
+    pub(in crate::lopt) fn add_weights(&mut self, of: usize, to: usize) {
         for h in 0..self.hidden {
             self.w0[to * self.hidden + h] += self.w0[of * self.hidden + h];
         }
     }
 
     /// Runs the columns of a block whose features and starts were written before.
-    pub(super) fn run(&self, cpu: Cpu, scratch: &mut Scratch, sink: &mut Sink<'_>) {
+    pub(in crate::lopt) fn run(&self, cpu: Cpu, scratch: &mut Scratch, sink: &mut Sink<'_>) {
         assert!(sink.len().next_multiple_of(LANES) <= STRIDE);
         let columns = Stored { features: scratch.features.as_ptr(), start: scratch.start.as_ptr() };
         self.forward(cpu, scratch, columns, None, sink);
@@ -109,7 +109,7 @@ impl ParamMlp {
 
     /// Runs the columns, as many as the sink takes. If given, `sums: [hidden, LANES]` gets the second hidden layer added up
     /// over the columns, column i to lane i mod [`LANES`].
-    pub(super) fn forward<C: Columns>(
+    pub(in crate::lopt) fn forward<C: Columns>(
         &self,
         cpu: Cpu,
         scratch: &mut Scratch,
@@ -486,7 +486,7 @@ unsafe fn tile_rows<S: Simd, T: Terms, const R: usize, const V: usize>(
 /// # Safety
 /// `a` is readable for `R`, `b` for `V · WIDTH` floats at each of `k` steps.
 #[inline(always)]
-pub(super) unsafe fn tile<S: Simd, T: Terms, const R: usize, const V: usize>(
+pub(in crate::lopt) unsafe fn tile<S: Simd, T: Terms, const R: usize, const V: usize>(
     s: S,
     k: usize,
     mut a: *const f32,

@@ -8,35 +8,35 @@ use crate::tensor::{Factoring, PLACED, Run, load};
 use std::marker::PhantomData;
 
 /// Most arrays of state an element has.
-pub(super) const MAX_STATE: usize = 8;
+pub(in crate::lopt) const MAX_STATE: usize = 8;
 /// Most arrays kept between the two passes.
-pub(super) const MAX_KEPT: usize = 10;
+pub(in crate::lopt) const MAX_KEPT: usize = 10;
 /// Most channels that are read as they are.
-pub(super) const MAX_RAW: usize = 20;
+pub(in crate::lopt) const MAX_RAW: usize = 20;
 /// Most channels that are computed.
-pub(super) const MAX_MADE: usize = 12;
+pub(in crate::lopt) const MAX_MADE: usize = 12;
 /// Most channels.
-pub(super) const MAX_CHANNELS: usize = MAX_RAW + MAX_MADE;
+pub(in crate::lopt) const MAX_CHANNELS: usize = MAX_RAW + MAX_MADE;
 
 /// One register's worth of elements.
-pub(super) struct Inputs<S: Simd> {
+pub(in crate::lopt) struct Inputs<S: Simd> {
     /// Gradient.
-    pub(super) g: S::V,
+    pub(in crate::lopt) g: S::V,
     /// Parameter.
-    pub(super) p: S::V,
+    pub(in crate::lopt) p: S::V,
     /// Arrays of the state after their update; momenta first.
-    pub(super) state: [S::V; MAX_STATE],
+    pub(in crate::lopt) state: [S::V; MAX_STATE],
     /// What [`Features::keep`] gave.
-    pub(super) kept: [S::V; MAX_KEPT],
+    pub(in crate::lopt) kept: [S::V; MAX_KEPT],
     /// R·C of a factored tensor, else 0.
-    pub(super) factors: [S::V; DECAYS],
+    pub(in crate::lopt) factors: [S::V; DECAYS],
     /// R²·C² of a factored tensor in the first pass, else 0.
-    pub(super) factor_squares: [S::V; DECAYS],
+    pub(in crate::lopt) factor_squares: [S::V; DECAYS],
 }
 
 /// The square of a channel.
 #[derive(Clone, Copy)]
-pub(super) enum Square<S: Simd> {
+pub(in crate::lopt) enum Square<S: Simd> {
     /// Of this value.
     Of(S::V),
     /// This value.
@@ -48,7 +48,7 @@ pub(super) enum Square<S: Simd> {
 impl<S: Simd> Square<S> {
     /// `sum` and the square, of whose lanes the first `live` count.
     #[inline(always)]
-    pub(super) fn add_to(self, s: S, sum: S::V, live: usize) -> S::V {
+    pub(in crate::lopt) fn add_to(self, s: S, sum: S::V, live: usize) -> S::V {
         let first = |x| if live == S::WIDTH { x } else { s.keep(s.first(live), x) };
         match self {
             Self::Of(x) => {
@@ -63,7 +63,7 @@ impl<S: Simd> Square<S> {
 
 /// An array that is a channel as it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Source {
+pub(in crate::lopt) enum Source {
     Grad,
     Param,
     /// Array of the state.
@@ -73,24 +73,24 @@ pub(super) enum Source {
 }
 
 /// A part of the first pass: as many channels as a register file has room for the sums of.
-pub(super) struct Pass {
+pub(in crate::lopt) struct Pass {
     /// Arrays of the state to update, from–to.
-    pub(super) state: (usize, usize),
+    pub(in crate::lopt) state: (usize, usize),
     /// Arrays to keep, from–to.
-    pub(super) kept: (usize, usize),
+    pub(in crate::lopt) kept: (usize, usize),
     /// Whether its channels or what it keeps read [`Inputs::factors`] or their squares.
-    pub(super) is_factored: bool,
+    pub(in crate::lopt) is_factored: bool,
     /// Channels to measure, at most [`MAX_MEASURED`].
-    pub(super) channels: &'static [usize],
+    pub(in crate::lopt) channels: &'static [usize],
 }
 
 /// Most channels a pass measures.
-pub(super) const MAX_MEASURED: usize = 8;
+pub(in crate::lopt) const MAX_MEASURED: usize = 8;
 /// Most passes.
-pub(super) const MAX_PASSES: usize = 6;
+pub(in crate::lopt) const MAX_PASSES: usize = 6;
 
 /// The features of an optimizer. Its functions are `#[inline(always)]`, as all that runs in kernels.
-pub(super) trait Features: Sync + Sized {
+pub(in crate::lopt) trait Features: Sync + Sized {
     /// Arrays of the state that average the gradient.
     const MOMENTA: usize;
     /// Arrays after those that average its square.
@@ -127,20 +127,20 @@ pub(super) trait Features: Sync + Sized {
 }
 
 /// Squares of what factored tensors' channels are made of.
-pub(super) struct Squares<S: Simd> {
-    pub(super) g: S::V,
+pub(in crate::lopt) struct Squares<S: Simd> {
+    pub(in crate::lopt) g: S::V,
     /// Of s, the first array kept.
-    pub(super) root: S::V,
-    pub(super) momenta: [S::V; DECAYS],
+    pub(in crate::lopt) root: S::V,
+    pub(in crate::lopt) momenta: [S::V; DECAYS],
     /// Of g·s, then of m·s.
-    pub(super) by_root: [Square<S>; 1 + DECAYS],
+    pub(in crate::lopt) by_root: [Square<S>; 1 + DECAYS],
     /// Of g·R·C, and of m·R·C.
-    pub(super) by_factors: [[Square<S>; DECAYS]; 2],
+    pub(in crate::lopt) by_factors: [[Square<S>; DECAYS]; 2],
 }
 
 /// With fewer multiplications than the products and their squares take.
 #[inline(always)]
-pub(super) fn squares<S: Simd>(s: S, x: &Inputs<S>) -> Squares<S> {
+pub(in crate::lopt) fn squares<S: Simd>(s: S, x: &Inputs<S>) -> Squares<S> {
     let [g, root] = [x.g, x.kept[0]].map(|x| s.mul(x, x));
     let [m0, m1, m2, ..] = x.state;
     let momenta = [m0, m1, m2].map(|m| s.mul(m, m));
@@ -154,56 +154,56 @@ pub(super) fn squares<S: Simd>(s: S, x: &Inputs<S>) -> Squares<S> {
 /// How one array of the state is updated: x ← β·x + complement·(g or g² + floor), which for elements is worked out as
 /// x + complement·((g or g² + floor) − x).
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Decay {
-    pub(super) beta: f32,
+pub(in crate::lopt) struct Decay {
+    pub(in crate::lopt) beta: f32,
     /// 1 − β.
-    pub(super) complement: f32,
+    pub(in crate::lopt) complement: f32,
     /// Added to the squared gradient.
-    pub(super) floor: f32,
+    pub(in crate::lopt) floor: f32,
 }
 
 impl Decay {
     /// With 1 − β rounded as f32 has it.
-    pub(super) fn new(beta: f32, floor: f32) -> Self {
+    pub(in crate::lopt) fn new(beta: f32, floor: f32) -> Self {
         Self { beta, complement: 1.0 - beta, floor }
     }
 }
 
 /// A tensor's arrays, all padded to one length.
-pub(super) struct Arrays<'a> {
-    pub(super) params: &'a mut [f32],
-    pub(super) grads: &'a mut [f32],
+pub(in crate::lopt) struct Arrays<'a> {
+    pub(in crate::lopt) params: &'a mut [f32],
+    pub(in crate::lopt) grads: &'a mut [f32],
     /// Arrays of the state, one after the other.
-    pub(super) state: &'a mut [f32],
+    pub(in crate::lopt) state: &'a mut [f32],
 }
 
 /// A factored tensor's rows and columns.
 #[derive(Clone, Copy)]
-pub(super) struct Sides<'a> {
-    pub(super) factoring: &'a Factoring,
+pub(in crate::lopt) struct Sides<'a> {
+    pub(in crate::lopt) factoring: &'a Factoring,
     /// See [`places_of`](crate::tensor::places_of).
-    pub(super) places: &'a [[u32; 2]],
+    pub(in crate::lopt) places: &'a [[u32; 2]],
     /// Factors of rows and of columns.
-    pub(super) values: [&'a Side; 2],
+    pub(in crate::lopt) values: [&'a Side; 2],
     /// What rows (with the bias) and columns add to the first layer, `[hidden, stride]` each.
-    pub(super) starts: [&'a [f32]; 2],
-    pub(super) stride: usize,
+    pub(in crate::lopt) starts: [&'a [f32]; 2],
+    pub(in crate::lopt) stride: usize,
     /// Whether no gradient of the tensor is beyond [`Features::CLIP`].
-    pub(super) is_within_clip: bool,
+    pub(in crate::lopt) is_within_clip: bool,
 }
 
 /// Nothing is factored.
-pub(super) const PLAIN: u8 = 0;
+pub(in crate::lopt) const PLAIN: u8 = 0;
 /// One side is constant along a run.
-pub(super) const ONE_CONSTANT: u8 = 1;
+pub(in crate::lopt) const ONE_CONSTANT: u8 = 1;
 /// Both sides are spread along a run.
-pub(super) const BOTH_SPREAD: u8 = 2;
+pub(in crate::lopt) const BOTH_SPREAD: u8 = 2;
 
 /// Pointers to the sides. Sums and products of two sides do not depend on their order, so what matters is only whether one
 /// of them is constant along a run: that one comes first.
 #[derive(Clone, Copy)]
-pub(super) struct SidePointers<'a> {
-    pub(super) kind: u8,
+pub(in crate::lopt) struct SidePointers<'a> {
+    pub(in crate::lopt) kind: u8,
     /// Whether the columns come first.
     swapped: bool,
     factors: [[*const f32; DECAYS]; 2],
@@ -220,7 +220,7 @@ unsafe impl Sync for SidePointers<'_> {}
 
 impl<'a> SidePointers<'a> {
     /// Pointers for a tensor with `hidden` units whose sides are long enough.
-    pub(super) fn new(sides: Option<Sides<'a>>, hidden: usize) -> Self {
+    pub(in crate::lopt) fn new(sides: Option<Sides<'a>>, hidden: usize) -> Self {
         let null = std::ptr::null();
         let Some(Sides { factoring: f, places, values: [row, col], starts, stride, .. }) = sides else {
             return Self {
@@ -257,7 +257,7 @@ impl<'a> SidePointers<'a> {
 
     /// Places of a run's first element on the two sides.
     #[inline(always)]
-    pub(super) fn places(&self, run: &Run) -> [usize; 2] {
+    pub(in crate::lopt) fn places(&self, run: &Run) -> [usize; 2] {
         if self.swapped { [run.col, run.row] } else { [run.row, run.col] }
     }
 
@@ -265,7 +265,7 @@ impl<'a> SidePointers<'a> {
     /// # Safety
     /// The register is inside a tensor whose runs are aligned, and `e` a multiple of its width.
     #[inline(always)]
-    pub(super) unsafe fn placed(&self, e: usize) -> [usize; 2] {
+    pub(in crate::lopt) unsafe fn placed(&self, e: usize) -> [usize; 2] {
         // SAFETY: the caller's promise.
         let [a, b] = unsafe { *self.places.get_unchecked(e / PLACED) };
         [a as usize, b as usize]
@@ -275,7 +275,7 @@ impl<'a> SidePointers<'a> {
     /// # Safety
     /// The places are a run's, or `live` elements remain after them in the run; `KIND` is that of `self`.
     #[inline(always)]
-    pub(super) unsafe fn factors<S: Simd, const KIND: u8>(
+    pub(in crate::lopt) unsafe fn factors<S: Simd, const KIND: u8>(
         &self,
         s: S,
         places: [usize; 2],
@@ -289,7 +289,7 @@ impl<'a> SidePointers<'a> {
     /// # Safety
     /// As [`SidePointers::factors`].
     #[inline(always)]
-    pub(super) unsafe fn factor_squares<S: Simd, const KIND: u8>(
+    pub(in crate::lopt) unsafe fn factor_squares<S: Simd, const KIND: u8>(
         &self,
         s: S,
         places: [usize; 2],
@@ -303,7 +303,7 @@ impl<'a> SidePointers<'a> {
     /// # Safety
     /// As [`SidePointers::factors`]; `h` is below the number of units.
     #[inline(always)]
-    pub(super) unsafe fn start<S: Simd, const KIND: u8>(
+    pub(in crate::lopt) unsafe fn start<S: Simd, const KIND: u8>(
         &self,
         s: S,
         h: usize,
@@ -321,7 +321,7 @@ impl<'a> SidePointers<'a> {
     /// # Safety
     /// As [`SidePointers::factors`] for whole registers; there are `V` places, and the units exist.
     #[inline(always)]
-    pub(super) unsafe fn starts<S: Simd, const R: usize, const V: usize>(
+    pub(in crate::lopt) unsafe fn starts<S: Simd, const R: usize, const V: usize>(
         &self,
         s: S,
         h: usize,
@@ -379,13 +379,13 @@ unsafe fn side<S: Simd, const KIND: u8>(s: S, p: *const f32, live: usize) -> S::
 /// Pointers to the arrays of a tensor, which are borrowed for `'a`. A step's kernels each get a copy, one after the other,
 /// or at a time for blocks of elements that do not meet.
 #[derive(Clone, Copy)]
-pub(super) struct Pointers<'a> {
-    pub(super) grads: *const f32,
-    pub(super) params: *mut f32,
-    pub(super) state: *mut f32,
-    pub(super) kept: *mut f32,
+pub(in crate::lopt) struct Pointers<'a> {
+    pub(in crate::lopt) grads: *const f32,
+    pub(in crate::lopt) params: *mut f32,
+    pub(in crate::lopt) state: *mut f32,
+    pub(in crate::lopt) kept: *mut f32,
     /// Length of every array.
-    pub(super) padded: usize,
+    pub(in crate::lopt) padded: usize,
     life: PhantomData<&'a mut [f32]>,
 }
 
@@ -396,7 +396,7 @@ unsafe impl Sync for Pointers<'_> {}
 
 impl<'a> Pointers<'a> {
     /// Pointers to arrays that are long enough for `F`.
-    pub(super) fn new<F: Features>(arrays: &'a mut Arrays<'_>, kept: &'a mut [f32]) -> Self {
+    pub(in crate::lopt) fn new<F: Features>(arrays: &'a mut Arrays<'_>, kept: &'a mut [f32]) -> Self {
         let padded = arrays.params.len();
         assert!(arrays.grads.len() == padded && arrays.state.len() >= (F::MOMENTA + F::SQUARES) * padded);
         assert!(kept.len() >= F::KEPT * padded && F::RAW.len() <= MAX_RAW && F::MADE <= MAX_MADE);
@@ -411,7 +411,7 @@ impl<'a> Pointers<'a> {
     }
 
     /// The array that is a channel.
-    pub(super) fn source(&self, source: Source) -> *const f32 {
+    pub(in crate::lopt) fn source(&self, source: Source) -> *const f32 {
         match source {
             Source::Grad => self.grads,
             Source::Param => self.params,
@@ -424,7 +424,7 @@ impl<'a> Pointers<'a> {
     /// # Safety
     /// `e + live` is within the arrays.
     #[inline(always)]
-    pub(super) unsafe fn inputs<S: Simd, F: Features>(
+    pub(in crate::lopt) unsafe fn inputs<S: Simd, F: Features>(
         &self,
         s: S,
         e: usize,
@@ -449,7 +449,7 @@ impl<'a> Pointers<'a> {
 
 /// All channels.
 #[inline(always)]
-pub(super) fn channels<S: Simd, F: Features>(s: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
+pub(in crate::lopt) fn channels<S: Simd, F: Features>(s: S, x: &Inputs<S>) -> [S::V; MAX_CHANNELS] {
     let mut out = [x.g; MAX_CHANNELS];
     for c in 0..F::RAW.len() {
         out[c] = match F::RAW[c] {

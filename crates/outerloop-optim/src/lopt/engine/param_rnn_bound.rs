@@ -7,19 +7,19 @@ use crate::params::ParamLayout;
 use crate::simd::AlignedVec;
 
 /// Weights of a recurrent network per parameter.
-pub(super) struct Weights {
-    pub(super) cell: Cell,
-    pub(super) hidden: usize,
-    pub(super) layers: Vec<Layer>,
+pub(in crate::lopt) struct Weights {
+    pub(in crate::lopt) cell: Cell,
+    pub(in crate::lopt) hidden: usize,
+    pub(in crate::lopt) layers: Vec<Layer>,
     /// Output layer, `[hidden, outputs]`.
-    pub(super) w: Vec<f32>,
-    pub(super) b: Vec<f32>,
+    pub(in crate::lopt) w: Vec<f32>,
+    pub(in crate::lopt) b: Vec<f32>,
     /// What the arrays of the state hold at first, one number each; or nothing, and they are zero.
-    pub(super) initial: Vec<f32>,
+    pub(in crate::lopt) initial: Vec<f32>,
 }
 
 /// The optimizer bound to theta and shapes.
-pub(super) struct Bound {
+pub(in crate::lopt) struct Bound {
     /// Elements of every tensor, without its gap.
     params: ParamLayout,
     rnn: ParamRnn,
@@ -29,7 +29,7 @@ pub(super) struct Bound {
 
 impl Bound {
     /// With `log_range` as [`Preprocess`] has it.
-    pub(super) fn new(weights: Weights, log_range: f64, step: Move, params: &ParamLayout) -> Self {
+    pub(in crate::lopt) fn new(weights: Weights, log_range: f64, step: Move, params: &ParamLayout) -> Self {
         let Weights { cell, hidden, layers, w, b, initial } = weights;
         let preprocess = Preprocess::new(log_range as f32);
         let mut rnn = ParamRnn { cell, hidden, layers, w, b, preprocess, scratch: vec![] };
@@ -75,7 +75,7 @@ impl Move {
 }
 
 /// What a step of one parameter costs in multiply-adds.
-pub(super) fn macs(cell: Cell, layers: usize, hidden: usize, outputs: usize) -> usize {
+pub(in crate::lopt) fn macs(cell: Cell, layers: usize, hidden: usize, outputs: usize) -> usize {
     let columns = cell.gates() * hidden;
     let inputs = |layer: usize| if layer == 0 { INPUTS } else { hidden };
     (0..layers).map(|layer| (inputs(layer) + hidden) * columns).sum::<usize>() + hidden * outputs

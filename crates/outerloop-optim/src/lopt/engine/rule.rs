@@ -16,24 +16,24 @@ use std::sync::{Mutex, PoisonError};
 
 /// Elements that are normalised together.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Span {
+pub(in crate::lopt) struct Span {
     /// First element.
-    pub(super) start: usize,
+    pub(in crate::lopt) start: usize,
     /// Elements.
-    pub(super) len: usize,
+    pub(in crate::lopt) len: usize,
     /// The tensor's runs that make up the span, in blocks that threads may share.
-    pub(super) blocks: Vec<Range<usize>>,
+    pub(in crate::lopt) blocks: Vec<Range<usize>>,
 }
 
 impl Span {
     /// Its elements.
-    pub(super) fn range(&self) -> Range<usize> {
+    pub(in crate::lopt) fn range(&self) -> Range<usize> {
         self.start..self.start + self.len
     }
 }
 
 /// Cuts a tensor of `len` elements into spans of `span_len`, whole lines of it.
-pub(super) fn spans_of(len: usize, span_len: usize, runs: &[Run]) -> Vec<Span> {
+pub(in crate::lopt) fn spans_of(len: usize, span_len: usize, runs: &[Run]) -> Vec<Span> {
     let span = |start: usize| {
         let first = runs.partition_point(|r| r.start < start);
         let end = runs.partition_point(|r| r.start < start + span_len);
@@ -43,7 +43,7 @@ pub(super) fn spans_of(len: usize, span_len: usize, runs: &[Run]) -> Vec<Span> {
 }
 
 /// What is wanted of the network's outputs, direction and magnitude.
-pub(super) enum Wanted<'a> {
+pub(in crate::lopt) enum Wanted<'a> {
     /// p ← p − direction·exp(exp_mult·magnitude)·step_mult.
     Step { exp_mult: f32, step_mult: f32 },
     /// Direction·exp(exp_mult·magnitude) of every element of the span; without a second output the direction.
@@ -54,7 +54,7 @@ pub(super) enum Wanted<'a> {
 
 impl Wanted<'_> {
     /// The same for a part of the elements.
-    pub(super) fn within(&mut self, part: Range<usize>) -> Wanted<'_> {
+    pub(in crate::lopt) fn within(&mut self, part: Range<usize>) -> Wanted<'_> {
         match self {
             Self::Step { exp_mult, step_mult } => Wanted::Step { exp_mult: *exp_mult, step_mult: *step_mult },
             Self::Direction { out, exp_mult } => {
@@ -66,7 +66,7 @@ impl Wanted<'_> {
 }
 
 /// Features and network.
-pub(super) struct Rule<F> {
+pub(in crate::lopt) struct Rule<F> {
     decays: [Decay; MAX_STATE],
     /// First layer's weights of the channels, `[channels, hidden]`, without normalisers.
     weights: Vec<f32>,
@@ -85,7 +85,7 @@ pub(super) struct Rule<F> {
 impl<F: Features> Rule<F> {
     /// A rule whose channels have the given weights, `[channels, hidden]`, and whose state the given decays, for tensors of
     /// at most `longest` elements with padding.
-    pub(super) fn new(
+    pub(in crate::lopt) fn new(
         decays: &[Decay],
         weights: Vec<f32>,
         floor: f32,
@@ -102,14 +102,14 @@ impl<F: Features> Rule<F> {
     }
 
     /// The channels' weights and the network, to be replaced.
-    pub(super) fn weights_mut(&mut self) -> (&mut [f32], &mut ParamMlp) {
+    pub(in crate::lopt) fn weights_mut(&mut self) -> (&mut [f32], &mut ParamMlp) {
         (&mut self.weights, &mut self.mlp)
     }
 
     /// One step over a span of the tensor with the given `runs`: updates the accumulators, measures the channels, folds
     /// their normalisers into the first layer and runs the network. Without `sides` nothing is factored, the span is the
     /// tensor, and `bias` is the first layer's.
-    pub(super) fn run(
+    pub(in crate::lopt) fn run(
         &mut self,
         workers: Workers<'_>,
         arrays: &mut Arrays<'_>,

@@ -8,17 +8,17 @@ use std::marker::PhantomData;
 
 /// Writes the channels of elements `at..at + n` into `out: [channels, STRIDE]` and the first layer's start into
 /// `start: [hidden, STRIDE]`.
-pub(super) struct FillBlock<'a, F> {
-    pub(super) arrays: Pointers<'a>,
+pub(in crate::lopt) struct FillBlock<'a, F> {
+    pub(in crate::lopt) arrays: Pointers<'a>,
     /// The runs that meet the elements.
-    pub(super) runs: &'a [Run],
-    pub(super) at: usize,
-    pub(super) n: usize,
-    pub(super) sides: SidePointers<'a>,
-    pub(super) hidden: usize,
-    pub(super) out: &'a mut [f32],
-    pub(super) start: &'a mut [f32],
-    pub(super) features: PhantomData<F>,
+    pub(in crate::lopt) runs: &'a [Run],
+    pub(in crate::lopt) at: usize,
+    pub(in crate::lopt) n: usize,
+    pub(in crate::lopt) sides: SidePointers<'a>,
+    pub(in crate::lopt) hidden: usize,
+    pub(in crate::lopt) out: &'a mut [f32],
+    pub(in crate::lopt) start: &'a mut [f32],
+    pub(in crate::lopt) features: PhantomData<F>,
 }
 
 impl<F: Features> Kernel for FillBlock<'_, F> {

@@ -13,21 +13,21 @@ use crate::simd::{Simd, rsqrt};
 use std::marker::PhantomData;
 
 /// Width of both hidden layers.
-pub(super) const HIDDEN: usize = 4;
+pub(in crate::lopt) const HIDDEN: usize = 4;
 /// Channels of the groups.
-pub(super) const GROUPS: [usize; 14] = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3];
+pub(in crate::lopt) const GROUPS: [usize; 14] = [1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3];
 /// Decays of momentum and of the factored second moment.
-pub(super) const DECAY_RATES: [f32; DECAYS] = [0.9, 0.99, 0.999];
+pub(in crate::lopt) const DECAY_RATES: [f32; DECAYS] = [0.9, 0.99, 0.999];
 /// Gradients are clipped to ± this.
-pub(super) const GRADIENT_BOUND: f32 = 1000.0;
+pub(in crate::lopt) const GRADIENT_BOUND: f32 = 1000.0;
 /// The clipped gradient that is a channel is within ± this.
 const CLIP: f32 = 0.1;
 /// Added to every squared gradient of a diagonal accumulator, and to the accumulator inside its root.
-pub(super) const SQUARE_FLOOR: f32 = 1e-30;
-pub(super) const DIAGONAL_FLOOR: f32 = 1e-9;
+pub(in crate::lopt) const SQUARE_FLOOR: f32 = 1e-30;
+pub(in crate::lopt) const DIAGONAL_FLOOR: f32 = 1e-9;
 
 /// Group and place in it that the channels' weights have in theta: those that are arrays, then those that are computed.
-pub(super) const CHANNELS: [(usize, usize); 18] = [
+pub(in crate::lopt) const CHANNELS: [(usize, usize); 18] = [
     (0, 0),
     (2, 0),
     (4, 0),
@@ -48,9 +48,9 @@ pub(super) const CHANNELS: [(usize, usize); 18] = [
     (13, 2),
 ];
 /// Groups of the accumulators of rows and of columns, then of their reciprocal roots.
-pub(super) const SIDE_GROUPS: [[usize; 2]; 2] = [[9, 10], [11, 12]];
+pub(in crate::lopt) const SIDE_GROUPS: [[usize; 2]; 2] = [[9, 10], [11, 12]];
 /// Gradient, parameter, second moment and its reciprocal root, momenta.
-pub(super) const RAW: [Source; 7] = [
+pub(in crate::lopt) const RAW: [Source; 7] = [
     Source::Grad,
     Source::Param,
     Source::State(DECAYS),
@@ -60,10 +60,10 @@ pub(super) const RAW: [Source; 7] = [
     Source::State(2),
 ];
 /// Channels that are computed.
-pub(super) const MADE: usize = CHANNELS.len() - RAW.len();
+pub(in crate::lopt) const MADE: usize = CHANNELS.len() - RAW.len();
 
 /// What optimizers with these features differ in.
-pub(super) trait Kind: Send + Sync + 'static {
+pub(in crate::lopt) trait Kind: Send + Sync + 'static {
     /// Units of the network's hidden layers, where kernels are made for them.
     const HIDDEN: Option<usize>;
     /// Added inside the reciprocal root of the second moment.
@@ -71,7 +71,7 @@ pub(super) trait Kind: Send + Sync + 'static {
 }
 
 /// VeLO and Celo.
-pub(super) struct Velo;
+pub(in crate::lopt) struct Velo;
 
 impl Kind for Velo {
     const HIDDEN: Option<usize> = Some(HIDDEN);
@@ -80,13 +80,18 @@ impl Kind for Velo {
 
 /// rsqrt(v + floor).
 #[inline(always)]
-pub(super) fn root<K: Kind, S: Simd>(s: S, x: &Inputs<S>) -> S::V {
+pub(in crate::lopt) fn root<K: Kind, S: Simd>(s: S, x: &Inputs<S>) -> S::V {
     rsqrt(s, s.add(x.state[DECAYS], s.splat(K::SECOND_MOMENT_FLOOR)))
 }
 
 /// The computed channels; `f` scales the gradient, `h` the momenta.
 #[inline(always)]
-pub(super) fn make<S: Simd>(s: S, x: &Inputs<S>, f: [S::V; DECAYS], h: [S::V; DECAYS]) -> [S::V; MAX_MADE] {
+pub(in crate::lopt) fn make<S: Simd>(
+    s: S,
+    x: &Inputs<S>,
+    f: [S::V; DECAYS],
+    h: [S::V; DECAYS],
+) -> [S::V; MAX_MADE] {
     let (g, [m0, m1, m2, ..], root) = (x.g, x.state, x.kept[0]);
     [
         s.clamp(g, -CLIP, CLIP),
@@ -105,7 +110,7 @@ pub(super) fn make<S: Simd>(s: S, x: &Inputs<S>, f: [S::V; DECAYS], h: [S::V; DE
 }
 
 /// Channels of a factored tensor.
-pub(super) struct FactoredFeatures<K>(PhantomData<K>);
+pub(in crate::lopt) struct FactoredFeatures<K>(PhantomData<K>);
 
 impl<K: Kind> Features for FactoredFeatures<K> {
     const MOMENTA: usize = DECAYS;
@@ -149,7 +154,7 @@ impl<K: Kind> Features for FactoredFeatures<K> {
 
 /// Channels of a tensor of VeLO or Celo that is not factored: after the arrays q and rsqrt(q + 1e-8), each in place of two
 /// groups.
-pub(super) struct DiagonalFeatures;
+pub(in crate::lopt) struct DiagonalFeatures;
 
 impl Features for DiagonalFeatures {
     const MOMENTA: usize = DECAYS;

@@ -3,10 +3,10 @@
 use crate::optim::mean_decay::MeanDecay;
 
 /// State: mean, variance, updates; all start at 0.
-pub(super) const LEN: usize = 3;
+pub(in crate::lopt) const LEN: usize = 3;
 
 /// Feeds one loss.
-pub(super) fn update(state: &mut [f32], loss: f32, decay: f64) {
+pub(in crate::lopt) fn update(state: &mut [f32], loss: f32, decay: f64) {
     let decay = MeanDecay::new(decay);
     let (d, complement) = (decay.beta(), decay.complement());
     state[0] = d * state[0] + complement * loss;
@@ -22,12 +22,12 @@ fn correction(state: &[f32], decay: f64) -> f32 {
 }
 
 /// `loss` in units of the running deviation, clipped to ±5.
-pub(super) fn standardize(state: &[f32], loss: f32, decay: f64) -> f32 {
+pub(in crate::lopt) fn standardize(state: &[f32], loss: f32, decay: f64) -> f32 {
     let k = correction(state, decay);
     ((loss - k * state[0]) / (k * state[1] + 1e-8).sqrt()).clamp(-5.0, 5.0)
 }
 
 /// The corrected mean; 0 before the first loss.
-pub(super) fn mean(state: &[f32], decay: f64) -> f32 {
+pub(in crate::lopt) fn mean(state: &[f32], decay: f64) -> f32 {
     if state[2] > 0.0 { correction(state, decay) * state[0] } else { 0.0 }
 }

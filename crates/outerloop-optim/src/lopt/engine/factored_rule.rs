@@ -13,10 +13,10 @@ use crate::tensor::{Factoring, Run, blocks_of, clip, places_of, runs_of};
 use std::ops::Range;
 
 /// One tensor's shape and places, worked out once.
-pub(super) struct TensorPlan {
-    pub(super) params: Range<usize>,
+pub(in crate::lopt) struct TensorPlan {
+    pub(in crate::lopt) params: Range<usize>,
     /// The elementwise arrays of the state, then those of rows and columns.
-    pub(super) state: Range<usize>,
+    pub(in crate::lopt) state: Range<usize>,
     runs: Vec<Run>,
     /// All runs, in blocks that threads may share.
     blocks: Vec<Range<usize>>,
@@ -24,7 +24,7 @@ pub(super) struct TensorPlan {
     /// See [`places_of`]; empty where nothing is factored.
     places: Vec<[u32; 2]>,
     /// Parts that are normalised by themselves.
-    pub(super) spans: Vec<Span>,
+    pub(in crate::lopt) spans: Vec<Span>,
     /// Rows and columns of a matrix that is worked on as its transpose.
     transposed: Option<[usize; 2]>,
 }
@@ -32,7 +32,7 @@ pub(super) struct TensorPlan {
 impl TensorPlan {
     /// Plans tensor `i`, whose state starts at `at`. `arrays` are the elementwise arrays of a factored tensor, of one that is
     /// not; every matrix of the last two axes is a span, if `by_matrix`.
-    pub(super) fn new(
+    pub(in crate::lopt) fn new(
         params: &ParamLayout,
         i: usize,
         at: usize,
@@ -73,7 +73,7 @@ impl TensorPlan {
 
 /// Arrays of the state of a tensor in the order of a [`TensorPlan`]: momenta, the second moment, and the factored second
 /// moments, of rows and of columns or of all elements.
-pub(super) fn state_arrays(spec: &TensorSpec, momenta: usize) -> Vec<TensorSpec> {
+pub(in crate::lopt) fn state_arrays(spec: &TensorSpec, momenta: usize) -> Vec<TensorSpec> {
     let mut arrays = vec![];
     let mut add = |name: String, shape: &[usize]| {
         arrays.push(TensorSpec::new(format!("{name}/{}", spec.name), shape));
@@ -92,32 +92,32 @@ pub(super) fn state_arrays(spec: &TensorSpec, momenta: usize) -> Vec<TensorSpec>
 }
 
 /// Decays and weights of a rule.
-pub(super) struct Parts<'a> {
+pub(in crate::lopt) struct Parts<'a> {
     /// Decays of the momenta and of the second moment.
-    pub(super) elementwise: &'a [Decay],
+    pub(in crate::lopt) elementwise: &'a [Decay],
     /// Decays of the factored second moments.
-    pub(super) factored: [Decay; DECAYS],
+    pub(in crate::lopt) factored: [Decay; DECAYS],
     /// First layer's weights of the channels: of a factored tensor, of one that is not.
-    pub(super) weights: [Vec<f32>; 2],
-    pub(super) side_weights: SideWeights,
+    pub(in crate::lopt) weights: [Vec<f32>; 2],
+    pub(in crate::lopt) side_weights: SideWeights,
     /// Added to the mean square of whatever is normalised.
-    pub(super) floor: f32,
+    pub(in crate::lopt) floor: f32,
     /// Gradients are clipped to ± this.
-    pub(super) gradient_bound: Option<f32>,
+    pub(in crate::lopt) gradient_bound: Option<f32>,
 }
 
 /// All weights of the network that a tensor goes through, but for the first layer's bias, to be replaced.
-pub(super) struct WeightsMut<'a> {
+pub(in crate::lopt) struct WeightsMut<'a> {
     /// First layer's weights of the channels.
-    pub(super) channels: &'a mut [f32],
+    pub(in crate::lopt) channels: &'a mut [f32],
     /// Those of rows and columns, if the tensor is factored.
-    pub(super) sides: Option<&'a mut SideWeights>,
+    pub(in crate::lopt) sides: Option<&'a mut SideWeights>,
     /// Has the other layers.
-    pub(super) mlp: &'a mut ParamMlp,
+    pub(in crate::lopt) mlp: &'a mut ParamMlp,
 }
 
 /// Features of factored tensors `F` and of others `P`.
-pub(super) struct FactoredRule<F, P> {
+pub(in crate::lopt) struct FactoredRule<F, P> {
     factored: Rule<F>,
     plain: Rule<P>,
     sides: Sides,
@@ -126,7 +126,7 @@ pub(super) struct FactoredRule<F, P> {
 
 impl<F: Features, P: Features> FactoredRule<F, P> {
     /// A rule for the given tensors; `mlp` makes a network with so many channels.
-    pub(super) fn new<'a>(
+    pub(in crate::lopt) fn new<'a>(
         parts: Parts<'_>,
         mlp: impl Fn(usize) -> ParamMlp,
         plans: impl Iterator<Item = &'a TensorPlan> + Clone,
@@ -149,7 +149,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
     }
 
     /// The weights that a tensor's next step takes.
-    pub(super) fn weights_mut(&mut self, plan: &TensorPlan) -> WeightsMut<'_> {
+    pub(in crate::lopt) fn weights_mut(&mut self, plan: &TensorPlan) -> WeightsMut<'_> {
         if plan.factoring.is_some() {
             let (channels, mlp) = self.factored.weights_mut();
             return WeightsMut { channels, sides: Some(self.sides.weights_mut()), mlp };
@@ -160,7 +160,7 @@ impl<F: Features, P: Features> FactoredRule<F, P> {
 
     /// One step of a tensor, whose padded arrays these are; `bias` is the first layer's. Directions go to their places in
     /// the tensor.
-    pub(super) fn run(
+    pub(in crate::lopt) fn run(
         &mut self,
         workers: Workers<'_>,
         plan: &TensorPlan,

@@ -5,35 +5,35 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Decays of momentum and second moment.
-pub(super) const DECAYS: [f32; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
+pub(in crate::lopt) const DECAYS: [f32; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
 const NUM: usize = DECAYS.len();
 /// g, p, ln|p|, m, v, m·s, s, and the old p.
-pub(super) const MAX_CHANNELS: usize = OLD + 1;
+pub(in crate::lopt) const MAX_CHANNELS: usize = OLD + 1;
 /// Number of the channel of old parameters; theta has its weights after those of p.
-pub(super) const OLD: usize = 3 + 4 * NUM;
+pub(in crate::lopt) const OLD: usize = 3 + 4 * NUM;
 /// Channels worth keeping: ln|p|, s.
-pub(super) const KEPT: usize = 1 + NUM;
+pub(in crate::lopt) const KEPT: usize = 1 + NUM;
 const LOG_FLOOR: f32 = 1e-8;
 const SECOND_MOMENT_FLOOR: f32 = 1e-6;
 
 /// Padded arrays of one tensor.
-pub(super) struct TensorArrays<'a> {
-    pub(super) len: usize,
-    pub(super) params: &'a mut [f32],
-    pub(super) grads: &'a mut [f32],
+pub(in crate::lopt) struct TensorArrays<'a> {
+    pub(in crate::lopt) len: usize,
+    pub(in crate::lopt) params: &'a mut [f32],
+    pub(in crate::lopt) grads: &'a mut [f32],
     /// Parameters of about 100 steps ago; none in the library's variant.
-    pub(super) old: Option<&'a [f32]>,
+    pub(in crate::lopt) old: Option<&'a [f32]>,
     /// `[NUM, padded]`.
-    pub(super) momenta: &'a mut [f32],
+    pub(in crate::lopt) momenta: &'a mut [f32],
     /// `[NUM, padded]`.
-    pub(super) squares: &'a mut [f32],
+    pub(in crate::lopt) squares: &'a mut [f32],
     /// Room for ln|p| and every s, `[KEPT, padded]`, if they are to be kept from the first pass to the second.
-    pub(super) kept: Option<&'a mut [f32]>,
+    pub(in crate::lopt) kept: Option<&'a mut [f32]>,
 }
 
 impl TensorArrays<'_> {
     /// Where the arrays are, for kernels.
-    pub(super) fn pointers(&mut self) -> ArrayPointers<'_> {
+    pub(in crate::lopt) fn pointers(&mut self) -> ArrayPointers<'_> {
         let padded = self.params.len();
         assert!(self.momenta.len() == NUM * padded && self.squares.len() == NUM * padded);
         assert!(self.grads.len() == padded && self.old.is_none_or(|old| old.len() == padded));
@@ -54,10 +54,10 @@ impl TensorArrays<'_> {
 
 /// [`TensorArrays`], of which threads may have copies.
 #[derive(Clone, Copy)]
-pub(super) struct ArrayPointers<'a> {
-    pub(super) len: usize,
+pub(in crate::lopt) struct ArrayPointers<'a> {
+    pub(in crate::lopt) len: usize,
     padded: usize,
-    pub(super) params: *mut f32,
+    pub(in crate::lopt) params: *mut f32,
     grads: *const f32,
     old: Option<*const f32>,
     momenta: *mut f32,
@@ -72,12 +72,12 @@ unsafe impl Send for ArrayPointers<'_> {}
 unsafe impl Sync for ArrayPointers<'_> {}
 
 /// The blocks that threads share a tensor of `len` elements in: one, if it is small.
-pub(super) fn shares(len: usize) -> usize {
+pub(in crate::lopt) fn shares(len: usize) -> usize {
     if len < SHARED { 1 } else { len.div_ceil(SHARE) }
 }
 
 /// Elements of block `i` of those.
-pub(super) fn share(len: usize, i: usize) -> Range<usize> {
+pub(in crate::lopt) fn share(len: usize, i: usize) -> Range<usize> {
     if len < SHARED { 0..len } else { i * SHARE..len.min((i + 1) * SHARE) }
 }
 
@@ -108,15 +108,15 @@ unsafe fn blend<S: Simd>(s: S, place: *mut f32, beta: f32, new: S::V) -> S::V {
 
 /// Sums of one tensor.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sums {
+pub(in crate::lopt) struct Sums {
     /// Of every channel's square.
-    pub(super) squares: [f32; MAX_CHANNELS],
+    pub(in crate::lopt) squares: [f32; MAX_CHANNELS],
     /// Of the momenta over all decays, the second moments over all decays, the parameters.
-    pub(super) plain: [f32; 3],
+    pub(in crate::lopt) plain: [f32; 3],
 }
 
 /// Updates momenta and second moments in place, and sums: for large tensors the sums of blocks, in order.
-pub(super) fn accumulate(workers: Workers<'_>, arrays: ArrayPointers<'_>) -> Sums {
+pub(in crate::lopt) fn accumulate(workers: Workers<'_>, arrays: ArrayPointers<'_>) -> Sums {
     let cpu = workers.cpu();
     let block = |i: usize| {
         let Range { start, end } = share(arrays.len, i);
@@ -218,7 +218,13 @@ impl Kernel for Accumulate<'_> {
 }
 
 /// Σ(x − mean)² over `rows` rows of `len` live elements, rows padded: for long rows the sums of blocks, in order.
-pub(super) fn deviation(workers: Workers<'_>, values: &[f32], rows: usize, len: usize, mean: f32) -> f32 {
+pub(in crate::lopt) fn deviation(
+    workers: Workers<'_>,
+    values: &[f32],
+    rows: usize,
+    len: usize,
+    mean: f32,
+) -> f32 {
     let (cpu, padded, count) = (workers.cpu(), values.len() / rows, shares(len));
     if count == 1 {
         return cpu.run(Deviation { values, rows, padded, part: 0..len, mean });
@@ -265,7 +271,7 @@ impl Kernel for Deviation<'_> {
 
 impl ArrayPointers<'_> {
     /// Whether there are old parameters.
-    pub(super) fn has_old(&self) -> bool {
+    pub(in crate::lopt) fn has_old(&self) -> bool {
         self.old.is_some()
     }
 
@@ -274,7 +280,7 @@ impl ArrayPointers<'_> {
     /// # Safety
     /// The registers are within the arrays, and `out` has room for theirs.
     #[inline(always)]
-    pub(super) unsafe fn channels<S: Simd, const V: usize, const OLD_TOO: bool>(
+    pub(in crate::lopt) unsafe fn channels<S: Simd, const V: usize, const OLD_TOO: bool>(
         &self,
         s: S,
         at: usize,
@@ -318,11 +324,11 @@ impl ArrayPointers<'_> {
 
 /// How channels are limited.
 #[derive(Clone, Copy)]
-pub(super) struct Limits<'a> {
+pub(in crate::lopt) struct Limits<'a> {
     /// Reciprocal root mean square of every channel.
-    pub(super) scale: &'a [f32; MAX_CHANNELS],
+    pub(in crate::lopt) scale: &'a [f32; MAX_CHANNELS],
     /// Bound of the normalised channels.
-    pub(super) bound: f32,
+    pub(in crate::lopt) bound: f32,
 }
 
 /// Where channels go, and how.

@@ -6,7 +6,7 @@ use crate::optim::Leaf;
 use crate::simd::{AlignedVec, Cpu, GemmInit, Kernel, MatMut, MatRef, Simd, gemm, sigmoid, tanh};
 
 /// The cell bound to its weights, for a fixed number of rows.
-pub(super) struct Lstm {
+pub(in crate::lopt) struct Lstm {
     rows: usize,
     inputs: usize,
     hidden: usize,
@@ -14,12 +14,12 @@ pub(super) struct Lstm {
     w: Leaf,
     b: Leaf,
     /// `[rows, inputs + hidden]`: the caller writes the first `inputs` columns.
-    pub(super) x: AlignedVec,
+    pub(in crate::lopt) x: AlignedVec,
     z: AlignedVec,
 }
 
 impl Lstm {
-    pub(super) fn new(rows: usize, inputs: usize, hidden: usize, w: Leaf, b: Leaf) -> Self {
+    pub(in crate::lopt) fn new(rows: usize, inputs: usize, hidden: usize, w: Leaf, b: Leaf) -> Self {
         Self {
             rows,
             inputs,
@@ -32,12 +32,12 @@ impl Lstm {
     }
 
     /// The inputs of one row.
-    pub(super) fn input(&mut self, row: usize) -> &mut [f32] {
+    pub(in crate::lopt) fn input(&mut self, row: usize) -> &mut [f32] {
         &mut self.x[row * (self.inputs + self.hidden)..][..self.inputs]
     }
 
     /// One step of all rows; `hidden` and `cell` are `[rows, hidden]`.
-    pub(super) fn step(&mut self, cpu: Cpu, hidden: &mut [f32], cell: &mut [f32]) {
+    pub(in crate::lopt) fn step(&mut self, cpu: Cpu, hidden: &mut [f32], cell: &mut [f32]) {
         let (k, n) = (self.inputs + self.hidden, 4 * self.hidden);
         for row in 0..self.rows {
             self.x[row * k + self.inputs..][..self.hidden]
@@ -93,11 +93,11 @@ impl Kernel for Gates<'_> {
 }
 
 /// y = x·W + b for one row: `w: [x.len(), y.len()]`.
-pub(super) struct Linear<'a> {
-    pub(super) x: &'a [f32],
-    pub(super) w: &'a [f32],
-    pub(super) b: &'a [f32],
-    pub(super) y: &'a mut [f32],
+pub(in crate::lopt) struct Linear<'a> {
+    pub(in crate::lopt) x: &'a [f32],
+    pub(in crate::lopt) w: &'a [f32],
+    pub(in crate::lopt) b: &'a [f32],
+    pub(in crate::lopt) y: &'a mut [f32],
 }
 
 impl Kernel for Linear<'_> {

@@ -18,7 +18,7 @@ const COLUMNS: usize = VECTORS * WIDEST;
 
 /// What the outputs do.
 #[derive(Clone, Copy)]
-pub(super) enum Move {
+pub(in crate::lopt) enum Move {
     /// p ← p + step·o₀.
     Add { step: f32 },
     /// p ← p − o₀·exp(exp_mult·o₁)·step.
@@ -26,27 +26,27 @@ pub(super) enum Move {
 }
 
 /// The layers bound to their weights.
-pub(super) struct ParamRnn {
-    pub(super) cell: Cell,
-    pub(super) hidden: usize,
-    pub(super) layers: Vec<Layer>,
+pub(in crate::lopt) struct ParamRnn {
+    pub(in crate::lopt) cell: Cell,
+    pub(in crate::lopt) hidden: usize,
+    pub(in crate::lopt) layers: Vec<Layer>,
     /// Output layer, `[hidden, outputs]`.
-    pub(super) w: Vec<f32>,
-    pub(super) b: Vec<f32>,
-    pub(super) preprocess: Preprocess,
+    pub(in crate::lopt) w: Vec<f32>,
+    pub(in crate::lopt) b: Vec<f32>,
+    pub(in crate::lopt) preprocess: Preprocess,
     /// [`ParamRnn::scratch_len`] floats for every thread.
-    pub(super) scratch: Vec<AlignedVec>,
+    pub(in crate::lopt) scratch: Vec<AlignedVec>,
 }
 
 /// One tensor's arrays, padded.
-pub(super) struct ParamArrays<'a> {
+pub(in crate::lopt) struct ParamArrays<'a> {
     /// Elements, without the gap.
-    pub(super) len: usize,
-    pub(super) params: &'a mut [f32],
-    pub(super) grads: &'a [f32],
+    pub(in crate::lopt) len: usize,
+    pub(in crate::lopt) params: &'a mut [f32],
+    pub(in crate::lopt) grads: &'a [f32],
     /// From the first array's part of this tensor; those of the next start `stride` later.
-    pub(super) state: &'a mut [f32],
-    pub(super) stride: usize,
+    pub(in crate::lopt) state: &'a mut [f32],
+    pub(in crate::lopt) stride: usize,
 }
 
 impl ParamRnn {
@@ -56,12 +56,12 @@ impl ParamRnn {
     }
 
     /// x̂ of a layer, then its gates.
-    pub(super) fn scratch_len(&self) -> usize {
+    pub(in crate::lopt) fn scratch_len(&self) -> usize {
         (INPUTS.max(self.hidden) + (1 + self.cell.gates()) * self.hidden) * COLUMNS
     }
 
     /// One step of a tensor.
-    pub(super) fn run(&mut self, workers: Workers<'_>, arrays: ParamArrays<'_>, step: Move) {
+    pub(in crate::lopt) fn run(&mut self, workers: Workers<'_>, arrays: ParamArrays<'_>, step: Move) {
         let ParamArrays { len, params, grads, state, stride } = arrays;
         let padded = params.len();
         assert!(grads.len() == padded && len <= padded);

@@ -4,30 +4,30 @@ use crate::simd::{AlignedVec, Kernel, LANES, LaneSum, Simd, rsqrt};
 use crate::tensor::{Factoring, load, store};
 
 /// Number of decays.
-pub(super) const DECAYS: usize = 3;
+pub(in crate::lopt) const DECAYS: usize = 3;
 /// Added to every squared gradient.
 const SQUARE_FLOOR: f32 = 1e-30;
 /// Added to the mean of the row accumulator.
 const MEAN_FLOOR: f64 = 1e-9;
 /// Lower bound inside a reciprocal root.
-pub(super) const ROOT_FLOOR: f32 = 1e-9;
+pub(in crate::lopt) const ROOT_FLOOR: f32 = 1e-9;
 /// Added inside the reciprocal roots that are features.
-pub(super) const FEATURE_FLOOR: f32 = 1e-8;
+pub(in crate::lopt) const FEATURE_FLOOR: f32 = 1e-8;
 
 /// Scratch of one side (rows or columns): sums of squares, then the factors R or C.
 #[derive(Debug, Default)]
-pub(super) struct Side {
-    pub(super) sum: AlignedVec,
-    pub(super) factor: [AlignedVec; DECAYS],
+pub(in crate::lopt) struct Side {
+    pub(in crate::lopt) sum: AlignedVec,
+    pub(in crate::lopt) factor: [AlignedVec; DECAYS],
     /// R² or C².
-    pub(super) factor_square: [AlignedVec; DECAYS],
+    pub(in crate::lopt) factor_square: [AlignedVec; DECAYS],
     /// rsqrt(accumulator + 1e-8), a feature.
-    pub(super) root: [AlignedVec; DECAYS],
+    pub(in crate::lopt) root: [AlignedVec; DECAYS],
 }
 
 impl Side {
     /// Room for `len` places.
-    pub(super) fn new(len: usize) -> Self {
+    pub(in crate::lopt) fn new(len: usize) -> Self {
         let zeros = || AlignedVec::zeros(len.next_multiple_of(LANES));
         Self {
             sum: zeros(),
@@ -40,17 +40,17 @@ impl Side {
 
 /// Updates the accumulators of one side from its sums, and gives per decay the sums of squares over its places of the
 /// accumulator and of its reciprocal root: `[[Σa², Σrsqrt(a)²]; DECAYS]`.
-pub(super) struct UpdateSide<'a> {
-    pub(super) side: &'a mut Side,
+pub(in crate::lopt) struct UpdateSide<'a> {
+    pub(in crate::lopt) side: &'a mut Side,
     /// The accumulators in the state, padded.
-    pub(super) accumulators: [&'a mut [f32]; DECAYS],
-    pub(super) len: usize,
+    pub(in crate::lopt) accumulators: [&'a mut [f32]; DECAYS],
+    pub(in crate::lopt) len: usize,
     /// Elements averaged into one place.
-    pub(super) count: usize,
-    pub(super) beta: [f32; DECAYS],
-    pub(super) complement: [f32; DECAYS],
+    pub(in crate::lopt) count: usize,
+    pub(in crate::lopt) beta: [f32; DECAYS],
+    pub(in crate::lopt) complement: [f32; DECAYS],
     /// For rows: the view in which the accumulator is divided by its mean over the middle axis.
-    pub(super) mean_over: Option<[usize; 3]>,
+    pub(in crate::lopt) mean_over: Option<[usize; 3]>,
 }
 
 impl Kernel for UpdateSide<'_> {
@@ -118,7 +118,10 @@ impl Kernel for UpdateSide<'_> {
 }
 
 /// A tensor's row and column accumulators out of its state, each padded.
-pub(super) fn accumulators<'a>(state: &'a mut [f32], factoring: &Factoring) -> [[&'a mut [f32]; DECAYS]; 2] {
+pub(in crate::lopt) fn accumulators<'a>(
+    state: &'a mut [f32],
+    factoring: &Factoring,
+) -> [[&'a mut [f32]; DECAYS]; 2] {
     let (row, col) = state.split_at_mut(DECAYS * factoring.row_len.next_multiple_of(LANES));
     [row, col].map(|side| {
         let (a, rest) = side.split_at_mut(side.len() / DECAYS);
@@ -165,17 +168,17 @@ fn normalize(a: &[f32], [outer, middle, inner]: [usize; 3], out: &mut [f32]) {
 }
 
 /// What one side adds to the first layer: `out[h, place] = bias[h] + Σ_k (w[k][h]·a_k + w_root[k][h]·root_k)`, rows `stride` apart.
-pub(super) struct FoldSide<'a> {
+pub(in crate::lopt) struct FoldSide<'a> {
     /// `[hidden]`, or empty for zeros.
-    pub(super) bias: &'a [f32],
-    pub(super) side: &'a Side,
-    pub(super) accumulators: [&'a [f32]; DECAYS],
+    pub(in crate::lopt) bias: &'a [f32],
+    pub(in crate::lopt) side: &'a Side,
+    pub(in crate::lopt) accumulators: [&'a [f32]; DECAYS],
     /// Weights of the accumulators, then of their roots, `[hidden]` each, normalisers folded in.
-    pub(super) weights: &'a [f32],
-    pub(super) hidden: usize,
-    pub(super) len: usize,
-    pub(super) out: &'a mut [f32],
-    pub(super) stride: usize,
+    pub(in crate::lopt) weights: &'a [f32],
+    pub(in crate::lopt) hidden: usize,
+    pub(in crate::lopt) len: usize,
+    pub(in crate::lopt) out: &'a mut [f32],
+    pub(in crate::lopt) stride: usize,
 }
 
 impl Kernel for FoldSide<'_> {
