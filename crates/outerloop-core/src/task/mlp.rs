@@ -155,7 +155,7 @@ impl Task for MlpTask {
         let x = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
         let log_sum = x.exp()?.sum_keepdim(D::Minus1)?.log()?;
         let labels = Tensor::from_slice(&batch.labels, (shape.0, 1), device)?;
-        Ok((log_sum - x.gather(&labels, D::Minus1)?)?.mean_all()?)
+        (log_sum - x.gather(&labels, D::Minus1)?)?.mean_all()
     }
 
     fn plan(&self) -> Box<dyn Plan> {

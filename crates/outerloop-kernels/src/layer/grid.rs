@@ -42,6 +42,7 @@ impl Grid {
     }
 
     /// Floats with gaps.
+    #[expect(clippy::len_without_is_empty, reason = "a batch is never empty")]
     pub fn len(self) -> usize {
         self.row() * if self.is_by_example() { self.batch } else { self.features }
     }
