@@ -3,7 +3,7 @@
 //!
 //! Layers, lower ones first: [`memory`]; [`data`]; [`task`]; [`unroll`], [`apply`], [`weights`]. Below them are the crates
 //! `outerloop-kernels` ([`error`], [`rng`], [`params`], [`simd`], layers) and `outerloop-optim` ([`optim`], [`lopt`],
-//! [`zoo`], [`reference`]), which do not wait for candle when they are built. Nothing here knows of JavaScript.
+//! [`zoo`], [`mod@reference`]), which do not wait for candle when they are built. Nothing here knows of JavaScript.
 pub mod apply;
 #[cfg(feature = "candle-nn")]
 pub mod candle;

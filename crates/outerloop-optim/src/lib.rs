@@ -1,6 +1,6 @@
 //! Optimizers, hand-designed and learned, as fused steps on flat arrays of parameters.
 //!
-//! Layers, lower ones first: `tensor`; [`optim`]; [`lopt`]; [`zoo`]. [`reference`] is the slow f64 twin of each, for tests.
+//! Layers, lower ones first: `tensor`; [`optim`]; [`lopt`]; [`zoo`]. [`mod@reference`] is the slow f64 twin of each, for tests.
 pub mod lopt;
 pub mod optim;
 pub mod reference;

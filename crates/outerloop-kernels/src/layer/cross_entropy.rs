@@ -2,7 +2,7 @@
 
 use crate::simd::{Kernel, LANES, LaneSum, Simd, exp_nonpositive, ln};
 
-/// Mean over the batch of −ln softmax(logits)[label]; `logits` become the gradient of that mean.
+/// Mean over the batch of −ln softmax(logits)\[label\]; `logits` become the gradient of that mean.
 ///
 /// # Shapes
 /// `logits: [classes, stride]`, `labels: [batch]`, `losses: [stride]` (scratch: loss of every example), with `stride`
