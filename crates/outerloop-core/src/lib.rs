@@ -9,6 +9,7 @@ pub mod apply;
 pub mod candle;
 pub mod data;
 pub mod memory;
+pub mod program;
 pub mod task;
 pub mod unroll;
 pub mod weights;

@@ -1,10 +1,10 @@
 //! Task configs as JSON: the serde twin of the TypeScript schema `ts/config/taskConfig.ts`.
 
-use super::init::Init;
 use super::matrix::{Distribution, MatrixKind};
 use super::scaled::ParamScale;
 use crate::error::{Error, Result};
 use crate::layer::Activation;
+use crate::program::Init;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A complete inner problem: with a key it is determined bit for bit.

@@ -1,6 +1,7 @@
 //! Random matrices and vectors of the quadratic family (spec: TaskSet §2.11).
 
 use crate::error::{Error, Result};
+use crate::program::orthonormalize;
 use crate::rng::Key;
 use serde::{Deserialize, Serialize};
 
@@ -156,23 +157,6 @@ fn rotate(key: Key, d: usize, eigenvalue: impl Fn(f64) -> f64, out: &mut [f32], 
             row.iter_mut().zip(q).for_each(|(sum, q)| *sum += scaled * q);
         }
         out[i * d..][..d].iter_mut().zip(&*row).for_each(|(out, &sum)| *out = sum as f32);
-    }
-}
-
-/// Turns columns of `rows` numbers, at most `rows` of them, into Q of the QR decomposition with R's diagonal positive:
-/// Gram–Schmidt, each column orthogonalised twice.
-pub(super) fn orthonormalize(columns: &mut [f64], rows: usize) {
-    for j in 0..columns.len() / rows {
-        let (done, rest) = columns.split_at_mut(j * rows);
-        let column = &mut rest[..rows];
-        for _ in 0..2 {
-            for q in done.chunks_exact(rows) {
-                let dot: f64 = q.iter().zip(column.iter()).map(|(x, y)| x * y).sum();
-                column.iter_mut().zip(q).for_each(|(x, y)| *x -= dot * y);
-            }
-        }
-        let norm = column.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
-        column.iter_mut().for_each(|x| *x /= norm);
     }
 }
 

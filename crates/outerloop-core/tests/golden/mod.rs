@@ -142,6 +142,9 @@ pub struct TaskCase {
     pub params: Vec<Leaf>,
     /// `image` and `label`, or `A` and `E`.
     pub batch: Vec<Leaf>,
+    /// Masks and permutations of flows.
+    #[serde(default)]
+    pub constants: Vec<Leaf>,
     pub loss_x64: f64,
     /// `[tensor][element]`.
     pub grads_x64: Vec<Vec<f64>>,

@@ -1,6 +1,6 @@
 //! Initialisers of weight matrices (spec: TaskSet §1.4).
 
-use super::matrix::orthonormalize;
+use super::orthonormal::orthonormalize;
 use crate::error::{Error, Result};
 use crate::rng::Key;
 use serde::{Deserialize, Serialize};
