@@ -11,9 +11,11 @@ use crate::data::{ImageSet, Pixels, Split};
 use crate::error::{Error, Result};
 use crate::layer::{Activation, Grid, arrange};
 use crate::params::{ParamLayout, TensorSpec};
+use crate::program::ops::Function;
+use crate::program::{Builder, Dtype, Program};
 use crate::rng::Key;
 use crate::simd::{Cpu, fill_integers, prefetch};
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ pub struct MlpTask {
     inputs: Grid,
     spec: TaskSpec,
     layout: Arc<ParamLayout>,
+    program: Program,
 }
 
 impl MlpTask {
@@ -50,11 +53,12 @@ impl MlpTask {
             train.end = train.start + n;
         }
         let (widths, layout) = Self::shapes(&config, &data)?;
+        let program = program(&config, &widths)?;
         let init = [TensorInit::Zero, TensorInit::Matrix(config.init)].repeat(widths.len() - 1);
         let normalizer = Normalizer::classification(data.num_classes());
         let spec = TaskSpec { params: layout.clone(), init, normalizer, scales: None };
         let inputs = arrange(&widths, config.batch_size)[0];
-        Ok(Self { config, data, train, widths, inputs, spec, layout: Arc::new(layout) })
+        Ok(Self { config, data, train, widths, inputs, spec, layout: Arc::new(layout), program })
     }
 
     /// Widths, inputs first and classes last, and the parameters between them.
@@ -144,18 +148,9 @@ impl Task for MlpTask {
     fn graph(&self, params: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor> {
         let (dtype, device) = (params[0].dtype(), params[0].device());
         let shape = (batch.grid().batch, batch.grid().features);
-        let mut x = Tensor::from_vec(batch.examples(), shape, device)?.to_dtype(dtype)?;
-        let last = self.widths.len() - 2;
-        for l in 0..=last {
-            x = x.matmul(&params[2 * l + 1])?.broadcast_add(&params[2 * l])?;
-            if l < last {
-                x = activation_graph(self.config.activation, &x)?;
-            }
-        }
-        let x = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
-        let log_sum = x.exp()?.sum_keepdim(D::Minus1)?.log()?;
-        let labels = Tensor::from_slice(&batch.labels, (shape.0, 1), device)?;
-        (log_sum - x.gather(&labels, D::Minus1)?)?.mean_all()
+        let examples = Tensor::from_vec(batch.examples(), shape, device)?.to_dtype(dtype)?;
+        let labels = Tensor::from_slice(&batch.labels, shape.0, device)?;
+        self.program.graph(&[examples, labels], params)
     }
 
     fn plan(&self) -> Box<dyn Plan> {
@@ -169,23 +164,35 @@ impl Task for MlpTask {
     }
 }
 
-/// At a kink the derivative is JAX's, as in the plan: 0 for ReLU, 1 for the leaky ones. candle's own have others.
-fn activation_graph(activation: Activation, x: &Tensor) -> candle_core::Result<Tensor> {
-    let sigmoid = |x: &Tensor| (x.neg()?.exp()? + 1.0)?.recip();
-    Ok(match activation {
-        Activation::Relu => {
-            let zeros = x.zeros_like()?;
-            x.le(&zeros)?.where_cond(&zeros, x)?
-        }
-        Activation::Tanh => x.tanh()?,
-        Activation::Cos => x.cos()?,
-        Activation::Elu => x.elu(1.0)?,
-        Activation::Sigmoid => sigmoid(x)?,
-        Activation::Swish => (x * sigmoid(x)?)?,
-        Activation::LeakyRelu4 | Activation::LeakyRelu2 | Activation::LeakyRelu1 => {
-            // The slope in tenths, so that f64 has 0.1 and not the f32 nearest to it.
-            let slope = f64::from((activation.negative_slope().unwrap_or(0.0) * 10.0).round()) / 10.0;
-            x.lt(&x.zeros_like()?)?.where_cond(&(x * slope)?, x)?
-        }
-    })
+/// The loss as a program of examples `[batch, features]` and labels.
+fn program(config: &MlpConfig, widths: &[usize]) -> Result<Program> {
+    let mut b = Builder::new();
+    let mut x = b.input("examples", Dtype::F32, &[config.batch_size, widths[0]]);
+    let labels = b.input("labels", Dtype::U32, &[config.batch_size]);
+    let mut layers = vec![];
+    for (l, w) in widths.windows(2).enumerate() {
+        let bias = b.param(&format!("l{l}/b"), &[w[1]], None);
+        layers.push((b.param(&format!("l{l}/w"), &[w[0], w[1]], Some(config.init)), bias));
+    }
+    for (l, &(weights, bias)) in layers.iter().enumerate() {
+        let is_hidden = l + 1 < layers.len();
+        x = b.dense(x, weights, bias, is_hidden.then(|| function(config.activation)));
+    }
+    let loss = b.classification(x, labels);
+    b.finish(loss)
+}
+
+/// An activation as programs have it.
+fn function(activation: Activation) -> Function {
+    match activation {
+        Activation::Relu => Function::Relu,
+        Activation::Tanh => Function::Tanh,
+        Activation::Cos => Function::Cos,
+        Activation::Elu => Function::Elu,
+        Activation::Sigmoid => Function::Sigmoid,
+        Activation::Swish => Function::Swish,
+        Activation::LeakyRelu4 => Function::LeakyRelu { slope: 0.4 },
+        Activation::LeakyRelu2 => Function::LeakyRelu { slope: 0.2 },
+        Activation::LeakyRelu1 => Function::LeakyRelu { slope: 0.1 },
+    }
 }

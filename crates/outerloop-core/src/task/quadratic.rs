@@ -6,6 +6,8 @@ use crate::data::Split;
 use crate::error::Result;
 use crate::layer::{Grid, Order};
 use crate::params::{ParamLayout, TensorSpec};
+use crate::program::ops::{Fold, Function, Matmul, Op};
+use crate::program::{Builder, Dtype, Program};
 use crate::rng::{Key, Purpose};
 use crate::simd::{AlignedVec, Cpu, GemmInit, Kernel, LANES, LaneSum, MatMut, MatRef, Simd, gemm};
 use candle_core::Tensor;
@@ -20,6 +22,7 @@ pub struct QuadraticTask {
     /// A, row-major.
     matrix: Vec<f32>,
     spec: TaskSpec,
+    program: Program,
 }
 
 impl QuadraticTask {
@@ -37,7 +40,7 @@ impl QuadraticTask {
             normalizer: Normalizer::Identity,
             scales: None,
         };
-        Ok(Self { config, matrix, spec })
+        Ok(Self { program: program(&config)?, config, matrix, spec })
     }
 
     /// The parameters of `dims` dimensions.
@@ -71,14 +74,9 @@ impl Task for QuadraticTask {
     }
 
     fn graph(&self, params: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor> {
-        let d = self.config.dims;
-        let x = params[0].reshape((d, 1))?;
-        let m = Tensor::from_vec(batch.examples(), (d, d), x.device())?.to_dtype(x.dtype())?;
-        let value = m.matmul(&x)?.sqr()?.sum_all()?;
-        Ok(match self.config.output {
-            QuadraticOutput::Identity => (value * self.config.loss_scale)?,
-            QuadraticOutput::Log => ((value + LOG_FLOOR)?.log()? * self.config.loss_scale)?,
-        })
+        let (x, d) = (&params[0], self.config.dims);
+        let matrix = Tensor::from_vec(batch.examples(), (d, d), x.device())?.to_dtype(x.dtype())?;
+        self.program.graph(&[matrix], params)
     }
 
     fn plan(&self) -> Box<dyn Plan> {
@@ -89,6 +87,22 @@ impl Task for QuadraticTask {
             product: AlignedVec::zeros(self.config.dims),
         })
     }
+}
+
+/// The loss as a program of A + E.
+fn program(config: &QuadraticConfig) -> Result<Program> {
+    let (mut b, d) = (Builder::new(), config.dims);
+    let (matrix, x) = (b.input("matrix", Dtype::F32, &[d, d]), b.param("x", &[d], None));
+    let column = b.reshape(x, &[d, 1]);
+    let product = b.push(Op::Matmul(Matmul { transposed: [false; 2] }), &[matrix, column]);
+    let squares = b.map(Function::Square, product);
+    let mut value = b.reduce(Fold::Sum, squares, None);
+    if config.output == QuadraticOutput::Log {
+        let floored = b.affine(value, 1.0, LOG_FLOOR);
+        value = b.map(Function::Ln, floored);
+    }
+    let loss = b.affine(value, config.loss_scale, 0.0);
+    b.finish(loss)
 }
 
 struct QuadraticPlan {
