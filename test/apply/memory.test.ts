@@ -5,14 +5,15 @@ import test from 'ava'
 
 const program = new URL('./droppedStates.ts', import.meta.url).pathname
 
-// 60 objects of 32 MB are 1.9 GB. The engine makes V8 collect after 256 MB of them; beside that there are node, tsx and 48 MB
-// of arrays. 200 dropped states have taken 6.8 GB where V8 was not told.
+// 100 objects of 32 MB are 3.2 GB. The engine makes V8 collect after 256 MB of them; beside that there are node, tsx and 48 MB
+// of arrays, and on a busy machine what comes while V8 collects (1.1 GB in all were seen). 200 dropped states have taken 6.8 GB
+// where V8 was not told.
 for (const kind of ['states', 'datasets']) {
   test(`${kind} dropped in a synchronous loop do not pile up`, async (t) => {
     t.timeout(240_000)
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', program, kind, '60'])
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', program, kind, '100'])
     const { megabytes } = JSON.parse(stdout) as { megabytes: number }
     t.log(`${megabytes} MB`)
-    t.true(megabytes < 900)
+    t.true(megabytes < 1800)
   })
 }
