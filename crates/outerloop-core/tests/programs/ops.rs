@@ -235,6 +235,7 @@ fn kinks() {
     assert_eq!(slope(Function::Relu, 0.0), 0.0);
     assert_eq!(slope(Function::Abs, 0.0), 0.0);
     assert_eq!(slope(Function::LeakyRelu { slope: 0.2 }, 0.0), 1.0);
+    assert_eq!(slope(Function::Elu, 0.0), 1.0);
     assert_eq!(slope(Function::Clip { min: -1.0, max: 1.0, straight_through: false }, 2.0), 0.0);
     assert_eq!(slope(Function::Clip { min: -1.0, max: 1.0, straight_through: true }, 2.0), 1.0);
     let mut b = Builder::new();

@@ -116,9 +116,9 @@ impl Function {
             Self::Sigmoid => sigmoid(x),
             Self::Relu => relu(x),
             Self::LeakyRelu { slope } => x.lt(&zeros()?)?.where_cond(&(x * slope)?, x),
-            Self::Elu => x.gt(&zeros()?)?.where_cond(x, &(x.minimum(&zeros()?)?.exp()? - 1.0)?),
+            Self::Elu => x.gt(&zeros()?)?.where_cond(x, &below_0(x)?),
             Self::Selu => {
-                let below = ((x.minimum(&zeros()?)?.exp()? - 1.0)? * SELU[1])?;
+                let below = (below_0(x)? * SELU[1])?;
                 x.gt(&zeros()?)?.where_cond(x, &below)? * SELU[0]
             }
             Self::Swish => x * sigmoid(x)?,
@@ -150,6 +150,12 @@ impl Function {
             Self::StopGradient => Ok(x.detach()),
         }
     }
+}
+
+/// eˣ − 1 from 0 down, where its derivative is 1; above, where it could leave every range, 0.
+fn below_0(x: &Tensor) -> Candle<Tensor> {
+    let zeros = x.zeros_like()?;
+    x.gt(&zeros)?.where_cond(&zeros, x)?.exp()? - 1.0
 }
 
 impl OpDef for Map {
