@@ -69,12 +69,11 @@ fn one() -> usize {
 /// Largest stride and window.
 const MAX_SIDE: usize = 1 << 12;
 
+/// Shapes of images and kernels, and the bias.
+type Operands<'a> = ([usize; 4], [usize; 4], Option<&'a Type>);
+
 /// Images, kernels and bias; `channels` of w's last two axes are those of x.
-fn checked<'a>(
-    args: &[&'a Type],
-    stride: usize,
-    channels: usize,
-) -> Result<([usize; 4], [usize; 4], Option<&'a Type>), String> {
+fn checked<'a>(args: &[&'a Type], stride: usize, channels: usize) -> Result<Operands<'a>, String> {
     arity(args, &[2, 3], "x, w and perhaps b")?;
     numbers(args)?;
     let (Ok(x), Ok(w)) = (<[usize; 4]>::try_from(&*args[0].shape), <[usize; 4]>::try_from(&*args[1].shape))
