@@ -33,7 +33,6 @@ pub struct MlpTask {
     inputs: Grid,
     spec: TaskSpec,
     layout: Arc<ParamLayout>,
-    program: Program,
 }
 
 impl MlpTask {
@@ -53,12 +52,11 @@ impl MlpTask {
             train.end = train.start + n;
         }
         let (widths, layout) = Self::shapes(&config, &data)?;
-        let program = program(&config, &widths)?;
         let init = [TensorInit::Zero, TensorInit::Matrix(config.init)].repeat(widths.len() - 1);
         let normalizer = Normalizer::classification(data.num_classes());
         let spec = TaskSpec { params: layout.clone(), init, normalizer, scales: None };
         let inputs = arrange(&widths, config.batch_size)[0];
-        Ok(Self { config, data, train, widths, inputs, spec, layout: Arc::new(layout), program })
+        Ok(Self { config, data, train, widths, inputs, spec, layout: Arc::new(layout) })
     }
 
     /// Widths, inputs first and classes last, and the parameters between them.
@@ -150,7 +148,8 @@ impl Task for MlpTask {
         let shape = (batch.grid().batch, batch.grid().features);
         let examples = Tensor::from_vec(batch.examples(), shape, device)?.to_dtype(dtype)?;
         let labels = Tensor::from_slice(&batch.labels, shape.0, device)?;
-        self.program.graph(&[examples, labels], params)
+        let program = program(&self.config, &self.widths).map_err(candle_core::Error::wrap)?;
+        program.graph(&[examples, labels], params)
     }
 
     fn plan(&self) -> Box<dyn Plan> {

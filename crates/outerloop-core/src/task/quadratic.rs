@@ -22,7 +22,6 @@ pub struct QuadraticTask {
     /// A, row-major.
     matrix: Vec<f32>,
     spec: TaskSpec,
-    program: Program,
 }
 
 impl QuadraticTask {
@@ -40,7 +39,7 @@ impl QuadraticTask {
             normalizer: Normalizer::Identity,
             scales: None,
         };
-        Ok(Self { program: program(&config)?, config, matrix, spec })
+        Ok(Self { config, matrix, spec })
     }
 
     /// The parameters of `dims` dimensions.
@@ -76,7 +75,8 @@ impl Task for QuadraticTask {
     fn graph(&self, params: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor> {
         let (x, d) = (&params[0], self.config.dims);
         let matrix = Tensor::from_vec(batch.examples(), (d, d), x.device())?.to_dtype(x.dtype())?;
-        self.program.graph(&[matrix], params)
+        let program = program(&self.config).map_err(candle_core::Error::wrap)?;
+        program.graph(&[matrix], params)
     }
 
     fn plan(&self) -> Box<dyn Plan> {

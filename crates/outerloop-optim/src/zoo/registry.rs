@@ -1,5 +1,5 @@
-//! All optimizers by name. Their configs are JSON: each one's serde struct is in its own file, and its twin is the zod
-//! schema of the same name in `ts/config/`.
+//! All optimizers by name. Their configs are JSON: the options of each stand in its own file, and the zod schemas of
+//! `ts/config/optimizers/` are made of what [`OptimizerConfig::describe_all`] tells of them.
 
 use crate::error::{Error, Result};
 use crate::lopt::{

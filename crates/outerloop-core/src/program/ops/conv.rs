@@ -67,7 +67,7 @@ fn one() -> usize {
 }
 
 /// Largest stride and window.
-const MAX_SIDE: usize = 1 << 12;
+pub(super) const MAX_SIDE: usize = 1 << 12;
 
 /// Shapes of images and kernels, and the bias.
 type Operands<'a> = ([usize; 4], [usize; 4], Option<&'a Type>);

@@ -1,6 +1,6 @@
 //! Windows of images `[batch, height, width, channels]`, reduced.
 
-use super::conv::Padding;
+use super::conv::{MAX_SIDE, Padding};
 use super::tensors::indices;
 use super::{OpDef, arity, numbers};
 use crate::program::op_cost::OpCost;
@@ -30,9 +30,6 @@ pub enum PoolKind {
     /// The largest; of equal ones the first has the gradient.
     Max,
 }
-
-/// Largest window and stride.
-const MAX_SIDE: usize = 1 << 12;
 
 impl Pool {
     /// Places along an axis, and the zeros before it.
